@@ -1,0 +1,105 @@
+//! Reads a request body within limits of size, time and memory.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::refusal::Refusal;
+
+/// How many bytes of a refused body are read and thrown away, at most: a client that is still sending would otherwise meet a
+/// closed socket instead of the answer.
+const DISCARD_BYTES: usize = 64 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(2);
+
+/// Limits for one body, and the memory that all bodies share.
+#[derive(Debug)]
+pub struct BodyLimits {
+    /// Bytes in one body.
+    pub max_bytes: usize,
+    /// How long the whole body may take.
+    pub max_time: Duration,
+    /// One permit for each byte that may be held at once, over all requests.
+    pub budget: Arc<Semaphore>,
+}
+
+/// A body in memory. Its share of the budget is given back when it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    /// The bytes as they came.
+    pub bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// Reads the whole body. An over-long body is refused whether its length was declared or not.
+pub async fn read(body: Body, limits: &BodyLimits) -> Result<Held, Refusal> {
+    timeout(limits.max_time, collect(body, limits))
+        .await
+        .map_err(|_| Refusal::TooSlow)?
+}
+
+/// Reads and forgets what the client is still sending, within bounds. Uses no memory.
+pub async fn discard(mut body: Body) {
+    let forget = async {
+        let mut seen = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            seen += frame.data_ref().map_or(0, Bytes::len);
+            if seen > DISCARD_BYTES {
+                break;
+            }
+        }
+    };
+    // Running out of time is as good as reaching the end.
+    let _ = timeout(DISCARD_TIME, forget).await;
+}
+
+async fn collect(mut body: Body, limits: &BodyLimits) -> Result<Held, Refusal> {
+    let mut first = Bytes::new();
+    let mut joined = BytesMut::new();
+    let mut share: Option<OwnedSemaphorePermit> = None;
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Refusal::BrokenBody)?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        length += data.len();
+        if length > limits.max_bytes {
+            drop(share);
+            discard(body).await;
+            return Err(Refusal::TooLarge(limits.max_bytes));
+        }
+        // The budget grows with what arrived, not with what was declared: announcing a length costs a sender nothing.
+        reserve(&mut share, &limits.budget, data.len())?;
+        if length == data.len() {
+            first = data;
+        } else {
+            if joined.is_empty() {
+                joined.extend_from_slice(&first);
+            }
+            joined.extend_from_slice(&data);
+        }
+    }
+    let bytes = if joined.is_empty() { first } else { joined.freeze() };
+    Ok(Held { bytes, _share: share })
+}
+
+fn reserve(
+    share: &mut Option<OwnedSemaphorePermit>,
+    budget: &Arc<Semaphore>,
+    bytes: usize,
+) -> Result<(), Refusal> {
+    let wanted = u32::try_from(bytes).map_err(|_| Refusal::Busy)?;
+    let more = Arc::clone(budget)
+        .try_acquire_many_owned(wanted)
+        .map_err(|_| Refusal::Busy)?;
+    match share {
+        Some(held) => held.merge(more),
+        None => *share = Some(more),
+    }
+    Ok(())
+}

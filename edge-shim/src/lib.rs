@@ -1,0 +1,38 @@
+//! A thin HTTP program in front of the `raw_ops` PostgreSQL extension: it checks a webhook's signature over the raw
+//! bytes, stores the bytes through one SQL call, answers. It decides nothing else.
+//!
+//! # Layout
+//!
+//! Data falls one way: `server ─▶ routes ─▶ intake ─▶ providers, store ─▶ database`.
+//!
+//! | part | does |
+//! |---|---|
+//! | [`config`] | environment variables → [`config::Config`]; names every variable in `--help` and in errors |
+//! | [`server`] | sockets, time limits, signals, the graceful stop |
+//! | [`routes`] | paths → handlers; health, readiness, metrics; observes every request |
+//! | [`intake`] | one webhook: limits, signature, store, answer |
+//! | [`body`] | reads a request body within limits of size, time and memory |
+//! | [`client_ip`] | whose address a request counts for |
+//! | [`refusal`] | the closed list of "no", each with its status and what to do next |
+//! | [`providers`] | one file per provider: its routes, signature header, event id, headers worth keeping. Pure |
+//! | [`signature`] | HMAC over raw bytes, in constant time. Pure |
+//! | [`store`] | groups waiting webhooks into one call; `store::postgres` makes it |
+//! | [`metrics`] | Prometheus text |
+//! | [`log`] | one JSON line per request, written by its own thread |
+//!
+//! A new provider is one new file in `providers/` and one line in [`providers::REGISTRY`].
+
+pub mod body;
+pub mod client_ip;
+pub mod config;
+pub mod intake;
+pub mod log;
+pub mod metrics;
+pub mod providers;
+pub mod refusal;
+pub mod routes;
+pub mod server;
+pub mod signature;
+pub mod store;
+
+pub use routes::{App, app};

@@ -1,0 +1,175 @@
+//! What Prometheus may read. Every label has few values: routes and providers come from the registry, reasons and classes from closed
+//! lists.
+
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+use crate::providers::REGISTRY;
+
+/// The label of every path that is not a route.
+pub const OTHER_ROUTE: &str = "other";
+
+/// All counters, gauges and histograms of the program.
+pub struct Metrics {
+    registry: Registry,
+    /// Requests answered, by route and status.
+    pub requests: IntCounterVec,
+    /// Seconds from a request's headers to its answer, by route.
+    pub request_duration: HistogramVec,
+    /// Requests being served now.
+    pub in_flight: IntGauge,
+    /// Webhooks refused, by provider and reason.
+    pub rejected: IntCounterVec,
+    /// Webhooks waiting to be stored.
+    pub queue_depth: IntGauge,
+    /// Webhooks in each call to the database.
+    pub batch_size: Histogram,
+    /// Seconds of each call to the database.
+    pub store_duration: Histogram,
+    /// Calls to the database that failed, by class.
+    pub store_errors: IntCounterVec,
+    /// 1 if the last call to the database was answered.
+    pub database_up: IntGauge,
+    /// Log lines dropped because the reader of stdout was too slow.
+    pub log_dropped: IntCounter,
+    stored: IntCounterVec,
+    duplicates: IntCounterVec,
+}
+
+impl Metrics {
+    /// Registers everything. Fails only if two metrics share a name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let made = Maker(&registry);
+        let seconds = vec![
+            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+        ];
+        let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+        let build_info = IntGaugeVec::new(
+            Opts::new("edge_shim_build_info", "Always 1; the version is in the label."),
+            &["version"],
+        )?;
+        registry.register(Box::new(build_info.clone()))?;
+        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let request_duration = HistogramVec::new(
+            HistogramOpts::new(
+                "edge_shim_http_request_duration_seconds",
+                "Time from a request's headers to its answer, by route.",
+            )
+            .buckets(seconds.clone()),
+            &["route"],
+        )?;
+        registry.register(Box::new(request_duration.clone()))?;
+        let metrics = Self {
+            requests: made.counters(
+                "edge_shim_http_requests_total",
+                "Requests answered, by route and status; 499 is a client that went away.",
+                &["route", "status"],
+            )?,
+            request_duration,
+            in_flight: made.gauge("edge_shim_http_requests_in_flight", "Requests being served now.")?,
+            rejected: made.counters(
+                "edge_shim_webhooks_rejected_total",
+                "Webhooks that were not answered with 200, by provider and reason.",
+                &["provider", "reason"],
+            )?,
+            stored: made.counters(
+                "edge_shim_webhooks_stored_total",
+                "Webhooks stored for the first time, by provider.",
+                &["provider"],
+            )?,
+            duplicates: made.counters(
+                "edge_shim_webhooks_duplicate_total",
+                "Webhooks that the inbox had already, by provider.",
+                &["provider"],
+            )?,
+            queue_depth: made.gauge("edge_shim_store_queue_depth", "Webhooks waiting to be stored.")?,
+            batch_size: made.histogram(
+                "edge_shim_store_batch_webhooks",
+                "Webhooks in each call to the database.",
+                sizes,
+            )?,
+            store_duration: made.histogram(
+                "edge_shim_store_duration_seconds",
+                "Time of each call to the database, waiting for a connection included.",
+                seconds,
+            )?,
+            store_errors: made.counters(
+                "edge_shim_store_errors_total",
+                "Calls to the database that failed, by class.",
+                &["class"],
+            )?,
+            database_up: made.gauge(
+                "edge_shim_database_up",
+                "1 if the last call to the database was answered, 0 before the first and after a failure.",
+            )?,
+            log_dropped: made.counter(
+                "edge_shim_log_lines_dropped_total",
+                "Log lines dropped because the reader of stdout was too slow.",
+            )?,
+            registry,
+        };
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    /// Counts one stored webhook.
+    pub fn stored(&self, provider: &str, duplicate: bool) {
+        let counter = if duplicate { &self.duplicates } else { &self.stored };
+        counter.with_label_values(&[provider]).inc();
+    }
+
+    /// The text that Prometheus reads.
+    pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+
+    /// A counter that appears only with its first event hides that event from `rate()`.
+    fn start_at_zero(&self) {
+        for provider in REGISTRY {
+            self.stored.with_label_values(&[provider.name]);
+            self.duplicates.with_label_values(&[provider.name]);
+            self.rejected
+                .with_label_values(&[provider.name, "signature_wrong"]);
+            for route in provider.routes {
+                self.requests.with_label_values(&[route.path, "200"]);
+                self.request_duration.with_label_values(&[route.path]);
+            }
+        }
+        for class in ["unavailable", "contended", "rejected"] {
+            self.store_errors.with_label_values(&[class]);
+        }
+    }
+}
+
+struct Maker<'a>(&'a Registry);
+
+impl Maker<'_> {
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        let metric = IntCounter::new(name, help)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        let metric = IntGauge::new(name, help)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> Result<Histogram, prometheus::Error> {
+        let metric = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+}

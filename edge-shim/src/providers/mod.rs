@@ -1,0 +1,103 @@
+//! What differs between providers, as data and pure functions. A new provider is one new file here and one line in
+//! [`REGISTRY`]; its environment variables, routes and metrics follow from that.
+
+pub mod shopify;
+
+use std::collections::BTreeMap;
+
+use axum::http::HeaderMap;
+
+use crate::signature::Secret;
+
+/// Every provider whose webhooks are taken in.
+pub static REGISTRY: &[&Provider] = &[&shopify::PROVIDER];
+
+/// One sender of webhooks.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its name in the inbox, in logs and in metrics.
+    pub name: &'static str,
+    /// The environment variable with its signing secrets.
+    pub secret_variable: &'static str,
+    /// The environment variable with the addresses it may send from.
+    pub allowed_ips_variable: &'static str,
+    /// Where its webhooks arrive.
+    pub routes: &'static [Route],
+    /// Proves that the delivery was signed with one of the secrets.
+    pub verify: fn(&[Secret], &Delivery<'_>) -> Result<(), Unsigned>,
+    /// Reads what the inbox wants to know beside the body.
+    pub describe: fn(&Route, &Delivery<'_>) -> Description,
+}
+
+/// A path that takes webhooks.
+#[derive(Debug)]
+pub struct Route {
+    /// The path as it is in the URL.
+    pub path: &'static str,
+    /// The topic of a webhook that does not name one itself.
+    pub default_topic: &'static str,
+}
+
+/// A webhook as it came in.
+#[derive(Debug)]
+pub struct Delivery<'a> {
+    /// The request's headers.
+    pub headers: &'a HeaderMap,
+    /// The request's body, byte for byte.
+    pub body: &'a [u8],
+}
+
+/// Why a delivery does not count as signed. Carries the header's name, never its value.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Unsigned {
+    /// The signature header is absent or blank.
+    Missing(&'static str),
+    /// No configured secret yields this signature.
+    Wrong(&'static str),
+}
+
+/// What the inbox stores beside the body.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Description {
+    /// The kind of event, such as `orders/create`.
+    pub topic: String,
+    /// The provider's id of this delivery; the database derives one from the body's hash where there is none.
+    pub event_id: Option<String>,
+    /// The account or shop it came from, for the log.
+    pub source: Option<String>,
+    /// The headers worth keeping, as the text of one JSON object with lower-case names.
+    pub headers: String,
+}
+
+/// The first of `names` that is present and not blank, trimmed; bytes that are not UTF-8 become U+FFFD.
+pub fn first_header(headers: &HeaderMap, names: &[&str]) -> Option<String> {
+    names
+        .iter()
+        .filter_map(|name| headers.get(*name))
+        .find_map(|value| {
+            let text = storable(value.as_bytes());
+            let text = text.trim();
+            (!text.is_empty()).then(|| text.to_owned())
+        })
+}
+
+/// The headers that `keep` allows, as the text of one JSON object. A repeated header's values are joined with `, `.
+pub fn kept_headers(headers: &HeaderMap, keep: fn(&str) -> bool) -> String {
+    let mut kept: BTreeMap<&str, String> = BTreeMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| keep(name.as_str())) {
+        let text = storable(value.as_bytes());
+        kept.entry(name.as_str())
+            .and_modify(|joined| {
+                joined.push_str(", ");
+                joined.push_str(&text);
+            })
+            .or_insert(text);
+    }
+    // Serialising a map of strings cannot fail; an empty object would still be valid jsonb.
+    serde_json::to_string(&kept).unwrap_or_else(|_| "{}".to_owned())
+}
+
+/// Neither `text` nor `jsonb` can hold NUL or bytes that are not UTF-8.
+fn storable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).replace('\0', "\u{FFFD}")
+}

@@ -1,0 +1,76 @@
+//! Shopify: HMAC-SHA256 over the raw body, base64, in a header. Two families of headers exist, the classic `X-Shopify-*` and
+//! the newer `shopify-*` of Shopify's "Events"; both count, the classic one first.
+//!
+//! Nothing timed is signed and a delivery is repeated for hours with its first timestamp, so age is never a reason to refuse:
+//! the delivery id protects against replays.
+//!
+//! Source: <https://shopify.dev/docs/apps/build/webhooks>
+
+use super::{Delivery, Description, Provider, Route, Unsigned, first_header, kept_headers};
+use crate::signature::{self, Secret};
+
+/// Shopify, as the registry knows it.
+pub static PROVIDER: Provider = Provider {
+    name: "shopify",
+    secret_variable: "SHOPIFY_WEBHOOK_SECRET",
+    allowed_ips_variable: "SHOPIFY_ALLOWED_IPS",
+    routes: &[
+        Route {
+            path: "/functions/v1/shopify-webhook-handler",
+            default_topic: "orders/create",
+        },
+        Route {
+            path: "/webhooks/shopify/order",
+            default_topic: "orders/create",
+        },
+        Route {
+            path: "/webhooks/shopify/order/cancelled",
+            default_topic: "orders/cancelled",
+        },
+        Route {
+            path: "/webhooks/shopify/inventory",
+            default_topic: "inventory_levels/update",
+        },
+    ],
+    verify,
+    describe,
+};
+
+const HMAC: &[&str] = &["x-shopify-hmac-sha256", "shopify-hmac-sha256"];
+const TOPIC: &[&str] = &["x-shopify-topic", "shopify-topic"];
+const WEBHOOK_ID: &[&str] = &["x-shopify-webhook-id", "shopify-webhook-id"];
+const EVENT_ID: &[&str] = &["x-shopify-event-id", "shopify-event-id"];
+const SHOP_DOMAIN: &[&str] = &["x-shopify-shop-domain", "shopify-shop-domain"];
+
+fn verify(secrets: &[Secret], delivery: &Delivery<'_>) -> Result<(), Unsigned> {
+    const SHOWN: &str = "X-Shopify-Hmac-Sha256";
+    let Some(signature) = first_header(delivery.headers, HMAC) else {
+        return Err(Unsigned::Missing(SHOWN));
+    };
+    if signature::hmac_sha256_base64(secrets, delivery.body, &signature) {
+        Ok(())
+    } else {
+        Err(Unsigned::Wrong(SHOWN))
+    }
+}
+
+fn describe(route: &Route, delivery: &Delivery<'_>) -> Description {
+    let headers = delivery.headers;
+    let topic = first_header(headers, TOPIC).unwrap_or_else(|| route.default_topic.to_owned());
+    // One event id spans several topics (one action in the shop sends orders/updated and orders/paid): only together with
+    // the topic does it name one delivery.
+    let event_id = first_header(headers, WEBHOOK_ID)
+        .or_else(|| first_header(headers, EVENT_ID).map(|event| format!("{event}:{topic}")));
+    Description {
+        topic,
+        event_id,
+        source: first_header(headers, SHOP_DOMAIN),
+        headers: kept_headers(headers, worth_keeping),
+    }
+}
+
+/// An allow-list: what is not named here (authorization, cookies, signatures) is never stored.
+fn worth_keeping(name: &str) -> bool {
+    let of_shopify = name.starts_with("x-shopify-") || name.starts_with("shopify-");
+    matches!(name, "content-type" | "user-agent") || (of_shopify && !name.contains("hmac"))
+}

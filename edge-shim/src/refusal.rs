@@ -1,0 +1,178 @@
+//! The closed list of ways to say no, with one mapping outwards.
+
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::providers::Unsigned;
+use crate::store::{Class, PutError};
+
+/// Seconds after which a provider may send again.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Why a request was not served.
+#[derive(Debug)]
+pub enum Refusal {
+    /// No such path.
+    UnknownPath,
+    /// The path takes another method.
+    WrongMethod,
+    /// `MAX_IN_FLIGHT` requests are being served already, or `MAX_BUFFERED_BYTES` are held.
+    Busy,
+    /// The provider's allow-list does not name the client's address.
+    AddressNotAllowed,
+    /// The provider has no secret: the named variable is not set.
+    NoSecret(&'static str),
+    /// The body is not declared as JSON.
+    NotJson,
+    /// The body is compressed or otherwise encoded.
+    Encoded,
+    /// The body is longer than this many bytes.
+    TooLarge(usize),
+    /// The body did not arrive in time.
+    TooSlow,
+    /// The body broke off.
+    BrokenBody,
+    /// No valid signature.
+    Unsigned(Unsigned),
+    /// Nothing was stored, or it is not known to be.
+    NotStored(PutError),
+}
+
+/// A refusal's outward face.
+struct Face {
+    status: StatusCode,
+    reason: &'static str,
+    error: String,
+    next: String,
+}
+
+impl Refusal {
+    /// A short fixed word for metrics.
+    pub fn reason(&self) -> &'static str {
+        self.face().reason
+    }
+
+    /// What the log says; unlike the answer it may hold the database's own words.
+    pub fn for_log(&self) -> String {
+        match self {
+            Self::NotStored(PutError::Failed(error)) => error.to_string(),
+            other => other.face().error,
+        }
+    }
+
+    fn face(&self) -> Face {
+        match self {
+            Self::UnknownPath => Face::of(404, "unknown_path", "no such path", "check the webhook's address"),
+            Self::WrongMethod => Face::of(
+                405,
+                "method",
+                "method not allowed",
+                "use a method that the Allow header names",
+            ),
+            Self::Busy => Face::of(503, "busy", "too many requests at once", "send again later"),
+            Self::AddressNotAllowed => Face::of(
+                403,
+                "address",
+                "this address may not send webhooks here",
+                "ask the operator",
+            ),
+            Self::NoSecret(variable) => Face::of(
+                503,
+                "no_secret",
+                format!("{variable} is not set, so no signature can be checked"),
+                format!("set {variable} to the provider's signing secret and restart edge-shim"),
+            ),
+            Self::NotJson => Face::of(
+                415,
+                "content_type",
+                "Content-Type is not JSON",
+                "send application/json",
+            ),
+            Self::Encoded => Face::of(
+                415,
+                "content_encoding",
+                "Content-Encoding is not supported",
+                "send the body as it is",
+            ),
+            Self::TooLarge(limit) => Face::of(
+                413,
+                "too_large",
+                format!("the body is longer than {limit} bytes"),
+                "send less, or raise MAX_BODY_BYTES",
+            ),
+            Self::TooSlow => Face::of(408, "too_slow", "the body did not arrive in time", "send again"),
+            Self::BrokenBody => Face::of(400, "broken_body", "the body broke off", "send again"),
+            Self::Unsigned(unsigned) => Face::unsigned(unsigned),
+            Self::NotStored(error) => Face::not_stored(error),
+        }
+    }
+}
+
+impl Face {
+    fn of(status: u16, reason: &'static str, error: impl Into<String>, next: impl Into<String>) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self {
+            status,
+            reason,
+            error: error.into(),
+            next: next.into(),
+        }
+    }
+
+    fn unsigned(unsigned: &Unsigned) -> Self {
+        match unsigned {
+            Unsigned::Missing(header) => Self::of(
+                401,
+                "signature_missing",
+                format!("{header} is missing"),
+                "sign the raw body",
+            ),
+            Unsigned::Wrong(header) => Self::of(
+                401,
+                "signature_wrong",
+                format!("{header} does not match the body"),
+                "sign the raw body with a secret that is configured here",
+            ),
+        }
+    }
+
+    fn not_stored(error: &PutError) -> Self {
+        let again = "send again later";
+        match error {
+            PutError::Full => Self::of(503, "queue_full", "too many webhooks are waiting", again),
+            PutError::Stopping => Self::of(503, "stopping", "this server is stopping", again),
+            PutError::Timeout => Self::of(503, "store_timeout", "the database did not answer in time", again),
+            PutError::Failed(failed) => match failed.class {
+                Class::Unavailable => {
+                    Self::of(503, "database_unavailable", "the database is out of reach", again)
+                }
+                Class::Contended => Self::of(503, "database_contended", "the database was too busy", again),
+                Class::Rejected => Self::of(
+                    500,
+                    "database_error",
+                    "the database did not take this webhook",
+                    "the operator finds the reason in the log and under /readyz",
+                ),
+            },
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let face = self.face();
+        let mut response = json_response(face.status, &json!({"error": face.error, "next": face.next}));
+        if face.status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
+        }
+        response
+    }
+}
+
+/// An answer with a small JSON body.
+pub fn json_response(status: StatusCode, value: &serde_json::Value) -> Response {
+    let content_type = [(CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (status, content_type, value.to_string()).into_response()
+}

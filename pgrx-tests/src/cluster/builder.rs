@@ -1,0 +1,237 @@
+//! Making a server's directory and settings.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Cluster, SUPERUSER, free_port, quote_identifier};
+use crate::postgres::{Postgres, checked};
+use crate::process::Lifetime;
+
+/// A unix socket's path has room for 107 bytes, its file name takes up to 17.
+const SOCKET_DIR_MAX: usize = 85;
+/// Another process may take the free port between the look and the start.
+const PORT_TRIES: usize = 5;
+
+/// How a private server is made. Without settings: durable (fsync on), 128 MB of buffers, 100 connections, UTF-8, C.UTF-8,
+/// trusted on its own socket and on 127.0.0.1.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterBuilder {
+    settings: Vec<(String, String)>,
+    fast: bool,
+    socket_only: bool,
+    database: Option<String>,
+    dir: Option<PathBuf>,
+}
+
+impl ClusterBuilder {
+    /// A line of `postgresql.conf`; the value is quoted here. A later one of the same name wins.
+    pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
+        self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// `shared_preload_libraries`.
+    pub fn preload(self, libraries: &str) -> Self {
+        self.setting("shared_preload_libraries", libraries)
+    }
+
+    /// Preloads raw_ops and pg_cron for one database, which is created before the first start (both look for it at once).
+    pub fn for_raw_ops(self, database: &str) -> Self {
+        self.preload("pg_cron,raw_ops")
+            .setting("cron.database_name", database)
+            // Jobs then need neither a TCP login nor a password.
+            .setting("cron.use_background_workers", "on")
+            .setting("raw_ops.database", database)
+            .setting("max_worker_processes", 24)
+            .initial_database(database)
+    }
+
+    /// Creates this database before the first start.
+    pub fn initial_database(mut self, name: &str) -> Self {
+        self.database = Some(name.to_owned());
+        self
+    }
+
+    /// Trades durability for speed (no fsync): only where no test asks what survives a crash.
+    pub fn fast(mut self) -> Self {
+        self.fast = true;
+        self
+    }
+
+    /// Listens on its unix socket only.
+    pub fn socket_only(mut self) -> Self {
+        self.socket_only = true;
+        self
+    }
+
+    /// Uses this directory and outlives this process: stop it by [`Cluster::postmaster`]'s id. Data that is already
+    /// there is used again.
+    pub fn persistent(mut self, dir: &Path) -> Self {
+        self.dir = Some(dir.to_owned());
+        self
+    }
+
+    /// Makes the server and starts it.
+    pub async fn start(self) -> Result<Cluster> {
+        let postgres = Postgres::find()?;
+        let (dir, lifetime) = match &self.dir {
+            Some(dir) => (dir.clone(), Lifetime::Persistent),
+            None => (private_dir()?, Lifetime::Bound),
+        };
+        postgres.make_private_dir(&dir)?;
+        let socket_dir = socket_dir(&postgres, &dir)?;
+        let mut cluster = Cluster {
+            postgres,
+            dir,
+            socket_dir,
+            port: free_port()?,
+            lifetime,
+            server: None,
+        };
+        if !cluster.data_dir().join("PG_VERSION").exists() {
+            initialise(&cluster).await?;
+            std::fs::write(
+                cluster.data_dir().join("pg_hba.conf"),
+                "local all all trust\nhost all all 127.0.0.1/32 trust\n",
+            )?;
+            if let Some(database) = &self.database {
+                self.configure(&cluster)?;
+                create_before_start(&cluster, database).await?;
+            }
+        }
+        for attempt in 1.. {
+            self.configure(&cluster)?;
+            match cluster.start().await {
+                Ok(()) => break,
+                Err(_) if attempt < PORT_TRIES && cluster.log_tail().contains("Address already in use") => {
+                    cluster.port = free_port()?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// Writes the settings. Ours stand in `postgresql.auto.conf`'s place in spirit, but ALTER SYSTEM still wins over them.
+    fn configure(&self, cluster: &Cluster) -> Result<()> {
+        let port = cluster.port.to_string();
+        let socket_dir = cluster
+            .socket_dir
+            .to_str()
+            .context("the socket directory is not UTF-8")?;
+        let mut lines = String::from("# Written by the test harness at every first start.\n");
+        let mut add = |name: &str, value: &str| {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                lines,
+                "{name} = '{}'",
+                value.replace('\\', "\\\\").replace('\'', "''")
+            );
+        };
+        add("port", &port);
+        add(
+            "listen_addresses",
+            if self.socket_only { "" } else { "127.0.0.1" },
+        );
+        add("unix_socket_directories", socket_dir);
+        for (name, value) in DEFAULTS {
+            add(name, value);
+        }
+        if self.fast {
+            for name in ["fsync", "full_page_writes", "synchronous_commit"] {
+                add(name, "off");
+            }
+        }
+        for (name, value) in &self.settings {
+            add(name, value);
+        }
+        let path = cluster.data_dir().join("postgresql.conf");
+        std::fs::write(&path, lines)?;
+        cluster.postgres.give(&path)
+    }
+}
+
+const DEFAULTS: &[(&str, &str)] = &[
+    ("shared_buffers", "128MB"),
+    ("max_connections", "100"),
+    ("max_wal_size", "1GB"),
+    ("fsync", "on"),
+    ("timezone", "UTC"),
+    ("log_timezone", "UTC"),
+    ("logging_collector", "off"),
+    ("log_line_prefix", "%m [%p] %b %q%u@%d "),
+    ("log_checkpoints", "off"),
+    ("cluster_name", "raw_ops"),
+];
+
+async fn initialise(cluster: &Cluster) -> Result<()> {
+    let mut command = cluster.postgres.command("initdb");
+    command.args([
+        "--encoding=UTF8",
+        "--locale=C.UTF-8",
+        "--auth=trust",
+        "--no-sync",
+        "--no-instructions",
+    ]);
+    command
+        .arg(format!("--username={SUPERUSER}"))
+        .arg("--pgdata")
+        .arg(cluster.data_dir());
+    checked("initdb", tokio::process::Command::from(command).output().await?)?;
+    Ok(())
+}
+
+/// Creates a database with no server running, so that libraries preloaded for it never miss it.
+async fn create_before_start(cluster: &Cluster, name: &str) -> Result<()> {
+    let mut command = cluster.postgres.command("postgres");
+    command.args(["--single", "-E", "-D"]).arg(cluster.data_dir());
+    // No preloaded library is needed for this, and some refuse a server of one process.
+    command.args(["-c", "shared_preload_libraries=", "postgres"]);
+    let mut child = tokio::process::Command::from(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let statement = format!("CREATE DATABASE {}\n", quote_identifier(name));
+    let mut stdin = child.stdin.take().context("no pipe to the server")?;
+    tokio::io::AsyncWriteExt::write_all(&mut stdin, statement.as_bytes()).await?;
+    drop(stdin);
+    let output = checked("creating the database", child.wait_with_output().await?)?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        !said.contains("ERROR"),
+        "creating the database {name} failed:\n{said}"
+    );
+    Ok(())
+}
+
+/// A fresh directory with a short path, the socket's sake.
+fn private_dir() -> Result<PathBuf> {
+    let temp = std::env::temp_dir();
+    // As another user, PostgreSQL may be unable to enter a private TMPDIR.
+    let base = if rustix::process::geteuid().is_root() {
+        PathBuf::from("/tmp")
+    } else {
+        temp
+    };
+    let dir = tempfile::Builder::new()
+        .prefix("raw_ops-")
+        .tempdir_in(base)
+        .context("cannot make a directory")?;
+    Ok(dir.keep())
+}
+
+fn socket_dir(postgres: &Postgres, dir: &Path) -> Result<PathBuf> {
+    let mut socket_dir = dir.join("socket");
+    if socket_dir.as_os_str().len() > SOCKET_DIR_MAX {
+        socket_dir = tempfile::Builder::new()
+            .prefix("raw_ops-")
+            .tempdir_in("/tmp")?
+            .keep();
+    }
+    postgres.make_private_dir(&socket_dir)?;
+    Ok(socket_dir)
+}

@@ -1,0 +1,44 @@
+//! Is raw_ops in PostgreSQL's directories, and is it the one that was built last? Installing is `make install`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::postgres::Postgres;
+
+/// The directory of the workspace.
+pub fn workspace_root() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}
+
+/// Fails with the next step if the extension is not installed, or another build than the last one is.
+pub fn check() -> Result<()> {
+    let postgres = Postgres::find()?;
+    let library = postgres.pkglibdir.join("raw_ops.so");
+    let control = postgres.sharedir.join("extension/raw_ops.control");
+    for path in [&library, &control] {
+        ensure!(
+            path.is_file(),
+            "raw_ops is not installed ({} is missing): run `make install`",
+            path.display()
+        );
+    }
+    let built = crate::shim::target_dirs()
+        .into_iter()
+        .map(|dir| dir.join("release/libraw_ops.so"));
+    let Some(built) = built.into_iter().find(|path| path.is_file()) else {
+        return Ok(());
+    };
+    let differs = fs::read(&built)?
+        != fs::read(&library).with_context(|| format!("cannot read {}", library.display()))?;
+    if differs {
+        bail!(
+            "{} is not what is installed as {}: run `make install`",
+            built.display(),
+            library.display()
+        );
+    }
+    Ok(())
+}

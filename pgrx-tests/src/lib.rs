@@ -1,0 +1,31 @@
+//! The harness of raw_ops: a private PostgreSQL, the real shim, signed webhooks, realistic orders.
+//!
+//! The end-to-end tests, the demo and the benchmarks stand on it; it reaches raw_ops through SQL functions only.
+//!
+//! # Layout
+//!
+//! - [`cluster`]: a private PostgreSQL server that can be stopped, crashed and thrown away
+//! - [`shim`]: the edge-shim program as a process
+//! - [`stack`]: both together, with raw_ops and pg_cron set up in one database
+//! - [`shopify`]: signs webhooks and sends them as Shopify does
+//! - [`orders`]: makes realistic orders, the same ones for the same seed
+//! - [`payloads`]: real payloads from public sources
+//! - [`install`]: is the extension in the server's directories, and is it the one that was built?
+//! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
+
+pub mod cluster;
+pub mod http;
+pub mod install;
+pub mod orders;
+pub mod payloads;
+pub mod postgres;
+pub mod process;
+pub mod shim;
+pub mod shopify;
+pub mod stack;
+pub mod wait;
+
+pub use cluster::{Cluster, ClusterBuilder, Stop};
+pub use shim::{Shim, ShimBuilder};
+pub use stack::{Stack, StackOptions};
+pub use wait::{wait_for, wait_until};

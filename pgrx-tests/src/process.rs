@@ -1,0 +1,278 @@
+//! Processes that this crate starts: known by id and start time, so that no signal ever meets a stranger.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
+use serde::{Deserialize, Serialize};
+
+/// A process of this machine: its id and when it started. An id alone may have been given to another process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Process id.
+    pub pid: i32,
+    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
+    pub started: u64,
+}
+
+impl Identity {
+    /// The process with this id, if it runs (a zombie does not).
+    pub fn of(pid: i32) -> Option<Self> {
+        let fields = stat_fields(pid)?;
+        let running = !matches!(fields.first()?.as_str(), "Z" | "X");
+        running.then_some(Self {
+            pid,
+            started: fields.get(19)?.parse().ok()?,
+        })
+    }
+
+    /// Is it still that process?
+    pub fn alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// Sends a signal, if it is still that process. Returns whether it was.
+    pub fn signal(self, signal: Signal) -> bool {
+        self.alive() && Pid::from_raw(self.pid).is_some_and(|pid| kill_process(pid, signal).is_ok())
+    }
+
+    /// Waits until it is gone, blocking. Returns whether it went within `limit`.
+    pub fn wait_gone_blocking(self, limit: Duration) -> bool {
+        poll_blocking(limit, || !self.alive())
+    }
+}
+
+/// Processes whose parent is `parent`.
+pub fn children_of(parent: i32) -> Vec<Identity> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+        .filter(|pid| parent_of(*pid) == Some(parent))
+        .filter_map(Identity::of)
+        .collect()
+}
+
+/// The parent's id.
+pub fn parent_of(pid: i32) -> Option<i32> {
+    stat_fields(pid)?.get(1)?.parse().ok()
+}
+
+/// The fields of `/proc/PID/stat` behind the program's name (which may hold spaces and brackets): state, parent, …
+fn stat_fields(pid: i32) -> Option<Vec<String>> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, rest) = stat.rsplit_once(')')?;
+    Some(rest.split_whitespace().map(str::to_owned).collect())
+}
+
+/// What becomes of a started process when the one that started it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// It ends too, however its starter ended (a killed test runner leaves nothing behind).
+    Bound,
+    /// It stays, in a process group of its own.
+    Persistent,
+}
+
+/// A program started by this crate. Dropping it leaves the process to its [`Lifetime`]; stop it first.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    child: Child,
+    identity: Identity,
+    janitor: Option<Janitor>,
+}
+
+impl Process {
+    /// Starts `command`. `removes` is a directory that goes when a bound process outlives its starter.
+    pub fn spawn(mut command: Command, lifetime: Lifetime, removes: Option<&Path>) -> Result<Self> {
+        let name = Path::new(command.get_program())
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let mut child = command
+            .stdin(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let pid = i32::try_from(child.id())?;
+        let Some(identity) = Identity::of(pid) else {
+            bail!("{name} ended at once: {}", child.wait()?);
+        };
+        let janitor = match lifetime {
+            Lifetime::Bound => Some(Janitor::hire(identity, removes)?),
+            Lifetime::Persistent => None,
+        };
+        Ok(Self {
+            name,
+            child,
+            identity,
+            janitor,
+        })
+    }
+
+    /// Id and start time.
+    pub fn identity(&self) -> Identity {
+        self.identity
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> i32 {
+        self.identity.pid
+    }
+
+    /// Sends a signal; nothing happens if the process has ended.
+    pub fn signal(&mut self, signal: Signal) {
+        // Until `try_wait` has reaped it, the id cannot belong to anyone else.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.identity.signal(signal);
+        }
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits until it ends.
+    pub async fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let what = format!("{} (process {}) to end", self.name, self.pid());
+        crate::wait_for(limit, &what, async || self.ended()).await
+    }
+
+    /// Waits until it ends, blocking: for `Drop`. Returns whether it ended within `limit`.
+    pub fn wait_blocking(&mut self, limit: Duration) -> bool {
+        poll_blocking(limit, || self.ended().is_some())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let ended = self.ended().is_some();
+        if let Some(janitor) = self.janitor.take() {
+            janitor.leave(ended);
+        }
+    }
+}
+
+/// A small shell process that holds the reading end of a pipe. When the pipe closes without a word, its writer died:
+/// it ends the process (checked by start time) and removes the directory.
+#[derive(Debug)]
+struct Janitor {
+    shell: Child,
+}
+
+const JANITOR: &str = r#"
+read -r word
+[ "$word" = done ] && exit 0
+started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+left=200
+signal=INT
+while [ "$(started "$1")" = "$2" ] && [ "$left" -gt 0 ]; do
+    kill -s "$signal" "$1" 2>/dev/null
+    signal=0
+    left=$((left - 1))
+    sleep 0.05
+done
+[ "$(started "$1")" = "$2" ] && kill -s KILL "$1"
+[ -n "$3" ] && rm -rf -- "$3"
+exit 0
+"#;
+
+impl Janitor {
+    fn hire(charge: Identity, removes: Option<&Path>) -> Result<Self> {
+        let shell = Command::new("/bin/sh")
+            .args([
+                "-c",
+                JANITOR,
+                "janitor",
+                &charge.pid.to_string(),
+                &charge.started.to_string(),
+            ])
+            .arg(removes.unwrap_or(Path::new("")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .current_dir("/")
+            .process_group(0)
+            .spawn()
+            .context("cannot start /bin/sh")?;
+        Ok(Self { shell })
+    }
+
+    /// Sends the janitor home; if its charge still runs it is dealt with first.
+    fn leave(mut self, ended: bool) {
+        if let Some(mut pipe) = self.shell.stdin.take()
+            && ended
+        {
+            let _ = pipe.write_all(b"done\n");
+        }
+        let _ = self.shell.wait();
+    }
+}
+
+fn poll_blocking(limit: Duration, mut done: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    while !done() {
+        if start.elapsed() >= limit {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sleeper() -> Process {
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        Process::spawn(command, Lifetime::Bound, None).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_process_is_known_signalled_and_reaped() {
+        let mut process = sleeper();
+        let identity = process.identity();
+        assert!(identity.alive());
+        assert!(children_of(std::process::id().try_into().unwrap()).contains(&identity));
+        process.signal(Signal::KILL);
+        assert!(!process.wait(Duration::from_secs(5)).await.unwrap().success());
+        assert!(!identity.alive());
+        assert!(!identity.signal(Signal::KILL));
+    }
+
+    #[test]
+    fn another_process_with_the_same_id_is_left_alone() {
+        let mut process = sleeper();
+        let stranger = Identity {
+            started: process.identity().started + 1,
+            ..process.identity()
+        };
+        assert!(!stranger.alive());
+        assert!(!stranger.signal(Signal::KILL));
+        assert!(process.ended().is_none());
+    }
+
+    #[test]
+    fn a_forgotten_process_is_ended_and_its_directory_removed() {
+        let dir = tempfile::tempdir().unwrap().keep();
+        let mut command = Command::new("sleep");
+        command.arg("600");
+        let process = Process::spawn(command, Lifetime::Bound, Some(&dir)).unwrap();
+        let identity = process.identity();
+        drop(process);
+        assert!(!identity.alive());
+        assert!(!dir.exists());
+    }
+}

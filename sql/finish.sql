@@ -1,0 +1,29 @@
+comment on function raw_ops.setup() is
+    'Creates, and after ALTER EXTENSION raw_ops UPDATE migrates, the tables as objects of the caller. Idempotent.';
+comment on function raw_ops.receive_webhook(text, text, text, jsonb, bytea) is
+    'Stores one webhook, any bytes; a repeated (provider, event_id) counts on the first. Returns webhook_id, duplicate, status.';
+comment on function raw_ops.receive_webhooks(text[], text[], text[], jsonb[], bytea[]) is
+    'Stores many webhooks in one transaction: arrays of equal length, one row back each, in order.';
+comment on function raw_ops.process_order_webhook_txn(jsonb) is
+    'Applies one Shopify order payload: customer, order, items, all or nothing. A wrong field is an error that names it.';
+comment on function raw_ops.process_webhook(uuid) is
+    'Processes one webhook now, due or not; the outcome is recorded on it and returned.';
+comment on function raw_ops.process_pending_webhooks(integer) is
+    'The drain: up to p_limit pending webhooks, oldest first, skipping those others hold. Returns claimed, succeeded, failed, dead_lettered.';
+comment on function raw_ops.retry_failed_webhooks() is
+    'Tries again up to 100 webhooks that are due, newest first. Waits: raw_ops.retry_schedule; after the last attempt a webhook is dlq.';
+comment on procedure raw_ops.drain_inbox(integer) is
+    'Drains and retries until nothing is left or p_max_seconds have passed, committing after each set. For pg_cron.';
+comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
+    'Settles a dead letter (dlq to resolved_manual) with a note, audited in ops_events. Refuses any other state.';
+comment on function raw_ops.fn_schedule_jobs_v1() is 'Creates or updates the pg_cron jobs of raw_ops. Idempotent.';
+comment on function raw_ops.fn_unschedule_jobs_v1() is 'Removes the pg_cron jobs of raw_ops that the caller owns.';
+comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
+comment on function raw_ops.guard_webhook_status() is
+    'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';
+comment on function raw_ops.wake_worker() is 'Trigger: at commit, wakes the background workers of this database.';
+
+-- Nothing of raw_ops is PUBLIC's to run. Whoever needs a function is granted it.
+revoke all on all functions in schema raw_ops from public;
+revoke all on all procedures in schema raw_ops from public;
+revoke all on schema raw_ops from public;

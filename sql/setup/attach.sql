@@ -1,0 +1,42 @@
+-- What hangs on the extension's functions: defaults and triggers. Runs at every setup(), adds only what is missing,
+-- so that DROP EXTENSION ... CASCADE (which takes these along, never the data) is mended by CREATE EXTENSION; setup().
+
+do $attach$
+declare
+    t text;
+begin
+    foreach t in array array['webhook_inbox', 'customers', 'orders', 'order_items', 'ops_events'] loop
+        if not exists (select from pg_catalog.pg_attrdef d
+                       join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+                       where d.adrelid = format('raw_ops.%I', t)::regclass and a.attname = 'id') then
+            execute format('alter table raw_ops.%I alter column id set default raw_ops.fn_uuid_v7()', t);
+        end if;
+    end loop;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.webhook_inbox'::regclass and tgname = 'trigger_webhook_inbox_status') then
+        -- The condition is evaluated without a function call; only a transition out of the ordinary calls one.
+        create trigger trigger_webhook_inbox_status
+            before update on raw_ops.webhook_inbox
+            for each row
+            when (old.processing_status is distinct from new.processing_status
+                  and (old.processing_status, new.processing_status) not in
+                      (('pending', 'success'), ('pending', 'failed'),
+                       ('failed', 'success'), ('failed', 'dlq'),
+                       ('retrying', 'success'), ('retrying', 'failed')))
+            execute function raw_ops.guard_webhook_status();
+        comment on trigger trigger_webhook_inbox_status on raw_ops.webhook_inbox is
+            'Refuses every status transition ORD does not list; audits dlq to resolved_manual.';
+    end if;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.webhook_inbox'::regclass and tgname = 'trigger_webhook_inbox_wake') then
+        create trigger trigger_webhook_inbox_wake
+            after insert on raw_ops.webhook_inbox
+            for each statement
+            execute function raw_ops.wake_worker();
+        comment on trigger trigger_webhook_inbox_wake on raw_ops.webhook_inbox is
+            'At commit, wakes the background worker.';
+    end if;
+end
+$attach$;

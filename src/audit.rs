@@ -1,0 +1,27 @@
+//! Writing to the operational log, `ops_events`.
+
+use crate::db::{Session, Statement, Value, ids};
+use crate::error::Result;
+use pgrx::pg_sys;
+use serde_json::Value as Json;
+
+thread_local! {
+    static INSERT: Statement = const { Statement::new(
+        "insert into raw_ops.ops_events (id, kind, entity_type, entity_id, message, event_payload)
+         values ($1, $2, $3, $4, $5, $6)",
+        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
+}
+
+/// Logs what a person did to a webhook; who, why, before and after are in the details.
+pub fn log_manual_step(session: &Session, webhook: [u8; 16], message: &str, details: &Json) -> Result<()> {
+    let values = vec![
+        Value::Uuid(ids::uuid_v7()),
+        Value::Text("AUDIT"),
+        Value::Text("webhook"),
+        Value::Uuid(webhook),
+        Value::Text(message),
+        Value::Json(details),
+    ];
+    session.run(&INSERT, values)?;
+    Ok(())
+}

@@ -1,0 +1,51 @@
+//! The only place that speaks to the server's programming interface: prepared statements, rows in and out,
+//! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
+
+pub mod ids;
+pub mod jsonb;
+pub mod owner;
+pub mod rowset;
+pub mod schema;
+pub mod statement;
+pub mod subtransaction;
+
+use crate::error::{Error, Result};
+use pgrx::pg_sys;
+use pgrx::spi::Spi;
+
+pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
+pub use rowset::Rowset;
+pub use statement::{Statement, Value};
+pub use subtransaction::{attempt, attempt_until_unraced};
+
+/// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
+/// per unit of work.
+pub struct Session(());
+
+/// Runs `work` on a connection to SPI.
+pub fn session<T>(work: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
+    Spi::connect_mut(|_| work(&Session(())))
+}
+
+/// Microseconds since 2000-01-01 UTC, now (not the transaction's start).
+pub fn clock() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// The role that started the session: who is behind a call, also inside SECURITY DEFINER.
+pub fn session_user() -> String {
+    // SAFETY: the session user exists as long as the session; noerr makes a vanished one null.
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
+        if name.is_null() {
+            return "unknown".into();
+        }
+        std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}
+
+/// Runs several SQL statements (DDL, data) that take no parameters.
+pub fn run_script(sql: &str) -> Result<()> {
+    Spi::run(sql).map_err(|e| Error::Internal(format!("script: {e}")))
+}

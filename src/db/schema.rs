@@ -1,0 +1,83 @@
+//! Is the schema there, whole and of this library's version? Asked at every call, answered from a cache.
+
+use super::{Session, Statement};
+use crate::error::{Error, Result};
+use crate::setup::LATEST_VERSION;
+use pgrx::pg_sys;
+use std::cell::Cell;
+
+thread_local! {
+    /// The inbox (by oid) that was found whole; another oid, after a re-creation, is looked at again.
+    static KNOWN_GOOD: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
+    static VERSION: Statement = const { Statement::new(
+        "select max(version) from raw_ops.schema_migrations", &[]) };
+    /// A restore creates these last, after every row is back; until then nobody may write beside it.
+    static IS_WHOLE: Statement = const { Statement::new(
+        "select count(*) = 4
+           from (select from pg_catalog.pg_constraint
+                  where conname in ('orders_customer_id_fkey', 'order_items_order_id_fkey')
+                    and connamespace = 'raw_ops'::regnamespace
+                 union all
+                 select from pg_catalog.pg_trigger
+                  where tgname in ('trigger_webhook_inbox_status', 'trigger_webhook_inbox_wake')
+                    and tgrelid = 'raw_ops.webhook_inbox'::regclass) parts", &[]) };
+}
+
+fn relation(name: &std::ffi::CStr) -> pg_sys::Oid {
+    // SAFETY: catalog look-ups by name; a missing schema or table gives InvalidOid.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"raw_ops".as_ptr(), true);
+        if schema == pg_sys::InvalidOid {
+            return pg_sys::InvalidOid;
+        }
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    }
+}
+
+fn not_set_up(found: Option<i32>) -> Error {
+    Error::NotSetUp { found, wanted: LATEST_VERSION }
+}
+
+/// Who owns the inbox.
+pub fn owner() -> Result<pg_sys::Oid> {
+    let inbox = relation(c"webhook_inbox");
+    if inbox == pg_sys::InvalidOid {
+        return Err(not_set_up(None));
+    }
+    // SAFETY: a relation that was just found is in the system cache, or InvalidOid comes back.
+    let owner = unsafe {
+        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, pg_sys::Datum::from(inbox));
+        if tuple.is_null() {
+            return Err(not_set_up(None));
+        }
+        let class = pg_sys::GETSTRUCT(tuple) as *const pg_sys::FormData_pg_class;
+        let owner = (*class).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        owner
+    };
+    Ok(owner)
+}
+
+/// # Errors
+/// [`Error::NotSetUp`] unless `setup()` of this library's version has run and a restore is not half done.
+pub fn ensure_ready(session: &Session) -> Result<()> {
+    let inbox = relation(c"webhook_inbox");
+    if inbox != pg_sys::InvalidOid && KNOWN_GOOD.get() == inbox {
+        return Ok(());
+    }
+    if inbox == pg_sys::InvalidOid || relation(c"schema_migrations") == pg_sys::InvalidOid {
+        return Err(not_set_up(None));
+    }
+    let version = session.run(&VERSION, vec![])?.first(|row| row.int4(1)).flatten();
+    if version.is_none_or(|found| found < LATEST_VERSION) {
+        return Err(not_set_up(version));
+    }
+    if session.run(&IS_WHOLE, vec![])?.first(|row| row.boolean(1)).flatten() != Some(true) {
+        return Err(Error::Conflict {
+            problem: "the raw_ops tables are there, but not their foreign keys and triggers".into(),
+            next: "While a restore is running, wait for it. Otherwise run: SELECT raw_ops.setup();".into(),
+        });
+    }
+    KNOWN_GOOD.set(inbox);
+    Ok(())
+}

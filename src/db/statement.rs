@@ -1,0 +1,230 @@
+//! Prepared statements, kept for the life of the backend, and their rows.
+
+use super::{Jsonb, Session};
+use crate::error::{Error, Result};
+use pgrx::datum::{FromDatum, IntoDatum};
+use pgrx::pg_sys::{self, Datum, Oid};
+use std::cell::Cell;
+use std::ffi::CString;
+
+/// One parameter.
+pub enum Value<'a> {
+    Int4(i32),
+    Int8(i64),
+    Text(&'a str),
+    Uuid([u8; 16]),
+    Timestamp(i64),
+    UuidArray(Vec<[u8; 16]>),
+    Json(&'a serde_json::Value),
+}
+
+impl Value<'_> {
+    fn into_datum(self) -> Option<Datum> {
+        match self {
+            Value::Int4(v) => v.into_datum(),
+            Value::Int8(v) | Value::Timestamp(v) => v.into_datum(),
+            Value::Text(v) => v.into_datum(),
+            Value::Uuid(v) => pgrx::Uuid::from_bytes(v).into_datum(),
+            Value::UuidArray(v) => v.into_iter().map(pgrx::Uuid::from_bytes).collect::<Vec<_>>().into_datum(),
+            Value::Json(v) => pgrx::JsonB(v.clone()).into_datum(),
+        }
+    }
+}
+
+/// A statement and, once used, its plan.
+pub struct Statement {
+    sql: &'static str,
+    parameters: &'static [Oid],
+    plan: Cell<pg_sys::SPIPlanPtr>,
+}
+
+impl Statement {
+    pub const fn new(sql: &'static str, parameters: &'static [Oid]) -> Self {
+        Self { sql, parameters, plan: Cell::new(std::ptr::null_mut()) }
+    }
+
+    /// Prepares and keeps the plan. SPI must be connected and the named rowsets of the statement registered.
+    fn prepare(&self) -> Result<pg_sys::SPIPlanPtr> {
+        let sql = CString::new(self.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
+        // SAFETY: the parameter array outlives the call; SPI_keepplan moves the plan out of SPI's memory.
+        unsafe {
+            let plan = pg_sys::SPI_prepare(sql.as_ptr(), self.parameters.len() as i32, self.parameters.as_ptr().cast_mut());
+            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
+                return Err(Error::Internal(format!("cannot prepare: {}", self.sql)));
+            }
+            self.plan.set(plan);
+            Ok(plan)
+        }
+    }
+}
+
+impl Session {
+    /// Runs a statement; parameters are in order of its `$n`. Writes and locks are allowed.
+    pub fn run(&self, statement: &'static std::thread::LocalKey<Statement>, values: Vec<Value<'_>>) -> Result<Rows> {
+        statement.with(|statement| {
+            if !statement.plan.get().is_null() {
+                return execute(statement, statement.plan.get(), values);
+            }
+            // The first plan is made when the tables may still be empty, and kept while they grow. Statements here
+            // touch a few rows by key, whatever the table's size: let the first plan be the one for large tables.
+            let planning = PlanForLargeTables::begin();
+            let rows = execute(statement, statement.prepare()?, values);
+            drop(planning);
+            rows
+        })
+    }
+}
+
+fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_>>) -> Result<Rows> {
+    debug_assert_eq!(values.len(), statement.parameters.len());
+    let mut nulls = vec![b' ' as std::ffi::c_char; values.len()];
+    let mut datums = Vec::with_capacity(values.len());
+    for (value, null) in values.into_iter().zip(&mut nulls) {
+        let datum = value.into_datum();
+        if datum.is_none() {
+            *null = b'n' as std::ffi::c_char;
+        }
+        datums.push(datum.unwrap_or(Datum::from(0usize)));
+    }
+    // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists). SPI_tuptable is replaced
+    // by the next call, so it is taken at once; its memory lives until SPI disconnects or `Rows` is dropped.
+    unsafe {
+        let code = pg_sys::SPI_execute_plan(plan, datums.as_mut_ptr(), nulls.as_ptr(), false, 0);
+        if code < 0 {
+            return Err(Error::Internal(format!("SPI code {code} from: {}", statement.sql)));
+        }
+        let table = pg_sys::SPI_tuptable;
+        pg_sys::SPI_tuptable = std::ptr::null_mut();
+        Ok(Rows { table, affected: pg_sys::SPI_processed as usize })
+    }
+}
+
+/// While it lives, sequential scans, hash and merge joins count as very expensive.
+struct PlanForLargeTables {
+    nest_level: i32,
+}
+
+impl PlanForLargeTables {
+    fn begin() -> Self {
+        // SAFETY: the documented way for a function to change settings for a while; an ERROR undoes it too.
+        unsafe {
+            let nest_level = pg_sys::NewGUCNestLevel();
+            for (name, value) in [
+                (c"enable_seqscan", c"off"),
+                (c"enable_hashjoin", c"off"),
+                (c"enable_mergejoin", c"off"),
+                (c"plan_cache_mode", c"force_generic_plan"),
+            ] {
+                pg_sys::set_config_option(
+                    name.as_ptr(),
+                    value.as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
+            Self { nest_level }
+        }
+    }
+}
+
+impl Drop for PlanForLargeTables {
+    fn drop(&mut self) {
+        // SAFETY: the level begun above; on an ERROR the transaction's end has undone it and this does not run.
+        unsafe { pg_sys::AtEOXact_GUC(true, self.nest_level) };
+    }
+}
+
+/// What a statement returned.
+pub struct Rows {
+    table: *mut pg_sys::SPITupleTable,
+    affected: usize,
+}
+
+impl Rows {
+    /// Rows returned, or inserted, updated, deleted.
+    pub fn affected(&self) -> usize {
+        self.affected
+    }
+
+    pub fn map<T>(&self, mut read: impl FnMut(Row) -> T) -> Vec<T> {
+        if self.table.is_null() {
+            return Vec::new();
+        }
+        // SAFETY: SPI's table holds `numvals` tuples of one descriptor, alive as long as `self`.
+        unsafe {
+            let table = &*self.table;
+            let tuples = std::slice::from_raw_parts(table.vals, table.numvals as usize);
+            tuples.iter().map(|&tuple| read(Row { tuple, descriptor: table.tupdesc })).collect()
+        }
+    }
+
+    pub fn first<T>(&self, read: impl FnMut(Row) -> T) -> Option<T> {
+        self.map(read).into_iter().next()
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        if !self.table.is_null() {
+            // SAFETY: SPI forgets a table it frees; values read from it were copied (or belong to the payload below,
+            // which reads of `Row::jsonb` detoast into memory of their own).
+            unsafe { pg_sys::SPI_freetuptable(self.table) };
+        }
+    }
+}
+
+/// One row; columns count from 1.
+#[derive(Clone, Copy)]
+pub struct Row {
+    tuple: pg_sys::HeapTuple,
+    descriptor: pg_sys::TupleDesc,
+}
+
+impl Row {
+    fn datum(self, column: i32) -> Option<Datum> {
+        let mut is_null = false;
+        // SAFETY: tuple and descriptor belong together; an unknown column yields null.
+        let datum = unsafe { pg_sys::SPI_getbinval(self.tuple, self.descriptor, column, &mut is_null) };
+        (!is_null).then_some(datum)
+    }
+
+    fn get<T: FromDatum>(self, column: i32) -> Option<T> {
+        // SAFETY: callers name the type their statement selects.
+        self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
+    }
+
+    pub fn int4(self, column: i32) -> Option<i32> {
+        self.get(column)
+    }
+
+    pub fn int8(self, column: i32) -> Option<i64> {
+        self.get(column)
+    }
+
+    pub fn boolean(self, column: i32) -> Option<bool> {
+        self.get(column)
+    }
+
+    pub fn text(self, column: i32) -> Option<String> {
+        self.get(column)
+    }
+
+    /// Microseconds since 2000-01-01 UTC.
+    pub fn timestamp(self, column: i32) -> Option<i64> {
+        self.get(column)
+    }
+
+    pub fn uuid(self, column: i32) -> Option<[u8; 16]> {
+        self.get::<pgrx::Uuid>(column).map(|id| *id.as_bytes())
+    }
+
+    /// Fetched and decompressed once, into memory that lives until SPI disconnects.
+    pub fn jsonb<'a>(self, column: i32) -> Option<Jsonb<'a>> {
+        // SAFETY: the caller's statement selects jsonb here; the copy outlives the row.
+        self.datum(column).map(|datum| unsafe { Jsonb::copied(datum) })
+    }
+}

@@ -1,0 +1,253 @@
+//! Everything that can go wrong: one closed list, one mapping outwards each.
+//!
+//! [`Error::sqlstate`] is what SQL callers match on, [`Error::category`] what the inbox records,
+//! [`Error::hint`] the operator's next step.
+
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReport;
+use std::fmt;
+
+/// What raw_ops' functions return; doors name PostgreSQL's own error instead.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of raw_ops.
+#[derive(Debug)]
+pub enum Error {
+    /// The payload is not what its provider documents; `field` is a path such as `order.line_items[2].price`.
+    Payload { field: String, problem: String },
+    /// The body is not JSON at all; the bytes are kept.
+    NotJson { provider: String },
+    /// The payload refers to something that is not here (yet).
+    MissingReference(String),
+    /// Nobody here handles this topic.
+    UnknownTopic { provider: String, topic: String, known: &'static str },
+    /// A function argument is wrong.
+    Argument { name: &'static str, problem: String },
+    /// `setup()` has not run, or an older version of it.
+    NotSetUp { found: Option<i32>, wanted: i32 },
+    /// An UPDATE tried a status transition that ORD does not list.
+    Transition { from: String, to: String },
+    /// Something this function needs is not installed.
+    MissingExtension { name: &'static str, next: String },
+    /// Something is in the way that only a person can decide about.
+    Conflict { problem: String, next: String },
+    /// Another transaction wrote the same rows meanwhile; roll back and do it again.
+    Raced(&'static str),
+    /// PostgreSQL refused; caught in a sub-transaction.
+    Database { code: PgSqlErrorCode, message: String },
+    /// The server's programming interface answered what it never should.
+    Internal(String),
+}
+
+/// `webhook_inbox.error_category`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    MalformedPayload,
+    MissingReference,
+    ConstraintViolation,
+    Timeout,
+    Transient,
+    UnknownTopic,
+    Internal,
+}
+
+impl Category {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Category::MalformedPayload => "malformed_payload",
+            Category::MissingReference => "missing_reference",
+            Category::ConstraintViolation => "constraint_violation",
+            Category::Timeout => "timeout",
+            Category::Transient => "transient",
+            Category::UnknownTopic => "unknown_topic",
+            Category::Internal => "internal",
+        }
+    }
+
+    /// The class of an SQLSTATE (PostgreSQL manual, appendix A).
+    fn of_sqlstate(state: [u8; 5]) -> Category {
+        match &state {
+            b"55P03" | b"57014" => Category::Timeout,
+            b"40001" | b"40P01" | b"55006" => Category::Transient,
+            [b'0', b'8', ..] | [b'5', b'3', ..] | [b'5', b'7', ..] | [b'5', b'8', ..] => Category::Transient,
+            [b'2', b'2', ..] => Category::MalformedPayload,
+            [b'2', b'3', ..] => Category::ConstraintViolation,
+            _ => Category::Internal,
+        }
+    }
+}
+
+/// The five characters of an SQLSTATE, unpacked from PostgreSQL's six-bits-a-character form.
+fn sqlstate_text(code: PgSqlErrorCode) -> [u8; 5] {
+    let packed = code as i32;
+    std::array::from_fn(|i| (((packed >> (6 * i)) & 0x3F) as u8) + b'0')
+}
+
+impl Error {
+    pub fn argument(name: &'static str, problem: impl Into<String>) -> Self {
+        Error::Argument { name, problem: problem.into() }
+    }
+
+    /// What SQL callers see as SQLSTATE.
+    pub fn sqlstate(&self) -> PgSqlErrorCode {
+        match self {
+            Error::Payload { .. } | Error::Argument { .. } | Error::UnknownTopic { .. } => {
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
+            }
+            Error::NotJson { .. } => PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
+            Error::MissingReference(_) => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+            Error::NotSetUp { .. } | Error::Conflict { .. } => {
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
+            }
+            Error::Transition { .. } => PgSqlErrorCode::ERRCODE_CHECK_VIOLATION,
+            Error::MissingExtension { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            Error::Raced(_) => PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            Error::Database { code, .. } => *code,
+            Error::Internal(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+        }
+    }
+
+    /// What the inbox records.
+    pub fn category(&self) -> Category {
+        match self {
+            Error::Payload { .. } | Error::NotJson { .. } => Category::MalformedPayload,
+            Error::MissingReference(_) => Category::MissingReference,
+            Error::UnknownTopic { .. } => Category::UnknownTopic,
+            Error::Raced(_) => Category::Transient,
+            Error::Database { code, .. } => Category::of_sqlstate(sqlstate_text(*code)),
+            Error::Argument { .. }
+            | Error::NotSetUp { .. }
+            | Error::Transition { .. }
+            | Error::MissingExtension { .. }
+            | Error::Conflict { .. }
+            | Error::Internal(_) => Category::Internal,
+        }
+    }
+
+    /// Whether the trouble is the server's, not the webhook's: then nothing is recorded against the webhook and the
+    /// whole call fails, so that a full disk cannot walk the inbox into the dead letter queue.
+    pub fn is_servers_fault(&self) -> bool {
+        let Error::Database { code, .. } = self else { return matches!(self, Error::NotSetUp { .. }) };
+        match &sqlstate_text(*code) {
+            // cancelled, shutting down, out of disk or memory, I/O error, corrupted
+            b"57014" | [b'5', b'7', b'P', ..] | [b'5', b'3', ..] | [b'5', b'8', ..] => true,
+            b"XX001" | b"XX002" => true,
+            // a table, column or constraint of ours is not there: half restored, or half migrated
+            b"42P01" | b"42703" | b"42P10" | b"42501" | b"25006" => true,
+            _ => false,
+        }
+    }
+
+    /// The next step, where there is one to name.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Payload { field, .. } if field == "order.id" => Some(
+                "Expected the order object itself, as orders/* webhooks carry it; of an Admin API reply pass the object under \"order\"."
+                    .into(),
+            ),
+            Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
+            Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
+            Error::Transition { from, .. } => Some(transition_hint(from).into()),
+            Error::MissingExtension { next, .. } | Error::Conflict { next, .. } => Some(next.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Which function moves a webhook on from a state.
+fn transition_hint(from: &str) -> &'static str {
+    match from {
+        "dlq" => "A dead letter is settled by: SELECT raw_ops.fn_resolve_webhook_manually_v1('<id>', '<what was wrong, what was done>');",
+        "success" | "resolved_manual" => {
+            "This state is final. To process the payload again, capture it anew under another event id with raw_ops.receive_webhook()."
+        }
+        _ => "To process it now: SELECT raw_ops.process_webhook('<id>'); all that are due: SELECT raw_ops.retry_failed_webhooks();",
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Payload { field, problem } => write!(f, "{field}: {problem}"),
+            Error::NotJson { provider } => {
+                write!(f, "body: not JSON that PostgreSQL can hold; {provider}'s bytes are kept in raw_body")
+            }
+            Error::MissingReference(what) => f.write_str(what),
+            Error::UnknownTopic { provider, topic, .. } => {
+                write!(f, "topic: nothing here handles {provider} \"{topic}\"")
+            }
+            Error::Argument { name, problem } => write!(f, "{name}: {problem}"),
+            Error::NotSetUp { found: None, .. } => f.write_str("raw_ops is not set up in this database"),
+            Error::NotSetUp { found: Some(found), wanted } => {
+                write!(f, "the raw_ops schema is at version {found}, this library needs version {wanted}")
+            }
+            Error::Transition { from, to } => {
+                write!(f, "processing_status cannot go from {from} to {to}")
+            }
+            Error::MissingExtension { name, .. } => {
+                write!(f, "the extension {name} is not installed in this database")
+            }
+            Error::Conflict { problem, .. } => f.write_str(problem),
+            Error::Raced(what) => write!(f, "another transaction wrote {what} of this webhook at the same time"),
+            Error::Database { message, .. } => f.write_str(message),
+            Error::Internal(what) => write!(f, "internal error: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> Self {
+        let report = ErrorReport::new(error.sqlstate(), error.to_string(), "raw_ops");
+        match error.hint() {
+            Some(hint) => report.set_hint(hint),
+            None => report,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(code: PgSqlErrorCode) -> Error {
+        Error::Database { code, message: "refused".into() }
+    }
+
+    #[test]
+    fn every_sqlstate_class_has_its_category() {
+        use PgSqlErrorCode::*;
+        for (code, category) in [
+            (ERRCODE_UNIQUE_VIOLATION, Category::ConstraintViolation),
+            (ERRCODE_CHECK_VIOLATION, Category::ConstraintViolation),
+            (ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, Category::MalformedPayload),
+            (ERRCODE_LOCK_NOT_AVAILABLE, Category::Timeout),
+            (ERRCODE_T_R_DEADLOCK_DETECTED, Category::Transient),
+            (ERRCODE_T_R_SERIALIZATION_FAILURE, Category::Transient),
+            (ERRCODE_CONNECTION_FAILURE, Category::Transient),
+            (ERRCODE_INTERNAL_ERROR, Category::Internal),
+        ] {
+            assert_eq!(database(code).category(), category, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_never_held_against_a_webhook() {
+        use PgSqlErrorCode::*;
+        for code in [ERRCODE_DISK_FULL, ERRCODE_QUERY_CANCELED, ERRCODE_ADMIN_SHUTDOWN, ERRCODE_IO_ERROR] {
+            assert!(database(code).is_servers_fault(), "{code:?}");
+        }
+        for code in [ERRCODE_UNIQUE_VIOLATION, ERRCODE_T_R_DEADLOCK_DETECTED, ERRCODE_INTERNAL_ERROR] {
+            assert!(!database(code).is_servers_fault(), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_transition_names_the_function_to_use() {
+        let refused = |from: &str| Error::Transition { from: from.into(), to: "pending".into() }.hint().unwrap();
+        assert!(refused("dlq").contains("fn_resolve_webhook_manually_v1"));
+        assert!(refused("failed").contains("process_webhook"));
+        assert!(refused("success").contains("receive_webhook"));
+    }
+}

@@ -1,0 +1,88 @@
+//! The drain: claim, write and finish in one transaction, oldest first.
+
+use super::claim::{self, Claimed};
+use super::record::{self, Tally};
+use super::{process, status};
+use crate::db::{self, Session, schema};
+use crate::error::{Error, Result};
+use crate::orders::Applied;
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+use std::time::Instant;
+
+/// Processes pending webhooks, oldest first, `limit` at most.
+pub fn pending(limit: i32) -> Result<Tally> {
+    work_on(|session| claim::pending(session, limit))
+}
+
+/// Claims, processes, records.
+pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Vec<Claimed<'a>>>) -> Result<Tally> {
+    db::session(|session| {
+        schema::ensure_ready(session)?;
+        let started = Instant::now();
+        let claims = claim(session)?;
+        if claims.is_empty() {
+            return Ok(Tally::default());
+        }
+        let outcomes = process::webhooks(session, &claims)?;
+        record::outcomes(session, &claims, &outcomes, started)
+    })
+}
+
+#[pg_extern(volatile)]
+fn process_pending_webhooks(
+    p_limit: default!(Option<i32>, 100),
+) -> Result<JsonB, ErrorReport> {
+    let limit = p_limit.unwrap_or(100);
+    if limit < 1 {
+        return Err(Error::argument("p_limit", format!("must be 1 or more, is {limit}")).into());
+    }
+    Ok(pending(limit)?.to_json())
+}
+
+#[pg_extern(volatile)]
+fn process_webhook(p_webhook_id: Option<pgrx::Uuid>) -> Result<JsonB, ErrorReport> {
+    let id = p_webhook_id.ok_or_else(|| Error::argument("p_webhook_id", "is null"))?;
+    Ok(db::session(|session| one(session, *id.as_bytes()))?)
+}
+
+/// One webhook, now, whether or not it is due.
+fn one(session: &Session, id: [u8; 16]) -> Result<JsonB> {
+    schema::ensure_ready(session)?;
+    let started = Instant::now();
+    let shown = pgrx::Uuid::from_bytes(id).to_string();
+    let Some(claim) = claim::one(session, id)? else {
+        return Ok(JsonB(json!({"success": false, "webhook_id": shown, "error": "there is no webhook with this id"})));
+    };
+    if !matches!(claim.status.as_str(), "pending" | "failed" | "retrying") {
+        return Ok(JsonB(json!({
+            "success": false, "webhook_id": shown, "status": claim.status,
+            "error": status::not_processable(&claim.status),
+        })));
+    }
+    let claims = [claim];
+    let outcomes = process::webhooks(session, &claims)?;
+    let tally = record::outcomes(session, &claims, &outcomes, started)?;
+    Ok(JsonB(match outcomes.into_iter().next() {
+        Some(Ok(applied)) => success(&shown, &applied),
+        Some(Err(error)) => failure(&shown, &error, tally),
+        None => json!({"success": false, "webhook_id": shown, "error": "not processed"}),
+    }))
+}
+
+fn success(id: &str, applied: &Applied) -> serde_json::Value {
+    let mut json = applied.to_json();
+    json["webhook_id"] = id.into();
+    json["status"] = "success".into();
+    json
+}
+
+fn failure(id: &str, error: &Error, tally: Tally) -> serde_json::Value {
+    let status = if tally.dead_lettered > 0 { "dlq" } else { "failed" };
+    json!({
+        "success": false, "webhook_id": id, "status": status,
+        "error": error.to_string(), "error_category": error.category().as_str(),
+    })
+}

@@ -1,0 +1,12 @@
+//! The inbox: webhooks in ([`receive`]), processed in sets ([`drain`]), tried again ([`retry`]), settled by hand
+//! ([`resolve`]). [`status`] guards the state machine.
+
+mod claim;
+pub mod drain;
+pub mod policy;
+mod process;
+mod receive;
+mod record;
+mod resolve;
+pub mod retry;
+mod status;

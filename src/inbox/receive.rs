@@ -1,0 +1,316 @@
+//! Capture: any bytes become a row, durably, before anybody looks at what they mean.
+
+use crate::db::{self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema};
+use crate::error::{Error, Result};
+use crate::json::{Json, Timestamp};
+use crate::providers;
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+const PROVIDERS: &[&str] = &["shopify", "clerk", "stripe", "mitto", "dpd"];
+/// Longer ids would not fit an index entry; they are replaced by their hash.
+const LONGEST_EVENT_ID: usize = 255;
+
+/// A webhook as the caller hands it over.
+struct Incoming<'a> {
+    provider: &'a str,
+    topic: &'a str,
+    event_id: Option<&'a str>,
+    headers: Option<Jsonb<'a>>,
+    body: &'a [u8],
+}
+
+/// A webhook ready to be stored.
+struct Captured<'a> {
+    id: [u8; 16],
+    provider: &'a str,
+    topic: &'a str,
+    event_id: String,
+    headers: Option<Jsonb<'a>>,
+    body: &'a [u8],
+    payload: Option<Jsonb<'a>>,
+    shopify_order_id: Option<i64>,
+}
+
+/// What the caller gets back, one a webhook.
+struct Receipt {
+    id: [u8; 16],
+    duplicate: bool,
+    status: String,
+}
+
+thread_local! {
+    static RECEIVE: Statement = const { Statement::new(include_str!("../../sql/inbox/receive.sql"), &[]) };
+    static FIND: Statement = const { Statement::new(include_str!("../../sql/inbox/find_received.sql"), &[]) };
+    static COUNT: Statement = const { Statement::new(include_str!("../../sql/inbox/count_duplicates.sql"), &[]) };
+    static LOG: Statement = const { Statement::new(include_str!("../../sql/inbox/log_receipts.sql"), &[]) };
+}
+
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn receive_webhook(
+    p_provider: Option<&str>,
+    p_topic: Option<&str>,
+    p_event_id: Option<&str>,
+    p_headers: Option<JsonbArgument<'_>>,
+    p_body: Option<&[u8]>,
+) -> Result<JsonB, ErrorReport> {
+    let incoming = Incoming {
+        provider: known_provider(p_provider, "p_provider")?,
+        topic: p_topic.unwrap_or_default(),
+        event_id: p_event_id,
+        headers: p_headers.map(|headers| headers.open()),
+        body: p_body.unwrap_or_default(),
+    };
+    let receipts = owner::as_table_owner(|| db::session(|session| store(session, vec![incoming])))?;
+    let receipt = receipts.into_iter().next().ok_or_else(|| Error::Internal("no receipt".into()))?;
+    Ok(JsonB(json!({
+        "webhook_id": pgrx::Uuid::from_bytes(receipt.id).to_string(),
+        "duplicate": receipt.duplicate,
+        "status": receipt.status,
+    })))
+}
+
+type ReceiptRow = (
+    name!(ordinal, i32),
+    name!(webhook_id, pgrx::Uuid),
+    name!(duplicate, bool),
+    name!(status, String),
+);
+
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn receive_webhooks<'a>(
+    p_providers: Array<'a, &'a str>,
+    p_topics: Array<'a, &'a str>,
+    p_event_ids: Array<'a, &'a str>,
+    p_headers: JsonbArrayArgument<'a>,
+    p_bodies: Array<'a, &'a [u8]>,
+) -> Result<
+    TableIterator<
+        'static,
+        (name!(ordinal, i32), name!(webhook_id, pgrx::Uuid), name!(duplicate, bool), name!(status, String)),
+    >,
+    ErrorReport,
+> {
+    let count = p_bodies.len();
+    for (name, length) in [
+        ("p_providers", p_providers.len()),
+        ("p_topics", p_topics.len()),
+        ("p_event_ids", p_event_ids.len()),
+        ("p_headers", p_headers.len()),
+    ] {
+        if length != count {
+            return Err(Error::argument(name, format!("has {length} elements, p_bodies has {count}")).into());
+        }
+    }
+    let headers = p_headers.open();
+    let mut incoming = Vec::with_capacity(count);
+    for index in 0..count {
+        incoming.push(Incoming {
+            provider: known_provider(p_providers.get(index).flatten(), "p_providers")?,
+            topic: p_topics.get(index).flatten().unwrap_or_default(),
+            event_id: p_event_ids.get(index).flatten(),
+            headers: headers[index],
+            body: p_bodies.get(index).flatten().unwrap_or_default(),
+        });
+    }
+    let receipts = owner::as_table_owner(|| db::session(|session| store(session, incoming)))?;
+    let rows: Vec<ReceiptRow> = receipts
+        .into_iter()
+        .zip(1..)
+        .map(|(receipt, ordinal)| {
+            (ordinal, pgrx::Uuid::from_bytes(receipt.id), receipt.duplicate, receipt.status)
+        })
+        .collect();
+    Ok(TableIterator::new(rows))
+}
+
+fn known_provider<'a>(provider: Option<&'a str>, argument: &'static str) -> Result<&'a str> {
+    match provider {
+        Some(provider) if PROVIDERS.contains(&provider) => Ok(provider),
+        Some(other) => {
+            Err(Error::argument(argument, format!("\"{other}\" is none of {}", PROVIDERS.join(", "))))
+        }
+        None => Err(Error::argument(argument, format!("is null; expected one of {}", PROVIDERS.join(", ")))),
+    }
+}
+
+/// Stores what is new, counts what is not; one receipt each, in order.
+fn store(session: &Session, incoming: Vec<Incoming<'_>>) -> Result<Vec<Receipt>> {
+    schema::ensure_ready(session)?;
+    let captured = incoming.into_iter().map(capture).collect::<Result<Vec<_>>>()?;
+
+    let mut first_of: HashMap<(&str, &str), usize> = HashMap::with_capacity(captured.len());
+    let mut firsts = Vec::with_capacity(captured.len());
+    for (index, webhook) in captured.iter().enumerate() {
+        first_of.entry((webhook.provider, &webhook.event_id)).or_insert_with(|| {
+            firsts.push(index);
+            index
+        });
+    }
+    if firsts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known = insert(session, &captured, &firsts)?;
+
+    let mut receipts = Vec::with_capacity(captured.len());
+    let mut repeats: HashMap<[u8; 16], i32> = HashMap::new();
+    for webhook in &captured {
+        let key = (webhook.provider, webhook.event_id.as_str());
+        let first = first_of[&key];
+        let (id, status) = match known.get(&key) {
+            Some((id, status)) => (*id, status.clone()),
+            None => (captured[first].id, "pending".to_owned()),
+        };
+        let duplicate = id != webhook.id;
+        if duplicate {
+            *repeats.entry(id).or_default() += 1;
+        }
+        receipts.push(Receipt { id, duplicate, status });
+    }
+    count_repeats(session, &repeats)?;
+    let new = firsts.iter().map(|&index| &captured[index]).filter(|webhook| {
+        known.get(&(webhook.provider, webhook.event_id.as_str())).is_none_or(|(id, _)| *id == webhook.id)
+    });
+    log_receipts(session, new)?;
+    Ok(receipts)
+}
+
+type Known<'a> = HashMap<(&'a str, &'a str), ([u8; 16], String)>;
+
+/// Inserts the firsts. Empty when all were new; otherwise all of them, with the ids they are known under.
+fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize]) -> Result<Known<'a>> {
+    let mut rows = Rowset::new(
+        c"received",
+        &[
+            (c"id", pg_sys::UUIDOID),
+            (c"provider", pg_sys::TEXTOID),
+            (c"topic", pg_sys::TEXTOID),
+            (c"event_id", pg_sys::TEXTOID),
+            (c"shop_domain", pg_sys::TEXTOID),
+            (c"payload", pg_sys::JSONBOID),
+            (c"raw_body", pg_sys::BYTEAOID),
+            (c"headers", pg_sys::JSONBOID),
+            (c"shopify_order_id", pg_sys::INT8OID),
+            (c"triggered_at", pg_sys::TIMESTAMPTZOID),
+        ],
+    );
+    let empty = db::jsonb::empty_object();
+    for &index in firsts {
+        let webhook = &captured[index];
+        let raw = webhook.payload.is_none().then_some(webhook.body);
+        rows.uuid(webhook.id).text(Some(webhook.provider)).text(Some(webhook.topic)).text(Some(&webhook.event_id));
+        rows.text(header(webhook.headers, SHOP_DOMAIN)).jsonb(webhook.payload).bytes(raw);
+        rows.jsonb_datum(Some(webhook.headers.map_or(empty, Jsonb::to_datum)));
+        rows.int8(webhook.shopify_order_id).timestamp(triggered_at(webhook.headers)).end_row();
+    }
+    rows.register(session)?;
+    if session.run(&RECEIVE, vec![])?.affected() == firsts.len() {
+        return Ok(Known::new());
+    }
+    let found = session.run(&FIND, vec![])?.map(|row| {
+        let id = row.uuid(1).unwrap_or_default();
+        ((row.text(2).unwrap_or_default(), row.text(3).unwrap_or_default()), (id, row.text(4).unwrap_or_default()))
+    });
+    let found: HashMap<(String, String), ([u8; 16], String)> = found.into_iter().collect();
+    let mut known = Known::with_capacity(firsts.len());
+    for &index in firsts {
+        let webhook = &captured[index];
+        let key = (webhook.provider.to_owned(), webhook.event_id.clone());
+        let entry = found.get(&key).ok_or_else(not_visible)?;
+        known.insert((webhook.provider, &webhook.event_id), entry.clone());
+    }
+    Ok(known)
+}
+
+/// In a REPEATABLE READ transaction a delivery that somebody else has just stored cannot be seen.
+fn not_visible() -> Error {
+    Error::Database {
+        code: PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        message: "the same delivery is being stored by another transaction; try again".into(),
+    }
+}
+
+fn count_repeats(session: &Session, repeats: &HashMap<[u8; 16], i32>) -> Result<()> {
+    if repeats.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rowset::new(c"repeats", &[(c"id", pg_sys::UUIDOID), (c"times", pg_sys::INT4OID)]);
+    for (id, times) in repeats {
+        rows.uuid(*id).int4(Some(*times)).end_row();
+    }
+    rows.register(session)?;
+    session.run(&COUNT, vec![])?;
+    Ok(())
+}
+
+fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a>>) -> Result<()> {
+    let mut rows = Rowset::new(
+        c"receipts",
+        &[(c"event_id", pg_sys::UUIDOID), (c"webhook_id", pg_sys::UUIDOID), (c"shopify_order_id", pg_sys::INT8OID)],
+    );
+    for webhook in new.filter(|webhook| providers::announces_order(webhook.provider, webhook.topic)) {
+        rows.uuid(ids::uuid_v7()).uuid(webhook.id).int8(webhook.shopify_order_id).end_row();
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    rows.register(session)?;
+    session.run(&LOG, vec![])?;
+    Ok(())
+}
+
+fn capture(incoming: Incoming<'_>) -> Result<Captured<'_>> {
+    let Incoming { provider, topic, event_id, headers, body } = incoming;
+    let payload = db::jsonb::from_bytes(body)?;
+    Ok(Captured {
+        id: ids::uuid_v7(),
+        provider,
+        topic,
+        event_id: match event_id.map(str::trim).filter(|id| !id.is_empty()) {
+            Some(id) if id.len() <= LONGEST_EVENT_ID => id.to_owned(),
+            Some(id) => hash(topic, id.as_bytes()),
+            None => hash(topic, body),
+        },
+        headers,
+        body,
+        payload,
+        shopify_order_id: payload.and_then(|payload| providers::shopify_order_id(provider, topic, payload)),
+    })
+}
+
+/// The topic is part of it: one body may be sent under several topics, and each is an event of its own.
+fn hash(topic: &str, bytes: &[u8]) -> String {
+    let digest = Sha256::new().chain_update(topic).chain_update(b"\n").chain_update(bytes).finalize();
+    digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+const SHOP_DOMAIN: &[&str] = &["x-shopify-shop-domain", "shopify-shop-domain", "X-Shopify-Shop-Domain"];
+const TRIGGERED_AT: &[&str] = &["x-shopify-triggered-at", "shopify-triggered-at", "X-Shopify-Triggered-At"];
+
+fn header<'a>(headers: Option<Jsonb<'a>>, names: &[&str]) -> Option<&'a str> {
+    let headers = headers?;
+    names.iter().find_map(|name| headers.member(name)?.as_str())
+}
+
+fn triggered_at(headers: Option<Jsonb<'_>>) -> Option<i64> {
+    header(headers, TRIGGERED_AT).and_then(Timestamp::parse).map(|time| time.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_id_tells_topics_and_bodies_apart_and_is_the_same_for_a_repeat() {
+        assert_eq!(hash("orders/create", b"{}"), hash("orders/create", b"{}"));
+        assert_ne!(hash("orders/create", b"{}"), hash("orders/paid", b"{}"));
+        assert_ne!(hash("orders/create", b"{}"), hash("orders/create", b"{ }"));
+        assert_eq!(hash("", b"").len(), "sha256:".len() + 64);
+    }
+}

@@ -1,0 +1,71 @@
+//! raw_ops: webhooks in, orders out, inside PostgreSQL.
+//!
+//! # Layout
+//!
+//! Data falls one way; a module may use what stands below it, nothing above it (a test keeps this true).
+//!
+//! | room          | what it holds                                                                          |
+//! |---------------|----------------------------------------------------------------------------------------|
+//! | [`worker`]    | background workers: loop, wake-up at commit                                            |
+//! | [`jobs`]      | the pg_cron jobs: what runs when                                                       |
+//! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
+//! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
+//! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
+//! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
+//! | [`audit`]     | writing to the operational log                                                         |
+//! | [`db`]        | the only place that names SPI: statements, rowsets, jsonb, sub-transactions, roles     |
+//! | [`json`]      | reading JSON with paths for errors, wherever it lives. Pure                            |
+//! | [`config`]    | settings: names, units, defaults                                                       |
+//! | [`error`]     | one closed list of errors: SQLSTATE, category, next step                               |
+//!
+//! SQL stands in `sql/`: `migrations/` (every table), `setup/`, long statements by module, and the generated
+//! install script `raw_ops--<version>.sql`.
+
+mod audit;
+mod config;
+mod db;
+mod error;
+mod inbox;
+mod jobs;
+mod json;
+mod orders;
+mod providers;
+mod setup;
+mod worker;
+
+#[cfg(test)]
+mod layout;
+
+use pgrx::prelude::*;
+
+::pgrx::pg_module_magic!();
+
+extension_sql_file!("../sql/jobs.sql", name = "jobs", requires = [process_pending_webhooks, retry_failed_webhooks]);
+extension_sql_file!("../sql/finish.sql", name = "finish", requires = ["jobs"], finalize);
+
+/// A new time-ordered UUID.
+#[pg_extern(volatile, parallel_safe)]
+fn fn_uuid_v7() -> pgrx::Uuid {
+    pgrx::Uuid::from_bytes(db::ids::uuid_v7())
+}
+
+/// Called once when the library is loaded: at server start if preloaded, else at first use in a session.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    // SAFETY: reads a flag of the server.
+    let at_server_start = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
+    config::register(at_server_start);
+    if at_server_start {
+        worker::register();
+    }
+}
+
+#[cfg(test)]
+pub mod pg_test {
+    pub fn setup(_options: Vec<&str>) {}
+
+    #[must_use]
+    pub fn postgresql_conf_options() -> Vec<&'static str> {
+        vec![]
+    }
+}

@@ -1,0 +1,145 @@
+//! Who bought: found by Shopify's id, else by e-mail, else made.
+
+use super::lookup::Found;
+use super::{Id, Plan};
+use crate::db::rowset::Column;
+use crate::db::{Rowset, Session, Statement, ids};
+use crate::error::{Error, Result};
+use crate::providers::shopify_order::Customer;
+use pgrx::pg_sys;
+use std::collections::{BTreeMap, HashMap};
+
+const COLUMNS: &[Column] = &[
+    (c"id", pg_sys::UUIDOID),
+    (c"shopify_customer_id", pg_sys::INT8OID),
+    (c"email", pg_sys::TEXTOID),
+    (c"first_name", pg_sys::TEXTOID),
+    (c"last_name", pg_sys::TEXTOID),
+    (c"phone", pg_sys::TEXTOID),
+    (c"accepts_marketing", pg_sys::BOOLOID),
+    (c"version", pg_sys::TIMESTAMPTZOID),
+];
+
+thread_local! {
+    static INSERT: Statement = const { Statement::new(include_str!("../../sql/orders/insert_customers.sql"), &[]) };
+    static UPDATE: Statement = const { Statement::new(include_str!("../../sql/orders/update_customers.sql"), &[]) };
+}
+
+/// One person's data from the set: of several payloads the newest, field by field.
+struct Record<'a> {
+    customer: Customer<'a>,
+    version: Option<i64>,
+    is_new: bool,
+}
+
+impl<'a> Record<'a> {
+    fn merge(&mut self, other: &Customer<'a>, version: Option<i64>) {
+        let newer = version >= self.version;
+        let (base, over) = if newer { (&self.customer, other) } else { (other, &self.customer) };
+        self.customer = Customer {
+            shopify_customer_id: over.shopify_customer_id.or(base.shopify_customer_id),
+            email: over.email.or(base.email),
+            first_name: over.first_name.or(base.first_name),
+            last_name: over.last_name.or(base.last_name),
+            phone: over.phone.or(base.phone),
+            accepts_marketing: over.accepts_marketing.or(base.accepts_marketing),
+        };
+        self.version = self.version.max(version);
+    }
+}
+
+/// Gives every plan its customer and writes what the payloads say about them.
+pub fn resolve(session: &Session, found: &Found, plans: &mut [(usize, Plan<'_, '_>)]) -> Result<()> {
+    let mut people = People::default();
+    // Customers with an id come first: a guest of the same set may turn out to be one of them.
+    for guests in [false, true] {
+        for (ordinal, plan) in plans.iter_mut() {
+            let customer = &plan.change.order.customer;
+            if customer.shopify_customer_id.is_none() == guests {
+                let version = plan.change.order.version.map(|version| version.0);
+                if let Some(id) = people.place(found, *ordinal, customer, version) {
+                    plan.customer_id = Some(id);
+                }
+            }
+        }
+    }
+    people.write(session)
+}
+
+/// The people of one set, by row id (so that writes are always in the same order).
+#[derive(Default)]
+struct People<'a> {
+    records: BTreeMap<Id, Record<'a>>,
+    by_shopify_id: HashMap<i64, Id>,
+    by_email: HashMap<String, Id>,
+}
+
+impl<'a> People<'a> {
+    fn place(&mut self, found: &Found, ordinal: usize, customer: &Customer<'a>, version: Option<i64>) -> Option<Id> {
+        let email = customer.email.map(str::to_lowercase);
+        let (id, is_new) = match customer.shopify_customer_id {
+            Some(shopify_id) => self.by_shopify_id(found, ordinal, shopify_id),
+            None => {
+                let email = email.as_deref()?;
+                if let Some(known) = found.by_email.get(&ordinal).filter(|known| !known.is_guest) {
+                    // A guest order tells nothing new about somebody Shopify knows.
+                    return Some(known.id);
+                }
+                self.guest(found, ordinal, email)
+            }
+        };
+        if let Some(email) = email {
+            self.by_email.entry(email).or_insert(id);
+        }
+        self.records
+            .entry(id)
+            .and_modify(|record| record.merge(customer, version))
+            .or_insert_with(|| Record { customer: customer.clone(), version, is_new });
+        Some(id)
+    }
+
+    fn by_shopify_id(&mut self, found: &Found, ordinal: usize, shopify_id: i64) -> (Id, bool) {
+        if let Some(id) = self.by_shopify_id.get(&shopify_id) {
+            return (*id, self.records.get(id).is_some_and(|record| record.is_new));
+        }
+        let adoptable = found.adoptable_guests.get(&ordinal).filter(|id| !self.records.contains_key(*id));
+        let (id, is_new) = match found.customers.get(&ordinal).or(adoptable) {
+            Some(id) => (*id, false),
+            None => (ids::uuid_v7(), true),
+        };
+        self.by_shopify_id.insert(shopify_id, id);
+        (id, is_new)
+    }
+
+    fn guest(&self, found: &Found, ordinal: usize, email: &str) -> (Id, bool) {
+        if let Some(id) = self.by_email.get(email) {
+            return (*id, self.records.get(id).is_some_and(|record| record.is_new));
+        }
+        match found.by_email.get(&ordinal) {
+            Some(known) => (known.id, false),
+            None => (ids::uuid_v7(), true),
+        }
+    }
+
+    fn write(&self, session: &Session) -> Result<()> {
+        let mut new = Rowset::new(c"new_customers", COLUMNS);
+        let mut known = Rowset::new(c"known_customers", COLUMNS);
+        for (id, Record { customer, version, is_new }) in &self.records {
+            let rows = if *is_new { &mut new } else { &mut known };
+            rows.uuid(*id).int8(customer.shopify_customer_id).text(customer.email);
+            rows.text(customer.first_name).text(customer.last_name).text(customer.phone);
+            rows.boolean(customer.accepts_marketing).timestamp(*version).end_row();
+        }
+        if !new.is_empty() {
+            new.register(session)?;
+            if session.run(&INSERT, vec![])?.affected() != new.len() {
+                return Err(Error::Raced("a customer"));
+            }
+        }
+        if !known.is_empty() {
+            known.register(session)?;
+            session.run(&UPDATE, vec![])?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,174 @@
+//! Customers, orders and items, converged from Shopify's payloads whatever the order they come in.
+//!
+//! [`apply`] takes a whole set: a look at what is here ([`lookup`]), then one statement a table for what is new, and
+//! for what is known only if something differs. Payloads of one order in one set are applied one after the other.
+
+mod customers;
+mod lookup;
+mod transaction;
+mod write;
+
+use crate::db::{Jsonb, Session};
+use crate::error::{Error, Result};
+use crate::providers::shopify_order::Order;
+use serde_json::json;
+use std::collections::HashMap;
+
+pub type Id = [u8; 16];
+
+/// An order payload to apply.
+pub struct Change<'a> {
+    /// The caller's number for it; comes back with its outcome.
+    pub index: usize,
+    pub order: Order<'a, Jsonb<'a>>,
+    /// The order must be here already.
+    pub must_exist: bool,
+    /// When the webhook was triggered: tells the age of a payload without `updated_at`.
+    pub triggered_at: Option<i64>,
+}
+
+/// What a payload did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    Created,
+    Updated,
+    /// Everything it says was known.
+    #[default]
+    Unchanged,
+    /// A newer payload was here first; nothing was written.
+    Stale,
+}
+
+impl Outcome {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Outcome::Created => "created",
+            Outcome::Updated => "updated",
+            Outcome::Unchanged => "unchanged",
+            Outcome::Stale => "stale",
+        }
+    }
+}
+
+/// The result of one payload.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Applied {
+    pub outcome: Outcome,
+    pub order_id: Id,
+    pub customer_id: Option<Id>,
+    /// Items in the payload.
+    pub items: usize,
+    pub shopify_order_id: i64,
+}
+
+impl Applied {
+    pub fn to_json(self) -> serde_json::Value {
+        let shown = |id: Id| pgrx::Uuid::from_bytes(id).to_string();
+        json!({
+            "success": true,
+            "outcome": self.outcome.as_str(),
+            "order_id": shown(self.order_id),
+            "customer_id": self.customer_id.map(shown),
+            "items": self.items,
+            "shopify_order_id": self.shopify_order_id,
+        })
+    }
+}
+
+/// Applies a set of payloads. What is wrong with one of them stands in its outcome.
+///
+/// # Errors
+/// [`Error::Raced`] when another transaction wrote the same rows meanwhile: roll back and apply again. Any other
+/// error, raised ones included, also leaves the set half written: roll back.
+pub fn apply(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, Result<Applied>)>> {
+    let mut outcomes = Vec::with_capacity(changes.len());
+    for round in rounds(changes) {
+        apply_round(session, round, &mut outcomes)?;
+    }
+    Ok(outcomes)
+}
+
+/// Splits a set so that no round has two payloads of one order, and earlier ones come in earlier rounds.
+fn rounds(changes: Vec<Change<'_>>) -> Vec<Vec<Change<'_>>> {
+    let mut seen: HashMap<i64, usize> = HashMap::with_capacity(changes.len());
+    let mut rounds: Vec<Vec<Change<'_>>> = Vec::with_capacity(1);
+    for change in changes {
+        let nth = seen.entry(change.order.shopify_order_id).or_default();
+        if *nth == rounds.len() {
+            rounds.push(Vec::new());
+        }
+        rounds[*nth].push(change);
+        *nth += 1;
+    }
+    rounds
+}
+
+/// A payload and what it meets.
+struct Plan<'c, 'a> {
+    change: &'c Change<'a>,
+    /// Of the existing row, or newly made.
+    order_id: Id,
+    exists: bool,
+    customer_id: Option<Id>,
+}
+
+fn apply_round(
+    session: &Session,
+    changes: Vec<Change<'_>>,
+    outcomes: &mut Vec<(usize, Result<Applied>)>,
+) -> Result<()> {
+    let found = lookup::find(session, &changes)?;
+    let mut plans = Vec::with_capacity(changes.len());
+    for (ordinal, change) in changes.iter().enumerate() {
+        let order = &change.order;
+        match found.orders.get(&ordinal) {
+            None if change.must_exist => outcomes.push((change.index, Err(not_here_yet(order.shopify_order_id)))),
+            None => {
+                let order_id = crate::db::ids::uuid_v7();
+                plans.push((ordinal, Plan { change, order_id, exists: false, customer_id: None }));
+            }
+            Some(known) if is_stale(change, known.version) => {
+                let applied = applied(change, Outcome::Stale, known.id, known.customer_id);
+                outcomes.push((change.index, Ok(applied)));
+            }
+            Some(known) => {
+                let customer_id = known.customer_id;
+                plans.push((ordinal, Plan { change, order_id: known.id, exists: true, customer_id }));
+            }
+        }
+    }
+    customers::resolve(session, &found, &mut plans)?;
+
+    let (known, new): (Vec<_>, Vec<_>) = plans.iter().map(|(_, plan)| plan).partition(|plan| plan.exists);
+    write::insert_new(session, &new)?;
+    for plan in new {
+        let applied = applied(plan.change, Outcome::Created, plan.order_id, plan.customer_id);
+        outcomes.push((plan.change.index, Ok(applied)));
+    }
+    for (plan, outcome) in write::update_known(session, &known)? {
+        let applied = applied(plan.change, outcome, plan.order_id, plan.customer_id);
+        outcomes.push((plan.change.index, Ok(applied)));
+    }
+    Ok(())
+}
+
+fn applied(change: &Change<'_>, outcome: Outcome, order_id: Id, customer_id: Option<Id>) -> Applied {
+    Applied {
+        outcome,
+        order_id,
+        customer_id,
+        items: change.order.items.as_ref().map_or(0, Vec::len),
+        shopify_order_id: change.order.shopify_order_id,
+    }
+}
+
+/// Equal times are not stale: Shopify repeats the same second. A payload without a time of its own is as old as its
+/// webhook, and without that too it is taken for new.
+fn is_stale(change: &Change<'_>, known: Option<i64>) -> bool {
+    let age = change.order.version.map(|version| version.0).or(change.triggered_at);
+    matches!((age, known), (Some(age), Some(known)) if age < known)
+}
+
+fn not_here_yet(shopify_order_id: i64) -> Error {
+    Error::MissingReference(format!("order.id: there is no order {shopify_order_id} here yet"))
+}

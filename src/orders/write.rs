@@ -1,0 +1,150 @@
+//! Writing orders and items: inserts for what is new, and for what is known only where something differs.
+
+use super::{Id, Outcome, Plan, is_stale};
+use crate::db::rowset::Column;
+use crate::db::{Rowset, Session, Statement, Value, ids};
+use crate::error::{Error, Result};
+use pgrx::pg_sys;
+use std::collections::HashMap;
+
+const ORDER_COLUMNS: &[Column] = &[
+    (c"order_id", pg_sys::UUIDOID),
+    (c"shopify_order_id", pg_sys::INT8OID),
+    (c"order_number", pg_sys::INT8OID),
+    (c"order_name", pg_sys::TEXTOID),
+    (c"customer_id", pg_sys::UUIDOID),
+    (c"email", pg_sys::TEXTOID),
+    (c"currency", pg_sys::TEXTOID),
+    (c"total_price", pg_sys::NUMERICOID),
+    (c"subtotal_price", pg_sys::NUMERICOID),
+    (c"total_tax", pg_sys::NUMERICOID),
+    (c"total_discounts", pg_sys::NUMERICOID),
+    (c"total_shipping", pg_sys::NUMERICOID),
+    (c"financial_status", pg_sys::TEXTOID),
+    (c"fulfillment_status", pg_sys::TEXTOID),
+    (c"shipping_address", pg_sys::JSONBOID),
+    (c"billing_address", pg_sys::JSONBOID),
+    (c"note", pg_sys::TEXTOID),
+    (c"tags", pg_sys::TEXTOID),
+    (c"is_test", pg_sys::BOOLOID),
+    (c"ordered_at", pg_sys::TIMESTAMPTZOID),
+    (c"cancelled_at", pg_sys::TIMESTAMPTZOID),
+    (c"cancel_reason", pg_sys::TEXTOID),
+    (c"version", pg_sys::TIMESTAMPTZOID),
+    (c"line_item_ids", pg_sys::INT8ARRAYOID),
+];
+
+const ITEM_COLUMNS: &[Column] = &[
+    (c"id", pg_sys::UUIDOID),
+    (c"order_id", pg_sys::UUIDOID),
+    (c"shopify_line_item_id", pg_sys::INT8OID),
+    (c"product_id", pg_sys::INT8OID),
+    (c"variant_id", pg_sys::INT8OID),
+    (c"sku", pg_sys::TEXTOID),
+    (c"title", pg_sys::TEXTOID),
+    (c"variant_title", pg_sys::TEXTOID),
+    (c"vendor", pg_sys::TEXTOID),
+    (c"quantity", pg_sys::INT4OID),
+    (c"current_quantity", pg_sys::INT4OID),
+    (c"price", pg_sys::NUMERICOID),
+    (c"total_discount", pg_sys::NUMERICOID),
+    (c"gift_card", pg_sys::BOOLOID),
+];
+
+thread_local! {
+    static INSERT_ORDERS: Statement = const { Statement::new(include_str!("../../sql/orders/insert_orders.sql"), &[]) };
+    static INSERT_ITEMS: Statement = const { Statement::new(include_str!("../../sql/orders/insert_items.sql"), &[]) };
+    static FIND_CHANGED: Statement = const { Statement::new(include_str!("../../sql/orders/find_changed.sql"), &[]) };
+    static LOCK_ORDERS: Statement = const { Statement::new(
+        include_str!("../../sql/orders/lock_orders.sql"), &[pg_sys::UUIDARRAYOID]) };
+    static UPDATE_ORDERS: Statement = const { Statement::new(
+        include_str!("../../sql/orders/update_orders.sql"), &[pg_sys::UUIDARRAYOID]) };
+    static MERGE_ITEMS: Statement = const { Statement::new(
+        include_str!("../../sql/orders/merge_items.sql"), &[pg_sys::UUIDARRAYOID]) };
+}
+
+/// Inserts orders nobody here knew, and their items.
+///
+/// # Errors
+/// [`Error::Raced`] when somebody else inserted one of them meanwhile.
+pub fn insert_new(session: &Session, plans: &[&Plan<'_, '_>]) -> Result<()> {
+    if plans.is_empty() {
+        return Ok(());
+    }
+    let mut orders = Rowset::new(c"new_orders", ORDER_COLUMNS);
+    let mut items = Rowset::new(c"new_items", ITEM_COLUMNS);
+    plans.iter().for_each(|plan| push(plan, &mut orders, &mut items));
+    orders.register(session)?;
+    if session.run(&INSERT_ORDERS, vec![])?.affected() != plans.len() {
+        return Err(Error::Raced("an order"));
+    }
+    if !items.is_empty() {
+        items.register(session)?;
+        session.run(&INSERT_ITEMS, vec![])?;
+    }
+    Ok(())
+}
+
+/// Brings known orders up to their payloads.
+pub fn update_known<'p, 'c, 'a>(
+    session: &Session,
+    plans: &[&'p Plan<'c, 'a>],
+) -> Result<Vec<(&'p Plan<'c, 'a>, Outcome)>> {
+    if plans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut orders = Rowset::new(c"known_orders", ORDER_COLUMNS);
+    let mut items = Rowset::new(c"known_items", ITEM_COLUMNS);
+    plans.iter().for_each(|plan| push(plan, &mut orders, &mut items));
+    orders.register(session)?;
+    items.register(session)?;
+
+    let changed = session.run(&FIND_CHANGED, vec![])?.map(|row| row.uuid(1).unwrap_or_default());
+    // Whoever wrote between our look and our lock has the last word if their payload is the newer.
+    let locked: HashMap<Id, Option<i64>> = match changed.is_empty() {
+        true => HashMap::new(),
+        false => session
+            .run(&LOCK_ORDERS, vec![Value::UuidArray(changed)])?
+            .map(|row| (row.uuid(1).unwrap_or_default(), row.timestamp(2)))
+            .into_iter()
+            .collect(),
+    };
+    let outcome = |plan: &Plan<'_, '_>| match locked.get(&plan.order_id) {
+        None => Outcome::Unchanged,
+        Some(version) if is_stale(plan.change, *version) => Outcome::Stale,
+        Some(_) => Outcome::Updated,
+    };
+    let outcomes: Vec<_> = plans.iter().map(|plan| (*plan, outcome(plan))).collect();
+    let fresh: Vec<Id> =
+        outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Updated).map(|(plan, _)| plan.order_id).collect();
+    if !fresh.is_empty() {
+        session.run(&UPDATE_ORDERS, vec![Value::UuidArray(fresh.clone())])?;
+        session.run(&MERGE_ITEMS, vec![Value::UuidArray(fresh)])?;
+    }
+    Ok(outcomes)
+}
+
+fn push(plan: &Plan<'_, '_>, orders: &mut Rowset, items: &mut Rowset) {
+    let order = &plan.change.order;
+    orders.uuid(plan.order_id).int8(Some(order.shopify_order_id)).int8(order.order_number);
+    orders.text(order.order_name).optional_uuid(plan.customer_id).text(order.email).text(order.currency);
+    orders.decimal(order.total_price.as_ref()).decimal(order.subtotal_price.as_ref());
+    orders.decimal(order.total_tax.as_ref()).decimal(order.total_discounts.as_ref());
+    orders.decimal(order.total_shipping.as_ref());
+    orders.text(order.financial_status).text(order.fulfillment_status);
+    orders.jsonb(order.shipping_address).jsonb(order.billing_address).text(order.note).text(order.tags);
+    orders.boolean(order.is_test).timestamp(order.ordered_at.map(|t| t.0));
+    orders.timestamp(order.cancelled_at.map(|t| t.0)).text(order.cancel_reason);
+    orders.timestamp(order.version.map(|t| t.0));
+    // Only known orders have items to be compared with.
+    let listed = order.items.as_ref().filter(|_| plan.exists);
+    orders.int8_array(listed.map(|items| items.iter().map(|item| item.shopify_line_item_id).collect()));
+    orders.end_row();
+
+    for item in order.items.iter().flatten() {
+        items.uuid(ids::uuid_v7()).uuid(plan.order_id).int8(Some(item.shopify_line_item_id));
+        items.int8(item.product_id).int8(item.variant_id).text(item.sku).text(item.title);
+        items.text(item.variant_title).text(item.vendor).int4(Some(item.quantity)).int4(item.current_quantity);
+        items.decimal(Some(&item.price)).decimal(item.total_discount.as_ref()).boolean(item.gift_card).end_row();
+    }
+}

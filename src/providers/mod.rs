@@ -1,0 +1,75 @@
+//! What each provider's JSON means: payload in, typed [`Command`] out. Pure: no SQL, no clock.
+//!
+//! A new provider or topic is one new file and one line in [`command`].
+
+pub mod shopify_order;
+
+use crate::error::{Error, Result};
+use crate::json::Json;
+use shopify_order::Order;
+
+/// What a webhook asks for.
+pub enum Command<'a, J> {
+    /// Converge an order on this payload.
+    UpsertOrder(Order<'a, J>),
+    /// The same, but the order must be here already: a cancellation that overtook its order waits for it.
+    CancelOrder(Order<'a, J>),
+}
+
+const SHOPIFY_TOPICS: &str =
+    "orders/create, orders/updated, orders/paid, orders/fulfilled, orders/partially_fulfilled, orders/cancelled";
+
+/// The registry: who reads which topic.
+///
+/// # Errors
+/// [`Error::UnknownTopic`] when nobody does, [`Error::Payload`] when the payload is not what the topic promises.
+pub fn command<'a, J: Json<'a>>(provider: &str, topic: &str, payload: J) -> Result<Command<'a, J>> {
+    match (provider, topic) {
+        (
+            "shopify",
+            "orders/create" | "orders/updated" | "orders/paid" | "orders/fulfilled" | "orders/partially_fulfilled",
+        ) => shopify_order::parse(payload).map(Command::UpsertOrder),
+        ("shopify", "orders/cancelled") => shopify_order::parse(payload).map(Command::CancelOrder),
+        _ => Err(Error::UnknownTopic { provider: provider.into(), topic: topic.into(), known: SHOPIFY_TOPICS }),
+    }
+}
+
+/// Whether receipt of this topic starts the SLO clock: there must soon be an order.
+pub fn announces_order(provider: &str, topic: &str) -> bool {
+    (provider, topic) == ("shopify", "orders/create")
+}
+
+/// The Shopify order a payload is about, where the topic and a glance at the payload tell.
+pub fn shopify_order_id<'a, J: Json<'a>>(provider: &str, topic: &str, payload: J) -> Option<i64> {
+    match (provider, topic) {
+        ("shopify", "orders/edited") => payload.member("order_edit")?.member("order_id")?.as_i64(),
+        ("shopify", topic) if topic.starts_with("orders/") => payload.member("id")?.as_i64(),
+        ("shopify", "refunds/create" | "fulfillments/create" | "fulfillments/update" | "order_transactions/create") => {
+            payload.member("order_id")?.as_i64()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_nobody_reads_is_named_with_the_ones_somebody_does() {
+        let payload = serde_json::json!({"id": 1});
+        let error = command("shopify", "draft_orders/create", &payload).err().unwrap();
+        assert_eq!(error.to_string(), r#"topic: nothing here handles shopify "draft_orders/create""#);
+        assert!(error.hint().unwrap().contains("orders/create"));
+    }
+
+    #[test]
+    fn the_order_id_is_found_at_receipt_where_the_topic_has_one() {
+        let order = serde_json::json!({"id": 5, "order_id": 6, "order_edit": {"order_id": 7}});
+        assert_eq!(shopify_order_id("shopify", "orders/create", &order), Some(5));
+        assert_eq!(shopify_order_id("shopify", "refunds/create", &order), Some(6));
+        assert_eq!(shopify_order_id("shopify", "orders/edited", &order), Some(7));
+        assert_eq!(shopify_order_id("shopify", "products/update", &order), None);
+        assert_eq!(shopify_order_id("clerk", "orders/create", &order), None);
+    }
+}

@@ -1,0 +1,189 @@
+//! Shopify's order object, as `orders/*` webhooks carry it.
+//!
+//! Only `id` is required: subscriptions with `include_fields` send parts, and apps without protected-data access get
+//! nulls. An absent, null or empty field reads as `None`, which never erases what is known.
+
+use crate::error::Result;
+use crate::json::{Decimal, Field, Json, Timestamp};
+use std::collections::HashMap;
+
+/// One order, borrowed from its payload.
+#[derive(Clone, Debug)]
+pub struct Order<'a, J> {
+    pub shopify_order_id: i64,
+    pub order_number: Option<i64>,
+    pub order_name: Option<&'a str>,
+    pub email: Option<&'a str>,
+    pub currency: Option<&'a str>,
+    pub total_price: Option<Decimal<'a>>,
+    pub subtotal_price: Option<Decimal<'a>>,
+    pub total_tax: Option<Decimal<'a>>,
+    pub total_discounts: Option<Decimal<'a>>,
+    pub total_shipping: Option<Decimal<'a>>,
+    pub financial_status: Option<&'a str>,
+    pub fulfillment_status: Option<&'a str>,
+    pub shipping_address: Option<J>,
+    pub billing_address: Option<J>,
+    pub note: Option<&'a str>,
+    pub tags: Option<&'a str>,
+    pub is_test: Option<bool>,
+    pub ordered_at: Option<Timestamp>,
+    pub cancelled_at: Option<Timestamp>,
+    pub cancel_reason: Option<&'a str>,
+    /// `updated_at`: which of two payloads of one order is the newer.
+    pub version: Option<Timestamp>,
+    pub customer: Customer<'a>,
+    /// `None` when the payload says nothing about items; `Some` is the whole set, also when empty.
+    pub items: Option<Vec<Item<'a>>>,
+}
+
+/// Who bought. Without an id it is a guest, known by e-mail if at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Customer<'a> {
+    pub shopify_customer_id: Option<i64>,
+    pub email: Option<&'a str>,
+    pub first_name: Option<&'a str>,
+    pub last_name: Option<&'a str>,
+    pub phone: Option<&'a str>,
+    pub accepts_marketing: Option<bool>,
+}
+
+/// One line item.
+#[derive(Clone, Debug)]
+pub struct Item<'a> {
+    pub shopify_line_item_id: i64,
+    pub product_id: Option<i64>,
+    pub variant_id: Option<i64>,
+    pub sku: Option<&'a str>,
+    pub title: Option<&'a str>,
+    pub variant_title: Option<&'a str>,
+    pub vendor: Option<&'a str>,
+    pub quantity: i32,
+    pub current_quantity: Option<i32>,
+    pub price: Decimal<'a>,
+    pub total_discount: Option<Decimal<'a>>,
+    pub gift_card: Option<bool>,
+}
+
+/// Reads an order.
+///
+/// # Errors
+/// [`crate::error::Error::Payload`] naming the first field that is not what Shopify documents.
+pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Order<'a, J>> {
+    let order = Field::root("order", payload).object()?;
+    let id = order.member("id");
+    let email = match order.member("email").text()? {
+        Some(email) => Some(email),
+        None => order.member("contact_email").text()?,
+    };
+    Ok(Order {
+        shopify_order_id: id.required(id.id()?)?,
+        order_number: order.member("order_number").integer()?,
+        order_name: order.member("name").text()?,
+        email,
+        currency: order.member("currency").text()?,
+        total_price: order.member("total_price").decimal()?,
+        subtotal_price: order.member("subtotal_price").decimal()?,
+        total_tax: order.member("total_tax").decimal()?,
+        total_discounts: order.member("total_discounts").decimal()?,
+        total_shipping: shipping(&order)?,
+        financial_status: order.member("financial_status").text()?,
+        fulfillment_status: order.member("fulfillment_status").text()?,
+        shipping_address: order.member("shipping_address").optional_object()?,
+        billing_address: order.member("billing_address").optional_object()?,
+        note: order.member("note").text()?,
+        tags: order.member("tags").text_or_empty()?,
+        is_test: order.member("test").boolean()?,
+        ordered_at: order.member("created_at").timestamp()?,
+        cancelled_at: order.member("cancelled_at").timestamp()?,
+        cancel_reason: order.member("cancel_reason").text()?,
+        version: order.member("updated_at").timestamp()?,
+        customer: customer(&order, email)?,
+        items: items(&order)?,
+    })
+}
+
+/// What shipping cost, in shop money.
+fn shipping<'a, J: Json<'a>>(order: &Field<'_, J>) -> Result<Option<Decimal<'a>>> {
+    let set = order.member("total_shipping_price_set");
+    if set.is_present() {
+        return set.member("shop_money").member("amount").decimal();
+    }
+    // Before the *_set fields there were the lines alone; one line is the common case, more are left to the set.
+    let lines = order.member("shipping_lines");
+    let Some(mut lines) = lines.elements()? else { return Ok(None) };
+    match (lines.next(), lines.next()) {
+        (Some(only), None) => only.member("price").decimal(),
+        _ => Ok(None),
+    }
+}
+
+fn customer<'a, J: Json<'a>>(order: &Field<'_, J>, order_email: Option<&'a str>) -> Result<Customer<'a>> {
+    let field = order.member("customer");
+    if field.optional_object()?.is_none() {
+        return Ok(Customer { email: order_email, ..Customer::default() });
+    }
+    let consent = field.member("email_marketing_consent").member("state").text()?;
+    let accepts_marketing = match consent {
+        Some(state) => Some(state == "subscribed"),
+        None => field.member("accepts_marketing").boolean()?,
+    };
+    let shopify_customer_id = field.member("id").id()?;
+    let own_email = field.member("email").text()?;
+    Ok(Customer {
+        shopify_customer_id,
+        // A known customer's own address is theirs; the order's may be somebody else's (a gift).
+        email: if shopify_customer_id.is_some() { own_email } else { own_email.or(order_email) },
+        first_name: field.member("first_name").text()?,
+        last_name: field.member("last_name").text()?,
+        phone: field.member("phone").text()?,
+        accepts_marketing,
+    })
+}
+
+fn items<'a, J: Json<'a>>(order: &Field<'_, J>) -> Result<Option<Vec<Item<'a>>>> {
+    let list = order.member("line_items");
+    let Some(elements) = list.elements()? else { return Ok(None) };
+    let items = elements.map(item).collect::<Result<Vec<_>>>()?;
+    refuse_repeated_ids(&list, &items)?;
+    Ok(Some(items))
+}
+
+fn item<'a, J: Json<'a>>(field: Field<'_, J>) -> Result<Item<'a>> {
+    let field = field.object()?;
+    let id = field.member("id");
+    let quantity = field.member("quantity");
+    let price = field.member("price");
+    Ok(Item {
+        shopify_line_item_id: id.required(id.id()?)?,
+        product_id: field.member("product_id").id()?,
+        variant_id: field.member("variant_id").id()?,
+        sku: field.member("sku").text()?,
+        title: match field.member("title").text()? {
+            Some(title) => Some(title),
+            None => field.member("name").text()?,
+        },
+        variant_title: field.member("variant_title").text()?,
+        vendor: field.member("vendor").text()?,
+        quantity: quantity.required(quantity.count()?)?,
+        current_quantity: field.member("current_quantity").count()?,
+        price: price.required(price.decimal()?)?,
+        total_discount: field.member("total_discount").decimal()?,
+        gift_card: field.member("gift_card").boolean()?,
+    })
+}
+
+/// Two items with one id would become one row: an item lost in silence. (JavaScript that rounds ids causes this.)
+fn refuse_repeated_ids<'a, J: Json<'a>>(list: &Field<'_, J>, items: &[Item<'a>]) -> Result<()> {
+    if items.len() < 2 {
+        return Ok(());
+    }
+    let mut seen = HashMap::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        if let Some(first) = seen.insert(item.shopify_line_item_id, index) {
+            let id = item.shopify_line_item_id;
+            return Err(list.error(format!("items {first} and {index} have the same id {id}")));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,104 @@
+//! `setup()`: creates, and after an upgrade migrates, everything that holds or shows data, as ordinary objects of
+//! whoever calls it. So `pg_dump` keeps every row and everything an owner added, and DROP EXTENSION destroys none.
+
+use crate::db::{self, Session, Statement, Value};
+use crate::error::{Error, Result};
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// One numbered step. Once released a step never changes; what comes later is a step of its own.
+struct Migration {
+    version: i32,
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        [$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../sql/migrations/", $name, ".sql")),
+        }),+]
+    };
+}
+
+const MIGRATIONS: &[Migration] = &migrations![
+    1 "0001_inbox",
+    2 "0002_orders",
+    3 "0003_ops_events",
+    4 "0004_retry_schedule",
+];
+
+/// The schema version this library works with.
+pub const LATEST_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+
+const BOOKKEEPING: &str = include_str!("../sql/setup/bookkeeping.sql");
+const ATTACH: &str = include_str!("../sql/setup/attach.sql");
+
+thread_local! {
+    /// Two setups at once run one after the other. The key is arbitrary: "raw_ops" in ASCII.
+    static LOCK: Statement = const { Statement::new("select pg_catalog.pg_advisory_xact_lock(32197711979868275)", &[]) };
+    static APPLIED: Statement = const { Statement::new(
+        "select coalesce(max(version), 0) from raw_ops.schema_migrations", &[]) };
+    static RECORD: Statement = const { Statement::new(
+        "insert into raw_ops.schema_migrations (version, name) values ($1, $2)",
+        &[pg_sys::INT4OID, pg_sys::TEXTOID]) };
+    static ENCODING: Statement = const { Statement::new("select pg_catalog.current_setting('server_encoding')", &[]) };
+}
+
+#[pg_extern(volatile)]
+fn setup() -> Result<JsonB, ErrorReport> {
+    Ok(db::session(run)?)
+}
+
+fn run(session: &Session) -> Result<JsonB> {
+    refuse_other_encodings(session)?;
+    session.run(&LOCK, vec![])?;
+    db::run_script(BOOKKEEPING)?;
+    let found = session.run(&APPLIED, vec![])?.first(|row| row.int4(1)).flatten().unwrap_or(0);
+    if found > LATEST_VERSION {
+        return Err(Error::Conflict {
+            problem: format!("the raw_ops schema is at version {found}, newer than this library's {LATEST_VERSION}"),
+            next: "Install the raw_ops package this database was set up with, or a later one.".into(),
+        });
+    }
+    let mut applied = Vec::new();
+    for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
+        db::run_script(migration.sql)?;
+        session.run(&RECORD, vec![Value::Int4(migration.version), Value::Text(migration.name)])?;
+        applied.push(migration.name);
+    }
+    db::run_script(ATTACH)?;
+    Ok(JsonB(serde_json::json!({
+        "schema_version": LATEST_VERSION,
+        "previous_version": found,
+        "applied": applied,
+    })))
+}
+
+/// Payloads are UTF-8, and text is read in place.
+fn refuse_other_encodings(session: &Session) -> Result<()> {
+    let encoding = session.run(&ENCODING, vec![])?.first(|row| row.text(1)).flatten().unwrap_or_default();
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(Error::Conflict {
+        problem: format!("this database's encoding is {encoding}; webhooks are UTF-8"),
+        next: "Create the database anew: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0;".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn migrations_are_numbered_one_by_one_and_named_after_their_number() {
+        for (index, migration) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(migration.version, index as i32 + 1);
+            assert!(migration.name.starts_with(&format!("{:04}_", migration.version)), "{}", migration.name);
+        }
+    }
+}

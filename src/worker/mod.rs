@@ -1,0 +1,96 @@
+//! The background workers: woken at commit of an insert, they drain the inbox and pick up retries when they are due.
+//! Idle, a worker sleeps on its latch and looks around every ten seconds.
+
+mod transaction;
+mod wake;
+
+use crate::error::{Error, Result};
+use crate::inbox::{drain, retry};
+use crate::{config, db};
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
+use pgrx::prelude::*;
+use std::time::Duration;
+use transaction::transaction;
+
+/// Webhooks a transaction: enough to share its fixed cost, few enough to be visible soon.
+const BATCH: i32 = 200;
+/// The backstop under the wake-up, in microseconds.
+const LOOK_AROUND: i64 = 10_000_000;
+/// How long to leave a server in trouble alone, in microseconds.
+const REST_AFTER_TROUBLE: i64 = 5_000_000;
+
+/// Asks for shared memory and starts the workers; only while the server itself is starting.
+pub fn register() {
+    wake::init();
+    for number in 1..=config::workers() {
+        BackgroundWorkerBuilder::new(&format!("raw_ops worker {number}"))
+            .set_type("raw_ops worker")
+            .set_library("raw_ops")
+            .set_function("raw_ops_worker_main")
+            .set_argument(Some(pg_sys::Datum::from(number)))
+            .enable_spi_access()
+            .set_restart_time(Some(Duration::from_secs(5)))
+            .load();
+    }
+}
+
+/// Where a worker process begins. Ends only by exiting with code 1, which makes the server start it again.
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn raw_ops_worker_main(argument: pg_sys::Datum) {
+    let slot = argument.value().saturating_sub(1);
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
+    // SAFETY: `die` is the server's own handler: it ends the process at the next safe point, lock waits included.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(die));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
+    }
+    BackgroundWorker::connect_worker_to_spi(Some(&config::database()), None);
+    wake::listen(slot);
+    // Work is derived from rows that are durable already: a commit lost in a crash is done again.
+    transaction::set("synchronous_commit", "off");
+    transaction::set("application_name", "raw_ops worker");
+    loop {
+        let pause = work_until_idle();
+        wake::sleep(pause);
+    }
+}
+
+/// The server's own handler, behind the calling convention signals have in Rust.
+unsafe extern "C-unwind" fn die(signal: i32) {
+    // SAFETY: sets flags and a latch; made for signal handlers.
+    unsafe { pg_sys::die(signal) }
+}
+
+/// Returns how long to sleep unless woken, in microseconds.
+fn work_until_idle() -> i64 {
+    match work() {
+        Ok(next_due) => next_due.map_or(LOOK_AROUND, |due| (due - db::clock()).clamp(1_000, LOOK_AROUND)),
+        // Not set up here (yet), or a restore is running: nothing to report every few seconds.
+        Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => REST_AFTER_TROUBLE,
+        Err(error) => {
+            log!("raw_ops worker: {error}");
+            REST_AFTER_TROUBLE
+        }
+    }
+}
+
+/// Drains what is pending, then tries again what is due. Returns when the next retry will be.
+fn work() -> Result<Option<i64>> {
+    loop {
+        while transaction(|| drain::pending(BATCH))?.claimed == BATCH as usize {
+            wake::handle_interrupts();
+        }
+        let next_due = transaction(|| db::session(retry::next_due))?;
+        if next_due.is_none_or(|due| due > db::clock()) {
+            return Ok(next_due);
+        }
+        if transaction(retry::due)?.claimed == 0 {
+            // What is due is held by somebody else; they or the next look will see to it.
+            return Ok(Some(db::clock() + REST_AFTER_TROUBLE));
+        }
+        wake::handle_interrupts();
+    }
+}

@@ -1,0 +1,53 @@
+//! A transaction of a background worker, as the owner of the tables, that outlives its errors.
+
+use crate::db::owner;
+use crate::error::Result;
+use pgrx::{PgTryBuilder, pg_sys};
+use std::ffi::CString;
+use std::panic::AssertUnwindSafe;
+
+/// Runs `work` and commits; on an error rolls back and returns it, and the worker lives on.
+pub fn transaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // SAFETY: the sequence of every background worker; commit is inside the guarded part, since it may fail too.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, c"raw_ops: working on the inbox".as_ptr());
+        pg_sys::StartTransactionCommand();
+        let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            let outcome = owner::become_table_owner_until_commit().and_then(|()| work());
+            pg_sys::PopActiveSnapshot();
+            match outcome {
+                Ok(value) => {
+                    pg_sys::CommitTransactionCommand();
+                    Ok(value)
+                }
+                Err(error) => Err(error),
+            }
+        }))
+        .catch_others(|caught| Err(crate::db::subtransaction::caught_error(caught)))
+        .execute();
+        if outcome.is_err() {
+            pg_sys::AbortCurrentTransaction();
+        }
+        owner::restore_superuser();
+        // Without this the statistics never hear of a worker's writes, and autovacuum never comes.
+        pg_sys::pgstat_report_stat(false);
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+        outcome
+    }
+}
+
+/// Sets a setting for the life of the worker.
+pub fn set(name: &str, value: &str) {
+    let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else { return };
+    // SAFETY: two C strings; the setting exists in every server version.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
+        );
+    }
+}

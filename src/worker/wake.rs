@@ -1,0 +1,109 @@
+//! Waking a worker at commit: an insert sets its latch. No NOTIFY, whose commits wait for each other, no lock.
+
+use crate::config::MAX_WORKERS;
+use pgrx::bgworkers::BackgroundWorker;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{AssertPGRXSharedMemory, PgAtomic, PgXactCallbackEvent, pg_shmem_init, pg_sys, register_xact_callback};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+
+/// Where a worker listens.
+struct Slot {
+    /// Oid of the worker's database; 0 while nobody listens.
+    database: AtomicU32,
+    latch: AtomicPtr<pg_sys::Latch>,
+}
+
+struct Slots([Slot; MAX_WORKERS]);
+
+impl Slots {
+    const fn new() -> Self {
+        Self([const { Slot { database: AtomicU32::new(0), latch: AtomicPtr::new(std::ptr::null_mut()) } }; MAX_WORKERS])
+    }
+}
+
+// SAFETY: nothing but atomics; the latches live in shared memory themselves, at one address in every process.
+static SLOTS: PgAtomic<AssertPGRXSharedMemory<Slots>> = unsafe { PgAtomic::new(c"raw_ops_workers") };
+/// Whether this server was started with the library; inherited by every process.
+static HAS_SHARED_MEMORY: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    static WAKES_AT_COMMIT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reserves the shared memory; only while the server is starting.
+pub fn init() {
+    // SAFETY: the wrapped value is made of atomics.
+    pg_shmem_init!(SLOTS = unsafe { AssertPGRXSharedMemory::new(Slots::new()) });
+    HAS_SHARED_MEMORY.store(true, Ordering::Relaxed);
+}
+
+/// From now on commits wake this worker process.
+pub fn listen(slot: usize) {
+    let Some(own) = SLOTS.get().0.get(slot) else { return };
+    // SAFETY: MyLatch of a process with shared memory is its PGPROC's latch.
+    unsafe {
+        own.latch.store(pg_sys::MyLatch, Ordering::Release);
+        own.database.store(pg_sys::MyDatabaseId.to_u32(), Ordering::Release);
+        pg_sys::on_shmem_exit(Some(leave), pg_sys::Datum::from(slot));
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn leave(_code: i32, slot: pg_sys::Datum) {
+    if let Some(own) = SLOTS.get().0.get(slot.value()) {
+        own.database.store(0, Ordering::Release);
+    }
+}
+
+/// Sleeps until woken or for so many microseconds.
+pub fn sleep(micros: i64) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    // SAFETY: waits on the process's own latch; dies with the postmaster.
+    unsafe {
+        pg_sys::pgstat_report_stat(true);
+        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, (micros / 1000).max(1), pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    handle_interrupts();
+}
+
+/// Ends the process if asked to, reads changed settings.
+pub fn handle_interrupts() {
+    pgrx::check_for_interrupts!();
+    if BackgroundWorker::sighup_received() {
+        // SAFETY: outside of a transaction, in the process's main loop.
+        unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+    }
+}
+
+/// The statement trigger of the inbox: when this transaction commits, workers of this database are woken.
+#[pg_trigger]
+fn wake_worker<'a>(
+    trigger: &'a pgrx::PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
+    if HAS_SHARED_MEMORY.load(Ordering::Relaxed) && !WAKES_AT_COMMIT.replace(true) {
+        register_xact_callback(PgXactCallbackEvent::Commit, || {
+            WAKES_AT_COMMIT.set(false);
+            wake();
+        });
+        register_xact_callback(PgXactCallbackEvent::Abort, || WAKES_AT_COMMIT.set(false));
+        register_xact_callback(PgXactCallbackEvent::Prepare, || WAKES_AT_COMMIT.set(false));
+    }
+    Ok(trigger.new())
+}
+
+fn wake() {
+    // SAFETY: reads the backend's database.
+    let database = unsafe { pg_sys::MyDatabaseId.to_u32() };
+    for slot in &SLOTS.get().0 {
+        if slot.database.load(Ordering::Acquire) == database {
+            let latch = slot.latch.load(Ordering::Acquire);
+            if !latch.is_null() {
+                // SAFETY: a PGPROC's latch; at worst it belongs to another process by now, which wakes for nothing.
+                unsafe { pg_sys::SetLatch(latch) };
+            }
+        }
+    }
+}
