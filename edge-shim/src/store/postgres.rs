@@ -8,6 +8,8 @@ use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, P
 use deadpool_postgres::{Runtime, TimeoutType};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tokio_postgres::NoTls;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::{Answer, Class, Inbox, Receipt, StoreError, Webhook, tls};
@@ -43,11 +45,15 @@ impl Postgres {
         let method = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
         };
-        let tls = tls::connector(&database.tls).map_err(broken)?;
+        // The TLS connector insists on a host name, which a local socket does not have.
+        let manager = match target.get_ssl_mode() {
+            SslMode::Disable => Manager::from_config(target, NoTls, method),
+            _ => Manager::from_config(target, tls::connector(&database.tls).map_err(broken)?, method),
+        };
         // Below the deadline, so that the server has given up by the time that the shim does.
         let statement_timeout = (deadline * 9 / 10).as_millis().max(1);
         let prepare_session = format!("SET statement_timeout = {statement_timeout}");
-        let pool = Pool::builder(Manager::from_config(target, tls, method))
+        let pool = Pool::builder(manager)
             .max_size(writers + 1)
             .runtime(Runtime::Tokio1)
             .wait_timeout(Some(CONNECT_TIME.min(deadline)))

@@ -85,7 +85,7 @@ async fn programs_and_roles_reach_it() {
 
     let table = cluster.psql(db, "SELECT name, 1 AS one FROM t").await.unwrap();
     assert!(
-        table.contains(" name | one \n------+-----\n Zoë  |   1 \n"),
+        table.contains(" name | one \n------+-----\n Zoë  |   1\n"),
         "{table}"
     );
     assert!(

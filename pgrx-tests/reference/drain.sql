@@ -1,0 +1,121 @@
+-- The reference of `make bench`: the best row-by-row drain in PL/pgSQL we could write. Same tables, same indexes, same
+-- triggers, same rows written. Each payload is decompressed once (jsonb_to_record takes it apart in one pass), every
+-- statement is planned once, the inbox row is updated in place by its ctid.
+
+create schema if not exists reference;
+
+create or replace function reference.apply_order(p_payload jsonb) returns uuid
+    language plpgsql
+    set search_path = pg_catalog, raw_ops
+as $apply$
+declare
+    o          record;
+    c          record;
+    v_customer uuid;
+    v_order    uuid;
+begin
+    select * into o from jsonb_to_record(p_payload) as x(
+        id bigint, order_number bigint, name text, email text, contact_email text, currency text,
+        total_price numeric, subtotal_price numeric, total_tax numeric, total_discounts numeric,
+        total_shipping_price_set jsonb, financial_status text, fulfillment_status text,
+        shipping_address jsonb, billing_address jsonb, note text, tags text, test boolean,
+        created_at timestamptz, cancelled_at timestamptz, cancel_reason text, updated_at timestamptz,
+        customer jsonb, line_items jsonb);
+    if o.customer is not null then
+        select * into c from jsonb_to_record(o.customer) as x(
+            id bigint, email text, first_name text, last_name text, phone text, email_marketing_consent jsonb);
+        insert into raw_ops.customers as t
+               (id, shopify_customer_id, email, first_name, last_name, phone, accepts_marketing, shopify_updated_at)
+        values (raw_ops.fn_uuid_v7(), c.id, nullif(c.email, ''), nullif(c.first_name, ''), nullif(c.last_name, ''),
+                nullif(c.phone, ''), c.email_marketing_consent->>'state' = 'subscribed', o.updated_at)
+            on conflict (shopify_customer_id) do update
+           set email = coalesce(excluded.email, t.email),
+               first_name = coalesce(excluded.first_name, t.first_name),
+               last_name = coalesce(excluded.last_name, t.last_name),
+               phone = coalesce(excluded.phone, t.phone),
+               accepts_marketing = coalesce(excluded.accepts_marketing, t.accepts_marketing),
+               shopify_updated_at = excluded.shopify_updated_at, updated_at = now()
+         where t.shopify_updated_at is null or excluded.shopify_updated_at >= t.shopify_updated_at
+        returning t.id into v_customer;
+        if v_customer is null then
+            select t.id into v_customer from raw_ops.customers t where t.shopify_customer_id = c.id;
+        end if;
+    end if;
+
+    insert into raw_ops.orders as t
+           (id, shopify_order_id, order_number, order_name, customer_id, email, currency, total_price, subtotal_price,
+            total_tax, total_discounts, total_shipping, financial_status, fulfillment_status, shipping_address,
+            billing_address, note, tags, is_test, ordered_at, cancelled_at, cancel_reason, shopify_updated_at)
+    values (raw_ops.fn_uuid_v7(), o.id, o.order_number, o.name, v_customer,
+            coalesce(nullif(o.email, ''), nullif(o.contact_email, '')), o.currency, o.total_price, o.subtotal_price,
+            o.total_tax, o.total_discounts, (o.total_shipping_price_set->'shop_money'->>'amount')::numeric,
+            o.financial_status, o.fulfillment_status, o.shipping_address, o.billing_address, o.note, o.tags,
+            coalesce(o.test, false), o.created_at, o.cancelled_at, o.cancel_reason, o.updated_at)
+        on conflict (shopify_order_id) do update
+       set order_number = coalesce(excluded.order_number, t.order_number),
+           order_name = coalesce(excluded.order_name, t.order_name),
+           customer_id = coalesce(excluded.customer_id, t.customer_id),
+           email = coalesce(excluded.email, t.email),
+           currency = coalesce(excluded.currency, t.currency),
+           total_price = coalesce(excluded.total_price, t.total_price),
+           subtotal_price = coalesce(excluded.subtotal_price, t.subtotal_price),
+           total_tax = coalesce(excluded.total_tax, t.total_tax),
+           total_discounts = coalesce(excluded.total_discounts, t.total_discounts),
+           total_shipping = coalesce(excluded.total_shipping, t.total_shipping),
+           financial_status = coalesce(excluded.financial_status, t.financial_status),
+           fulfillment_status = coalesce(excluded.fulfillment_status, t.fulfillment_status),
+           shipping_address = coalesce(excluded.shipping_address, t.shipping_address),
+           billing_address = coalesce(excluded.billing_address, t.billing_address),
+           note = coalesce(excluded.note, t.note),
+           tags = coalesce(excluded.tags, t.tags),
+           cancelled_at = coalesce(excluded.cancelled_at, t.cancelled_at),
+           cancel_reason = coalesce(excluded.cancel_reason, t.cancel_reason),
+           shopify_updated_at = excluded.shopify_updated_at, updated_at = now()
+     where t.shopify_updated_at is null or excluded.shopify_updated_at >= t.shopify_updated_at
+    returning t.id into v_order;
+    if v_order is null then
+        return null;
+    end if;
+
+    insert into raw_ops.order_items as t
+           (id, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
+            quantity, current_quantity, price, total_discount, gift_card)
+    select raw_ops.fn_uuid_v7(), v_order, i.id, i.product_id, i.variant_id, nullif(i.sku, ''), i.title,
+           nullif(i.variant_title, ''), nullif(i.vendor, ''), i.quantity, i.current_quantity, i.price,
+           i.total_discount, i.gift_card
+      from jsonb_to_recordset(o.line_items) as i(
+           id bigint, product_id bigint, variant_id bigint, sku text, title text, variant_title text, vendor text,
+           quantity integer, current_quantity integer, price numeric, total_discount numeric, gift_card boolean)
+        on conflict (order_id, shopify_line_item_id) do update
+       set quantity = excluded.quantity, current_quantity = excluded.current_quantity, price = excluded.price,
+           total_discount = excluded.total_discount, updated_at = now();
+    return v_order;
+end
+$apply$;
+
+create or replace function reference.drain(p_limit integer) returns integer
+    language plpgsql
+as $drain$
+declare
+    w         record;
+    v_count   integer := 0;
+    v_started timestamptz := clock_timestamp();
+begin
+    for w in
+        select ctid, payload from raw_ops.webhook_inbox
+         where processing_status = 'pending'
+         order by received_at
+         limit p_limit
+           for no key update skip locked
+    loop
+        perform reference.apply_order(w.payload);
+        update raw_ops.webhook_inbox
+           set processing_status = 'success', processing_attempts = processing_attempts + 1,
+               processing_duration_ms = extract(milliseconds from clock_timestamp() - v_started)::integer,
+               processed_at = clock_timestamp(), next_retry_at = null
+         where ctid = w.ctid;
+        v_count := v_count + 1;
+    end loop;
+    return v_count;
+end
+$drain$;
