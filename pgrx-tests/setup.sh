@@ -52,6 +52,7 @@ install_postgres() {
         major=$(pg_major "$pg_config")
     else
         pg_config=
+        update
         major=$(wanted_major)
     fi
     missing=
@@ -75,7 +76,6 @@ install_postgres() {
 
 # PostgreSQL 15 where the distribution has it, else the version it has.
 wanted_major() {
-    update >&2
     if apt-cache show "postgresql-$default_major" >/dev/null 2>&1; then
         echo "$default_major"
     else

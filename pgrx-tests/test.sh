@@ -34,14 +34,14 @@ exec env "$@"
 SUDO
         chmod 755 "$scratch/bin/sudo"
     fi
-    PATH="$PATH:$scratch/bin" cargo pgrx test "pg$major" --runas postgres --pgdata "$scratch/pgdata" \
+    PATH="$PATH:$scratch/bin" cargo pgrx test "pg$major" --package raw_ops --runas postgres --pgdata "$scratch/pgdata" \
         --no-default-features --features "pg$major"
 else
     # The test library goes into the server's directories, as an installed one does.
     if ! { [ -w "$("$pg_config" --pkglibdir)" ] && [ -w "$("$pg_config" --sharedir)/extension" ]; }; then
         die "the tests inside PostgreSQL need to write into $("$pg_config" --pkglibdir)" "run 'make test' as root, or set PG_CONFIG to a PostgreSQL of your own"
     fi
-    cargo pgrx test "pg$major" --no-default-features --features "pg$major"
+    cargo pgrx test "pg$major" --package raw_ops --no-default-features --features "pg$major"
 fi
 
 say "3/4 Building and installing what will run"

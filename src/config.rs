@@ -11,7 +11,10 @@ static WORKERS: GucSetting<i32> = GucSetting::<i32>::new(1);
 
 /// The database the background workers serve.
 pub fn database() -> String {
-    DATABASE.get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    DATABASE
+        .get()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 /// How many background workers to start.
@@ -22,7 +25,13 @@ pub fn workers() -> usize {
 /// Defines the settings. Both are read at server start, so they can only be fixed there; a library loaded later
 /// (no `shared_preload_libraries`) defines them too, for `SHOW` to answer.
 pub fn register(at_server_start: bool) {
-    let context = || if at_server_start { GucContext::Postmaster } else { GucContext::Sighup };
+    let context = || {
+        if at_server_start {
+            GucContext::Postmaster
+        } else {
+            GucContext::Sighup
+        }
+    };
     GucRegistry::define_string_guc(
         c"raw_ops.database",
         c"Database whose inbox the background workers drain.",

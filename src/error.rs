@@ -20,7 +20,11 @@ pub enum Error {
     /// The payload refers to something that is not here (yet).
     MissingReference(String),
     /// Nobody here handles this topic.
-    UnknownTopic { provider: String, topic: String, known: &'static str },
+    UnknownTopic {
+        provider: String,
+        topic: String,
+        known: &'static str,
+    },
     /// A function argument is wrong.
     Argument { name: &'static str, problem: String },
     /// `setup()` has not run, or an older version of it.
@@ -85,7 +89,10 @@ fn sqlstate_text(code: PgSqlErrorCode) -> [u8; 5] {
 
 impl Error {
     pub fn argument(name: &'static str, problem: impl Into<String>) -> Self {
-        Error::Argument { name, problem: problem.into() }
+        Error::Argument {
+            name,
+            problem: problem.into(),
+        }
     }
 
     /// What SQL callers see as SQLSTATE.
@@ -127,7 +134,9 @@ impl Error {
     /// Whether the trouble is the server's, not the webhook's: then nothing is recorded against the webhook and the
     /// whole call fails, so that a full disk cannot walk the inbox into the dead letter queue.
     pub fn is_servers_fault(&self) -> bool {
-        let Error::Database { code, .. } = self else { return matches!(self, Error::NotSetUp { .. }) };
+        let Error::Database { code, .. } = self else {
+            return matches!(self, Error::NotSetUp { .. });
+        };
         match &sqlstate_text(*code) {
             // cancelled, shutting down, out of disk or memory, I/O error, corrupted
             b"57014" | [b'5', b'7', b'P', ..] | [b'5', b'3', ..] | [b'5', b'8', ..] => true,
@@ -157,11 +166,15 @@ impl Error {
 /// Which function moves a webhook on from a state.
 fn transition_hint(from: &str) -> &'static str {
     match from {
-        "dlq" => "A dead letter is settled by: SELECT raw_ops.fn_resolve_webhook_manually_v1('<id>', '<what was wrong, what was done>');",
+        "dlq" => {
+            "A dead letter is settled by: SELECT raw_ops.fn_resolve_webhook_manually_v1('<id>', '<what was wrong, what was done>');"
+        }
         "success" | "resolved_manual" => {
             "This state is final. To process the payload again, capture it anew under another event id with raw_ops.receive_webhook()."
         }
-        _ => "To process it now: SELECT raw_ops.process_webhook('<id>'); all that are due: SELECT raw_ops.retry_failed_webhooks();",
+        _ => {
+            "To process it now: SELECT raw_ops.process_webhook('<id>'); all that are due: SELECT raw_ops.retry_failed_webhooks();"
+        }
     }
 }
 
@@ -170,7 +183,10 @@ impl fmt::Display for Error {
         match self {
             Error::Payload { field, problem } => write!(f, "{field}: {problem}"),
             Error::NotJson { provider } => {
-                write!(f, "body: not JSON that PostgreSQL can hold; {provider}'s bytes are kept in raw_body")
+                write!(
+                    f,
+                    "body: not JSON that PostgreSQL can hold; {provider}'s bytes are kept in raw_body"
+                )
             }
             Error::MissingReference(what) => f.write_str(what),
             Error::UnknownTopic { provider, topic, .. } => {
@@ -178,8 +194,14 @@ impl fmt::Display for Error {
             }
             Error::Argument { name, problem } => write!(f, "{name}: {problem}"),
             Error::NotSetUp { found: None, .. } => f.write_str("raw_ops is not set up in this database"),
-            Error::NotSetUp { found: Some(found), wanted } => {
-                write!(f, "the raw_ops schema is at version {found}, this library needs version {wanted}")
+            Error::NotSetUp {
+                found: Some(found),
+                wanted,
+            } => {
+                write!(
+                    f,
+                    "the raw_ops schema is at version {found}, this library needs version {wanted}"
+                )
             }
             Error::Transition { from, to } => {
                 write!(f, "processing_status cannot go from {from} to {to}")
@@ -188,7 +210,10 @@ impl fmt::Display for Error {
                 write!(f, "the extension {name} is not installed in this database")
             }
             Error::Conflict { problem, .. } => f.write_str(problem),
-            Error::Raced(what) => write!(f, "another transaction wrote {what} of this webhook at the same time"),
+            Error::Raced(what) => write!(
+                f,
+                "another transaction wrote {what} of this webhook at the same time"
+            ),
             Error::Database { message, .. } => f.write_str(message),
             Error::Internal(what) => write!(f, "internal error: {what}"),
         }
@@ -212,7 +237,10 @@ mod tests {
     use super::*;
 
     fn database(code: PgSqlErrorCode) -> Error {
-        Error::Database { code, message: "refused".into() }
+        Error::Database {
+            code,
+            message: "refused".into(),
+        }
     }
 
     #[test]
@@ -235,17 +263,33 @@ mod tests {
     #[test]
     fn a_full_disk_is_never_held_against_a_webhook() {
         use PgSqlErrorCode::*;
-        for code in [ERRCODE_DISK_FULL, ERRCODE_QUERY_CANCELED, ERRCODE_ADMIN_SHUTDOWN, ERRCODE_IO_ERROR] {
+        for code in [
+            ERRCODE_DISK_FULL,
+            ERRCODE_QUERY_CANCELED,
+            ERRCODE_ADMIN_SHUTDOWN,
+            ERRCODE_IO_ERROR,
+        ] {
             assert!(database(code).is_servers_fault(), "{code:?}");
         }
-        for code in [ERRCODE_UNIQUE_VIOLATION, ERRCODE_T_R_DEADLOCK_DETECTED, ERRCODE_INTERNAL_ERROR] {
+        for code in [
+            ERRCODE_UNIQUE_VIOLATION,
+            ERRCODE_T_R_DEADLOCK_DETECTED,
+            ERRCODE_INTERNAL_ERROR,
+        ] {
             assert!(!database(code).is_servers_fault(), "{code:?}");
         }
     }
 
     #[test]
     fn a_refused_transition_names_the_function_to_use() {
-        let refused = |from: &str| Error::Transition { from: from.into(), to: "pending".into() }.hint().unwrap();
+        let refused = |from: &str| {
+            Error::Transition {
+                from: from.into(),
+                to: "pending".into(),
+            }
+            .hint()
+            .unwrap()
+        };
         assert!(refused("dlq").contains("fn_resolve_webhook_manually_v1"));
         assert!(refused("failed").contains("process_webhook"));
         assert!(refused("success").contains("receive_webhook"));

@@ -16,9 +16,17 @@ struct Job {
 
 const JOBS: &[Job] = &[
     // Source: ORD, "pg_cron Job"; it calls the function directly instead of a hosted URL.
-    Job { name: "retry-failed-webhooks", schedule: "*/5 * * * *", command: "SELECT raw_ops.retry_failed_webhooks();" },
+    Job {
+        name: "retry-failed-webhooks",
+        schedule: "*/5 * * * *",
+        command: "SELECT raw_ops.retry_failed_webhooks();",
+    },
     // The safety net under the worker, and all there is without it.
-    Job { name: "raw-ops-drain", schedule: "* * * * *", command: "CALL raw_ops.drain_inbox();" },
+    Job {
+        name: "raw-ops-drain",
+        schedule: "* * * * *",
+        command: "CALL raw_ops.drain_inbox();",
+    },
 ];
 
 thread_local! {
@@ -41,7 +49,11 @@ fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
         let mut scheduled = Vec::with_capacity(JOBS.len());
         for job in JOBS {
             refuse_another_owner(session, job)?;
-            let values = vec![Value::Text(job.name), Value::Text(job.schedule), Value::Text(job.command)];
+            let values = vec![
+                Value::Text(job.name),
+                Value::Text(job.schedule),
+                Value::Text(job.command),
+            ];
             let id = session.run(&SCHEDULE, values)?.first(|row| row.int8(1)).flatten();
             scheduled.push(json!({
                 "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
@@ -66,7 +78,12 @@ fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
 }
 
 fn require_pg_cron(session: &Session) -> Result<()> {
-    if session.run(&IS_INSTALLED, vec![])?.first(|row| row.boolean(1)).flatten() == Some(true) {
+    if session
+        .run(&IS_INSTALLED, vec![])?
+        .first(|row| row.boolean(1))
+        .flatten()
+        == Some(true)
+    {
         return Ok(());
     }
     Err(Error::MissingExtension {
@@ -79,11 +96,20 @@ fn require_pg_cron(session: &Session) -> Result<()> {
 
 /// pg_cron keeps jobs per role: the same name under another role would run everything twice.
 fn refuse_another_owner(session: &Session, job: &Job) -> Result<()> {
-    let Some(owner) = session.run(&OTHER_OWNER, vec![Value::Text(job.name)])?.first(|row| row.text(1)).flatten() else {
+    let Some(owner) = session
+        .run(&OTHER_OWNER, vec![Value::Text(job.name)])?
+        .first(|row| row.text(1))
+        .flatten()
+    else {
         return Ok(());
     };
     Err(Error::Conflict {
-        problem: format!("the job {} belongs to role {owner}; a second one would run it twice", job.name),
-        next: format!("Run this function as {owner}, or as {owner} run first: SELECT raw_ops.fn_unschedule_jobs_v1();"),
+        problem: format!(
+            "the job {} belongs to role {owner}; a second one would run it twice",
+            job.name
+        ),
+        next: format!(
+            "Run this function as {owner}, or as {owner} run first: SELECT raw_ops.fn_unschedule_jobs_v1();"
+        ),
     })
 }

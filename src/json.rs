@@ -97,12 +97,18 @@ pub struct Field<'p, J> {
 
 impl<'p, 'a, J: Json<'a>> Field<'p, J> {
     pub fn root(name: &'static str, value: J) -> Self {
-        Self { path: Path::Root(name), value: present(value) }
+        Self {
+            path: Path::Root(name),
+            value: present(value),
+        }
     }
 
     pub fn member<'q>(&'q self, key: &'static str) -> Field<'q, J> {
         let value = self.value.and_then(|v| v.member(key)).and_then(present);
-        Field { path: Path::Member(&self.path, key), value }
+        Field {
+            path: Path::Member(&self.path, key),
+            value,
+        }
     }
 
     pub fn is_present(&self) -> bool {
@@ -110,7 +116,10 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
     }
 
     pub fn error(&self, problem: impl Into<String>) -> Error {
-        Error::Payload { field: self.path.to_string(), problem: problem.into() }
+        Error::Payload {
+            field: self.path.to_string(),
+            problem: problem.into(),
+        }
     }
 
     fn mismatch(&self, expected: &str) -> Error {
@@ -146,7 +155,10 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         if array.kind() != Kind::Array {
             return Err(self.mismatch("an array"));
         }
-        let element = move |index| Field { path: Path::Element(&self.path, index), value: array.element(index) };
+        let element = move |index| Field {
+            path: Path::Element(&self.path, index),
+            value: array.element(index),
+        };
         Ok(Some((0..array.length()).map(element)))
     }
 
@@ -168,13 +180,18 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
 
     pub fn boolean(&self) -> Result<Option<bool>> {
         let Some(value) = self.value else { return Ok(None) };
-        value.as_bool().map(Some).ok_or_else(|| self.mismatch("true or false"))
+        value
+            .as_bool()
+            .map(Some)
+            .ok_or_else(|| self.mismatch("true or false"))
     }
 
     /// A 64-bit integer, as a number or as text of digits.
     pub fn integer(&self) -> Result<Option<i64>> {
         let Some(value) = self.value else { return Ok(None) };
-        let number = value.as_i64().or_else(|| value.as_str().and_then(|text| text.parse().ok()));
+        let number = value
+            .as_i64()
+            .or_else(|| value.as_str().and_then(|text| text.parse().ok()));
         number.map(Some).ok_or_else(|| self.mismatch("a 64-bit integer"))
     }
 
@@ -188,7 +205,9 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
 
     /// A count: an integer from 0 to 2^31 - 1.
     pub fn count(&self) -> Result<Option<i32>> {
-        let Some(number) = self.integer()? else { return Ok(None) };
+        let Some(number) = self.integer()? else {
+            return Ok(None);
+        };
         match i32::try_from(number) {
             Ok(count) if count >= 0 => Ok(Some(count)),
             _ => Err(self.mismatch("a count from 0 to 2147483647")),
@@ -203,13 +222,17 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
             Some(text) => Some(Cow::Borrowed(text)),
             None => value.number_text().map(Cow::Owned),
         };
-        text.and_then(Decimal::parse).map(Some).ok_or_else(|| self.mismatch("a decimal"))
+        text.and_then(Decimal::parse)
+            .map(Some)
+            .ok_or_else(|| self.mismatch("a decimal"))
     }
 
     /// An ISO-8601 time with an offset.
     pub fn timestamp(&self) -> Result<Option<Timestamp>> {
         let Some(text) = self.text()? else { return Ok(None) };
-        Timestamp::parse(text).map(Some).ok_or_else(|| self.mismatch("an ISO-8601 time with an offset"))
+        Timestamp::parse(text)
+            .map(Some)
+            .ok_or_else(|| self.mismatch("an ISO-8601 time with an offset"))
     }
 }
 
@@ -223,7 +246,12 @@ fn describe<'a, J: Json<'a>>(value: J) -> String {
     match value.kind() {
         Kind::Null => "null".into(),
         Kind::Bool => value.as_bool().unwrap_or_default().to_string(),
-        Kind::Number => value.number_text().unwrap_or_default().chars().take(SHOWN).collect(),
+        Kind::Number => value
+            .number_text()
+            .unwrap_or_default()
+            .chars()
+            .take(SHOWN)
+            .collect(),
         Kind::String => {
             let text = value.as_str().unwrap_or_default();
             let shown: String = text.chars().take(SHOWN).collect();
@@ -285,7 +313,10 @@ pub mod tests {
         let items = order.member("line_items");
         let second = items.elements().unwrap().unwrap().nth(1).unwrap();
         let error = second.member("price").decimal().unwrap_err();
-        assert_eq!(message(error), r#"order.line_items[1].price: not a decimal: "abc""#);
+        assert_eq!(
+            message(error),
+            r#"order.line_items[1].price: not a decimal: "abc""#
+        );
     }
 
     #[test]
@@ -293,7 +324,21 @@ pub mod tests {
         for good in ["0", "398.00", "-8.00", "16.486", "14319"] {
             assert!(Decimal::parse(good.into()).is_some(), "{good}");
         }
-        for bad in ["", ".", "1.", ".5", "NaN", "Infinity", "1e5", "+1", " 1", "1,00", "--1", "0x10", &"9".repeat(65)] {
+        for bad in [
+            "",
+            ".",
+            "1.",
+            ".5",
+            "NaN",
+            "Infinity",
+            "1e5",
+            "+1",
+            " 1",
+            "1,00",
+            "--1",
+            "0x10",
+            &"9".repeat(65),
+        ] {
             assert!(Decimal::parse(bad.into()).is_none(), "{bad}");
         }
     }
@@ -312,7 +357,8 @@ pub mod tests {
 
     #[test]
     fn ids_keep_every_digit_beyond_2_to_the_53() {
-        let json: Value = serde_json::from_str(r#"{"id": 820982911946154508, "text": "820982911946154508"}"#).unwrap();
+        let json: Value =
+            serde_json::from_str(r#"{"id": 820982911946154508, "text": "820982911946154508"}"#).unwrap();
         let root = Field::root("order", &json);
         assert_eq!(root.member("id").id().unwrap(), Some(820_982_911_946_154_508));
         assert_eq!(root.member("text").id().unwrap(), Some(820_982_911_946_154_508));
@@ -323,9 +369,18 @@ pub mod tests {
         for (json, complaint) in [
             (serde_json::json!({"id": 0}), "order.id: not a positive id: 0"),
             (serde_json::json!({"id": -5}), "order.id: not a positive id: -5"),
-            (serde_json::json!({"id": 1.5}), "order.id: not a 64-bit integer: 1.5"),
-            (serde_json::json!({"id": {}}), "order.id: not a 64-bit integer: an object"),
-            (serde_json::json!({"id": "x"}), "order.id: not a 64-bit integer: \"x\""),
+            (
+                serde_json::json!({"id": 1.5}),
+                "order.id: not a 64-bit integer: 1.5",
+            ),
+            (
+                serde_json::json!({"id": {}}),
+                "order.id: not a 64-bit integer: an object",
+            ),
+            (
+                serde_json::json!({"id": "x"}),
+                "order.id: not a 64-bit integer: \"x\"",
+            ),
         ] {
             let error = Field::root("order", &json).member("id").id().unwrap_err();
             assert_eq!(message(error), complaint);
@@ -336,7 +391,10 @@ pub mod tests {
     fn times_keep_their_instant_and_lose_their_nanoseconds() {
         assert_eq!(Timestamp::parse("2000-01-01T00:00:00Z"), Some(Timestamp(0)));
         assert_eq!(Timestamp::parse("1999-12-31T19:00:00-05:00"), Some(Timestamp(0)));
-        assert_eq!(Timestamp::parse("2000-01-01T00:00:00.290670248Z"), Some(Timestamp(290_670)));
+        assert_eq!(
+            Timestamp::parse("2000-01-01T00:00:00.290670248Z"),
+            Some(Timestamp(290_670))
+        );
         assert_eq!(Timestamp::parse("2024-13-01T00:00:00Z"), None);
         assert_eq!(Timestamp::parse("yesterday"), None);
     }

@@ -35,13 +35,24 @@ mod worker;
 
 #[cfg(test)]
 mod layout;
+#[cfg(any(test, feature = "pg_test"))]
+mod testing;
 
 use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!();
 
-extension_sql_file!("../sql/jobs.sql", name = "jobs", requires = [process_pending_webhooks, retry_failed_webhooks]);
-extension_sql_file!("../sql/finish.sql", name = "finish", requires = ["jobs"], finalize);
+extension_sql_file!(
+    "../sql/jobs.sql",
+    name = "jobs",
+    requires = [process_pending_webhooks, retry_failed_webhooks]
+);
+extension_sql_file!(
+    "../sql/finish.sql",
+    name = "finish",
+    requires = ["jobs"],
+    finalize
+);
 
 /// A new time-ordered UUID.
 #[pg_extern(volatile, parallel_safe)]

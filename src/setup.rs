@@ -57,17 +57,26 @@ fn run(session: &Session) -> Result<JsonB> {
     refuse_other_encodings(session)?;
     session.run(&LOCK, vec![])?;
     db::run_script(BOOKKEEPING)?;
-    let found = session.run(&APPLIED, vec![])?.first(|row| row.int4(1)).flatten().unwrap_or(0);
+    let found = session
+        .run(&APPLIED, vec![])?
+        .first(|row| row.int4(1))
+        .flatten()
+        .unwrap_or(0);
     if found > LATEST_VERSION {
         return Err(Error::Conflict {
-            problem: format!("the raw_ops schema is at version {found}, newer than this library's {LATEST_VERSION}"),
+            problem: format!(
+                "the raw_ops schema is at version {found}, newer than this library's {LATEST_VERSION}"
+            ),
             next: "Install the raw_ops package this database was set up with, or a later one.".into(),
         });
     }
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         db::run_script(migration.sql)?;
-        session.run(&RECORD, vec![Value::Int4(migration.version), Value::Text(migration.name)])?;
+        session.run(
+            &RECORD,
+            vec![Value::Int4(migration.version), Value::Text(migration.name)],
+        )?;
         applied.push(migration.name);
     }
     db::run_script(ATTACH)?;
@@ -80,7 +89,11 @@ fn run(session: &Session) -> Result<JsonB> {
 
 /// Payloads are UTF-8, and text is read in place.
 fn refuse_other_encodings(session: &Session) -> Result<()> {
-    let encoding = session.run(&ENCODING, vec![])?.first(|row| row.text(1)).flatten().unwrap_or_default();
+    let encoding = session
+        .run(&ENCODING, vec![])?
+        .first(|row| row.text(1))
+        .flatten()
+        .unwrap_or_default();
     if encoding == "UTF8" {
         return Ok(());
     }
@@ -98,7 +111,11 @@ mod tests {
     fn migrations_are_numbered_one_by_one_and_named_after_their_number() {
         for (index, migration) in MIGRATIONS.iter().enumerate() {
             assert_eq!(migration.version, index as i32 + 1);
-            assert!(migration.name.starts_with(&format!("{:04}_", migration.version)), "{}", migration.name);
+            assert!(
+                migration.name.starts_with(&format!("{:04}_", migration.version)),
+                "{}",
+                migration.name
+            );
         }
     }
 }

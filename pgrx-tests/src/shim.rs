@@ -143,6 +143,9 @@ impl Shim {
             ended.is_some() || self.http.get(&url).await.is_ok_and(|answer| answer.status == 200)
         })
         .await;
+        if waited.is_err() {
+            process.signal(Signal::KILL);
+        }
         self.process = Some(process);
         if let Some(status) = ended {
             bail!(

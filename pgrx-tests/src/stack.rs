@@ -238,8 +238,12 @@ async fn start_shim(cluster: &Cluster, options: &StackOptions, secret: &str) -> 
     if let Some(dir) = &options.persistent {
         builder = builder.persistent(Path::new(dir));
     }
-    let shim = builder.start().await?;
-    shim.wait_ready().await?;
+    let mut shim = builder.start().await?;
+    if let Err(error) = shim.wait_ready().await {
+        // A persistent one would be left behind, unknown to anyone.
+        shim.kill().await?;
+        return Err(error);
+    }
     Ok(shim)
 }
 

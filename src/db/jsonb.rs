@@ -26,7 +26,10 @@ unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArgument<'fcx> {
         // SAFETY: a non-null argument of a function declared to take jsonb.
         let element = unsafe { arg.unbox_arg_using_from_datum::<pgrx::AnyElement>() };
         let datum = element.map_or(Datum::from(0usize), |element| element.datum());
-        Self { datum, marker: PhantomData }
+        Self {
+            datum,
+            marker: PhantomData,
+        }
     }
 }
 
@@ -81,7 +84,10 @@ impl<'a> Jsonb<'a> {
                 value.val.binary.data = root;
                 value.val.binary.len = (pgrx::varsize_any(jsonb.cast()) - pg_sys::VARHDRSZ) as i32;
             }
-            Self { value, marker: PhantomData }
+            Self {
+                value,
+                marker: PhantomData,
+            }
         }
     }
 
@@ -92,7 +98,8 @@ impl<'a> Jsonb<'a> {
 
     fn header(&self) -> u32 {
         // SAFETY: a container lives as long as the jsonb it is in.
-        self.container().map_or(0, |container| unsafe { (*container).header })
+        self.container()
+            .map_or(0, |container| unsafe { (*container).header })
     }
 
     /// This value as a `jsonb` of its own.
@@ -123,10 +130,18 @@ impl<'a> Json<'a> for Jsonb<'a> {
         let mut value = std::mem::MaybeUninit::<pg_sys::JsonbValue>::zeroed();
         // SAFETY: searches an object's container; fills `value` and returns it, or null.
         let found = unsafe {
-            pg_sys::getKeyJsonValueFromContainer(container, key.as_ptr().cast(), key.len() as i32, value.as_mut_ptr())
+            pg_sys::getKeyJsonValueFromContainer(
+                container,
+                key.as_ptr().cast(),
+                key.len() as i32,
+                value.as_mut_ptr(),
+            )
         };
         // SAFETY: filled, since it was found.
-        (!found.is_null()).then(|| Self { value: unsafe { value.assume_init() }, marker: PhantomData })
+        (!found.is_null()).then(|| Self {
+            value: unsafe { value.assume_init() },
+            marker: PhantomData,
+        })
     }
 
     fn length(self) -> usize {
@@ -142,7 +157,10 @@ impl<'a> Json<'a> for Jsonb<'a> {
         }
         // SAFETY: an array's container and an index within it; null would mean out of bounds.
         let value = unsafe { pg_sys::getIthJsonbValueFromContainer(self.container()?, index as u32) };
-        (!value.is_null()).then(|| Self { value: unsafe { *value }, marker: PhantomData })
+        (!value.is_null()).then(|| Self {
+            value: unsafe { *value },
+            marker: PhantomData,
+        })
     }
 
     fn as_str(self) -> Option<&'a str> {
@@ -173,7 +191,8 @@ impl<'a> Json<'a> for Jsonb<'a> {
         // SAFETY: numeric_out reads a numeric and returns a C string of ASCII.
         unsafe {
             let number = Datum::from(self.value.val.numeric);
-            let text = pgrx::fcinfo::direct_function_call::<&std::ffi::CStr>(pg_sys::numeric_out, &[Some(number)])?;
+            let text =
+                pgrx::fcinfo::direct_function_call::<&std::ffi::CStr>(pg_sys::numeric_out, &[Some(number)])?;
             Some(text.to_string_lossy().into_owned())
         }
     }
@@ -189,7 +208,8 @@ unsafe impl SqlTranslatable for JsonbArrayArgument<'_> {
     const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(JsonbArrayArgument);
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb[]"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb[]")));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb[]")));
 }
 
 unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArrayArgument<'fcx> {
@@ -198,7 +218,8 @@ unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArrayArgument<'fcx> {
         let elements = unsafe {
             let element = arg.unbox_arg_using_from_datum::<pgrx::AnyElement>();
             element.map_or_else(Vec::new, |element| {
-                let array = pg_sys::pg_detoast_datum(element.datum().cast_mut_ptr()).cast::<pg_sys::ArrayType>();
+                let array =
+                    pg_sys::pg_detoast_datum(element.datum().cast_mut_ptr()).cast::<pg_sys::ArrayType>();
                 let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
                 pg_sys::deconstruct_array(
                     array,
@@ -210,10 +231,15 @@ unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArrayArgument<'fcx> {
                     &mut nulls,
                     &mut count,
                 );
-                (0..count as usize).map(|i| (!*nulls.add(i)).then(|| *values.add(i))).collect()
+                (0..count as usize)
+                    .map(|i| (!*nulls.add(i)).then(|| *values.add(i)))
+                    .collect()
             })
         };
-        Self { elements, marker: PhantomData }
+        Self {
+            elements,
+            marker: PhantomData,
+        }
     }
 }
 
@@ -224,7 +250,10 @@ impl<'fcx> JsonbArrayArgument<'fcx> {
 
     pub fn open(&self) -> Vec<Option<Jsonb<'fcx>>> {
         // SAFETY: elements of the function's jsonb[] argument.
-        self.elements.iter().map(|datum| datum.map(|datum| unsafe { Jsonb::detoasted(datum) })).collect()
+        self.elements
+            .iter()
+            .map(|datum| datum.map(|datum| unsafe { Jsonb::detoasted(datum) }))
+            .collect()
     }
 }
 
@@ -233,11 +262,18 @@ impl<'fcx> JsonbArrayArgument<'fcx> {
 /// # Errors
 /// Only the server's own trouble.
 pub fn from_bytes<'a>(bytes: &[u8]) -> crate::error::Result<Option<Jsonb<'a>>> {
-    let Ok(text) = std::str::from_utf8(bytes) else { return Ok(None) };
-    if !matches!(text.trim_start().as_bytes().first(), Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')) {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Ok(None);
+    };
+    if !matches!(
+        text.trim_start().as_bytes().first(),
+        Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
+    ) {
         return Ok(None);
     }
-    let Ok(text) = std::ffi::CString::new(text) else { return Ok(None) };
+    let Ok(text) = std::ffi::CString::new(text) else {
+        return Ok(None);
+    };
     let parsed = super::attempt(|| {
         // SAFETY: jsonb_in reads a C string and returns a fresh jsonb in the current memory context.
         let datum = unsafe {

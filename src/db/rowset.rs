@@ -57,7 +57,12 @@ impl Rowset {
         debug_assert_eq!(self.values.len(), self.nulls.len());
         // SAFETY: one value and one null flag a column; the store copies what they point to.
         unsafe {
-            pg_sys::tuplestore_putvalues(self.store, self.descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
+            pg_sys::tuplestore_putvalues(
+                self.store,
+                self.descriptor,
+                self.values.as_mut_ptr(),
+                self.nulls.as_mut_ptr(),
+            );
         }
         self.values.clear();
         self.nulls.clear();
@@ -122,7 +127,11 @@ impl Rowset {
             unsafe {
                 pgrx::fcinfo::direct_function_call_as_datum(
                     pg_sys::numeric_in,
-                    &[Some(Datum::from(digits.as_ptr())), Some(Datum::from(0u32)), Some(Datum::from(-1i32))],
+                    &[
+                        Some(Datum::from(digits.as_ptr())),
+                        Some(Datum::from(0u32)),
+                        Some(Datum::from(-1i32)),
+                    ],
                 )
             }
         });
@@ -146,7 +155,10 @@ impl Rowset {
             pg_sys::SPI_unregister_relation(self.name.as_ptr());
             let code = pg_sys::SPI_register_relation(relation);
             if code != pg_sys::SPI_OK_REL_REGISTER as i32 {
-                return Err(Error::Internal(format!("SPI code {code} registering {:?}", self.name)));
+                return Err(Error::Internal(format!(
+                    "SPI code {code} registering {:?}",
+                    self.name
+                )));
             }
         }
         self.registered = true;

@@ -35,7 +35,10 @@ fn relation(name: &std::ffi::CStr) -> pg_sys::Oid {
 }
 
 fn not_set_up(found: Option<i32>) -> Error {
-    Error::NotSetUp { found, wanted: LATEST_VERSION }
+    Error::NotSetUp {
+        found,
+        wanted: LATEST_VERSION,
+    }
 }
 
 /// Who owns the inbox.
@@ -46,7 +49,10 @@ pub fn owner() -> Result<pg_sys::Oid> {
     }
     // SAFETY: a relation that was just found is in the system cache, or InvalidOid comes back.
     let owner = unsafe {
-        let tuple = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::RELOID as i32, pg_sys::Datum::from(inbox));
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::RELOID as i32,
+            pg_sys::Datum::from(inbox),
+        );
         if tuple.is_null() {
             return Err(not_set_up(None));
         }
@@ -72,7 +78,12 @@ pub fn ensure_ready(session: &Session) -> Result<()> {
     if version.is_none_or(|found| found < LATEST_VERSION) {
         return Err(not_set_up(version));
     }
-    if session.run(&IS_WHOLE, vec![])?.first(|row| row.boolean(1)).flatten() != Some(true) {
+    if session
+        .run(&IS_WHOLE, vec![])?
+        .first(|row| row.boolean(1))
+        .flatten()
+        != Some(true)
+    {
         return Err(Error::Conflict {
             problem: "the raw_ops tables are there, but not their foreign keys and triggers".into(),
             next: "While a restore is running, wait for it. Otherwise run: SELECT raw_ops.setup();".into(),

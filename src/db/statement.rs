@@ -25,7 +25,11 @@ impl Value<'_> {
             Value::Int8(v) | Value::Timestamp(v) => v.into_datum(),
             Value::Text(v) => v.into_datum(),
             Value::Uuid(v) => pgrx::Uuid::from_bytes(v).into_datum(),
-            Value::UuidArray(v) => v.into_iter().map(pgrx::Uuid::from_bytes).collect::<Vec<_>>().into_datum(),
+            Value::UuidArray(v) => v
+                .into_iter()
+                .map(pgrx::Uuid::from_bytes)
+                .collect::<Vec<_>>()
+                .into_datum(),
             Value::Json(v) => pgrx::JsonB(v.clone()).into_datum(),
         }
     }
@@ -40,7 +44,11 @@ pub struct Statement {
 
 impl Statement {
     pub const fn new(sql: &'static str, parameters: &'static [Oid]) -> Self {
-        Self { sql, parameters, plan: Cell::new(std::ptr::null_mut()) }
+        Self {
+            sql,
+            parameters,
+            plan: Cell::new(std::ptr::null_mut()),
+        }
     }
 
     /// Prepares and keeps the plan. SPI must be connected and the named rowsets of the statement registered.
@@ -48,7 +56,11 @@ impl Statement {
         let sql = CString::new(self.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         // SAFETY: the parameter array outlives the call; SPI_keepplan moves the plan out of SPI's memory.
         unsafe {
-            let plan = pg_sys::SPI_prepare(sql.as_ptr(), self.parameters.len() as i32, self.parameters.as_ptr().cast_mut());
+            let plan = pg_sys::SPI_prepare(
+                sql.as_ptr(),
+                self.parameters.len() as i32,
+                self.parameters.as_ptr().cast_mut(),
+            );
             if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
                 return Err(Error::Internal(format!("cannot prepare: {}", self.sql)));
             }
@@ -60,7 +72,11 @@ impl Statement {
 
 impl Session {
     /// Runs a statement; parameters are in order of its `$n`. Writes and locks are allowed.
-    pub fn run(&self, statement: &'static std::thread::LocalKey<Statement>, values: Vec<Value<'_>>) -> Result<Rows> {
+    pub fn run(
+        &self,
+        statement: &'static std::thread::LocalKey<Statement>,
+        values: Vec<Value<'_>>,
+    ) -> Result<Rows> {
         statement.with(|statement| {
             if !statement.plan.get().is_null() {
                 return execute(statement, statement.plan.get(), values);
@@ -91,11 +107,17 @@ fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_
     unsafe {
         let code = pg_sys::SPI_execute_plan(plan, datums.as_mut_ptr(), nulls.as_ptr(), false, 0);
         if code < 0 {
-            return Err(Error::Internal(format!("SPI code {code} from: {}", statement.sql)));
+            return Err(Error::Internal(format!(
+                "SPI code {code} from: {}",
+                statement.sql
+            )));
         }
         let table = pg_sys::SPI_tuptable;
         pg_sys::SPI_tuptable = std::ptr::null_mut();
-        Ok(Rows { table, affected: pg_sys::SPI_processed as usize })
+        Ok(Rows {
+            table,
+            affected: pg_sys::SPI_processed as usize,
+        })
     }
 }
 
@@ -158,7 +180,15 @@ impl Rows {
         unsafe {
             let table = &*self.table;
             let tuples = std::slice::from_raw_parts(table.vals, table.numvals as usize);
-            tuples.iter().map(|&tuple| read(Row { tuple, descriptor: table.tupdesc })).collect()
+            tuples
+                .iter()
+                .map(|&tuple| {
+                    read(Row {
+                        tuple,
+                        descriptor: table.tupdesc,
+                    })
+                })
+                .collect()
         }
     }
 
@@ -194,7 +224,8 @@ impl Row {
 
     fn get<T: FromDatum>(self, column: i32) -> Option<T> {
         // SAFETY: callers name the type their statement selects.
-        self.datum(column).and_then(|datum| unsafe { T::from_datum(datum, false) })
+        self.datum(column)
+            .and_then(|datum| unsafe { T::from_datum(datum, false) })
     }
 
     pub fn int4(self, column: i32) -> Option<i32> {

@@ -16,7 +16,9 @@ pub fn attempt<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(context);
 
-        let outcome = PgTryBuilder::new(AssertUnwindSafe(work)).catch_others(|caught| Err(caught_error(caught))).execute();
+        let outcome = PgTryBuilder::new(AssertUnwindSafe(work))
+            .catch_others(|caught| Err(caught_error(caught)))
+            .execute();
 
         match outcome {
             Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
@@ -56,5 +58,8 @@ pub fn caught_error(caught: CaughtError) -> Error {
         CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
         CaughtError::RustPanic { ereport, .. } => ereport,
     };
-    Error::Database { code: report.sql_error_code(), message: report.message().to_owned() }
+    Error::Database {
+        code: report.sql_error_code(),
+        message: report.message().to_owned(),
+    }
 }

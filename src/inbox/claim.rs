@@ -48,7 +48,11 @@ pub fn pending<'a>(session: &Session, limit: i32) -> Result<Vec<Claimed<'a>>> {
     let now = crate::db::clock();
     let hint = LOW_WATER.get();
     let wanted = limit as usize;
-    let mut from = if now < hint.sweep_at { hint.received_at } else { EVERYTHING };
+    let mut from = if now < hint.sweep_at {
+        hint.received_at
+    } else {
+        EVERYTHING
+    };
     let mut rows = pending_since(session, limit, from)?;
     if rows.len() < wanted && from != EVERYTHING {
         // Rows claimed by the first look are this transaction's own: the second finds them again, and the rest.
@@ -59,9 +63,16 @@ pub fn pending<'a>(session: &Session, limit: i32) -> Result<Vec<Claimed<'a>>> {
     LOW_WATER.set(match last {
         Some(last) if rows.len() == wanted && wanted >= LONG_QUEUE => LowWater {
             received_at: last - OVERLAP,
-            sweep_at: if from == EVERYTHING { now + SWEEP_EVERY } else { hint.sweep_at },
+            sweep_at: if from == EVERYTHING {
+                now + SWEEP_EVERY
+            } else {
+                hint.sweep_at
+            },
         },
-        _ => LowWater { received_at: EVERYTHING, sweep_at: 0 },
+        _ => LowWater {
+            received_at: EVERYTHING,
+            sweep_at: 0,
+        },
     });
     Ok(rows.into_iter().map(|(row, _)| row).collect())
 }

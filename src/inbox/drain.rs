@@ -32,9 +32,7 @@ pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Vec<Claimed<'a>
 }
 
 #[pg_extern(volatile)]
-fn process_pending_webhooks(
-    p_limit: default!(Option<i32>, 100),
-) -> Result<JsonB, ErrorReport> {
+fn process_pending_webhooks(p_limit: default!(Option<i32>, 100)) -> Result<JsonB, ErrorReport> {
     let limit = p_limit.unwrap_or(100);
     if limit < 1 {
         return Err(Error::argument("p_limit", format!("must be 1 or more, is {limit}")).into());
@@ -54,7 +52,9 @@ fn one(session: &Session, id: [u8; 16]) -> Result<JsonB> {
     let started = Instant::now();
     let shown = pgrx::Uuid::from_bytes(id).to_string();
     let Some(claim) = claim::one(session, id)? else {
-        return Ok(JsonB(json!({"success": false, "webhook_id": shown, "error": "there is no webhook with this id"})));
+        return Ok(JsonB(
+            json!({"success": false, "webhook_id": shown, "error": "there is no webhook with this id"}),
+        ));
     };
     if !matches!(claim.status.as_str(), "pending" | "failed" | "retrying") {
         return Ok(JsonB(json!({

@@ -10,3 +10,5 @@ mod record;
 mod resolve;
 pub mod retry;
 mod status;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;

@@ -25,7 +25,9 @@ impl Schedule {
     /// What follows the failure of attempt number `attempts_made` (1 is the first).
     pub fn after_failure(&self, attempts_made: i32) -> Next {
         let made = usize::try_from(attempts_made).unwrap_or(0);
-        self.waits.get(made).map_or(Next::DeadLetter, |wait| Next::RetryAfter(*wait))
+        self.waits
+            .get(made)
+            .map_or(Next::DeadLetter, |wait| Next::RetryAfter(*wait))
     }
 }
 
@@ -48,7 +50,9 @@ mod tests {
     const MINUTE: Micros = 60_000_000;
 
     fn ord() -> Schedule {
-        Schedule { waits: [0, 1, 5, 15, 30].map(|minutes| minutes * MINUTE).to_vec() }
+        Schedule {
+            waits: [0, 1, 5, 15, 30].map(|minutes| minutes * MINUTE).to_vec(),
+        }
     }
 
     #[test]

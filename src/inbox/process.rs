@@ -47,7 +47,9 @@ fn apply(session: &Session, claims: &[Claimed<'_>]) -> Result<Vec<Result<Applied
 fn command<'a>(claim: &Claimed<'a>) -> Result<Command<'a, Jsonb<'a>>> {
     match claim.payload {
         Some(payload) => providers::command(&claim.provider, &claim.topic, payload),
-        None => Err(Error::NotJson { provider: claim.provider.clone() }),
+        None => Err(Error::NotJson {
+            provider: claim.provider.clone(),
+        }),
     }
 }
 
@@ -56,5 +58,10 @@ fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>
         Command::UpsertOrder(order) => (order, false),
         Command::CancelOrder(order) => (order, true),
     };
-    orders::Change { index, order, must_exist, triggered_at: claim.triggered_at }
+    orders::Change {
+        index,
+        order,
+        must_exist,
+        triggered_at: claim.triggered_at,
+    }
 }

@@ -1,6 +1,8 @@
 //! Capture: any bytes become a row, durably, before anybody looks at what they mean.
 
-use crate::db::{self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema};
+use crate::db::{
+    self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema,
+};
 use crate::error::{Error, Result};
 use crate::json::{Json, Timestamp};
 use crate::providers;
@@ -67,7 +69,10 @@ fn receive_webhook(
         body: p_body.unwrap_or_default(),
     };
     let receipts = owner::as_table_owner(|| db::session(|session| store(session, vec![incoming])))?;
-    let receipt = receipts.into_iter().next().ok_or_else(|| Error::Internal("no receipt".into()))?;
+    let receipt = receipts
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::Internal("no receipt".into()))?;
     Ok(JsonB(json!({
         "webhook_id": pgrx::Uuid::from_bytes(receipt.id).to_string(),
         "duplicate": receipt.duplicate,
@@ -93,7 +98,12 @@ fn receive_webhooks<'a>(
 ) -> Result<
     TableIterator<
         'static,
-        (name!(ordinal, i32), name!(webhook_id, pgrx::Uuid), name!(duplicate, bool), name!(status, String)),
+        (
+            name!(ordinal, i32),
+            name!(webhook_id, pgrx::Uuid),
+            name!(duplicate, bool),
+            name!(status, String),
+        ),
     >,
     ErrorReport,
 > {
@@ -124,7 +134,12 @@ fn receive_webhooks<'a>(
         .into_iter()
         .zip(1..)
         .map(|(receipt, ordinal)| {
-            (ordinal, pgrx::Uuid::from_bytes(receipt.id), receipt.duplicate, receipt.status)
+            (
+                ordinal,
+                pgrx::Uuid::from_bytes(receipt.id),
+                receipt.duplicate,
+                receipt.status,
+            )
         })
         .collect();
     Ok(TableIterator::new(rows))
@@ -133,10 +148,14 @@ fn receive_webhooks<'a>(
 fn known_provider<'a>(provider: Option<&'a str>, argument: &'static str) -> Result<&'a str> {
     match provider {
         Some(provider) if PROVIDERS.contains(&provider) => Ok(provider),
-        Some(other) => {
-            Err(Error::argument(argument, format!("\"{other}\" is none of {}", PROVIDERS.join(", "))))
-        }
-        None => Err(Error::argument(argument, format!("is null; expected one of {}", PROVIDERS.join(", ")))),
+        Some(other) => Err(Error::argument(
+            argument,
+            format!("\"{other}\" is none of {}", PROVIDERS.join(", ")),
+        )),
+        None => Err(Error::argument(
+            argument,
+            format!("is null; expected one of {}", PROVIDERS.join(", ")),
+        )),
     }
 }
 
@@ -148,10 +167,12 @@ fn store(session: &Session, incoming: Vec<Incoming<'_>>) -> Result<Vec<Receipt>>
     let mut first_of: HashMap<(&str, &str), usize> = HashMap::with_capacity(captured.len());
     let mut firsts = Vec::with_capacity(captured.len());
     for (index, webhook) in captured.iter().enumerate() {
-        first_of.entry((webhook.provider, &webhook.event_id)).or_insert_with(|| {
-            firsts.push(index);
-            index
-        });
+        first_of
+            .entry((webhook.provider, &webhook.event_id))
+            .or_insert_with(|| {
+                firsts.push(index);
+                index
+            });
     }
     if firsts.is_empty() {
         return Ok(Vec::new());
@@ -171,11 +192,17 @@ fn store(session: &Session, incoming: Vec<Incoming<'_>>) -> Result<Vec<Receipt>>
         if duplicate {
             *repeats.entry(id).or_default() += 1;
         }
-        receipts.push(Receipt { id, duplicate, status });
+        receipts.push(Receipt {
+            id,
+            duplicate,
+            status,
+        });
     }
     count_repeats(session, &repeats)?;
     let new = firsts.iter().map(|&index| &captured[index]).filter(|webhook| {
-        known.get(&(webhook.provider, webhook.event_id.as_str())).is_none_or(|(id, _)| *id == webhook.id)
+        known
+            .get(&(webhook.provider, webhook.event_id.as_str()))
+            .is_none_or(|(id, _)| *id == webhook.id)
     });
     log_receipts(session, new)?;
     Ok(receipts)
@@ -204,10 +231,17 @@ fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize])
     for &index in firsts {
         let webhook = &captured[index];
         let raw = webhook.payload.is_none().then_some(webhook.body);
-        rows.uuid(webhook.id).text(Some(webhook.provider)).text(Some(webhook.topic)).text(Some(&webhook.event_id));
-        rows.text(header(webhook.headers, SHOP_DOMAIN)).jsonb(webhook.payload).bytes(raw);
+        rows.uuid(webhook.id)
+            .text(Some(webhook.provider))
+            .text(Some(webhook.topic))
+            .text(Some(&webhook.event_id));
+        rows.text(header(webhook.headers, SHOP_DOMAIN))
+            .jsonb(webhook.payload)
+            .bytes(raw);
         rows.jsonb_datum(Some(webhook.headers.map_or(empty, Jsonb::to_datum)));
-        rows.int8(webhook.shopify_order_id).timestamp(triggered_at(webhook.headers)).end_row();
+        rows.int8(webhook.shopify_order_id)
+            .timestamp(triggered_at(webhook.headers))
+            .end_row();
     }
     rows.register(session)?;
     if session.run(&RECEIVE, vec![])?.affected() == firsts.len() {
@@ -215,7 +249,10 @@ fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize])
     }
     let found = session.run(&FIND, vec![])?.map(|row| {
         let id = row.uuid(1).unwrap_or_default();
-        ((row.text(2).unwrap_or_default(), row.text(3).unwrap_or_default()), (id, row.text(4).unwrap_or_default()))
+        (
+            (row.text(2).unwrap_or_default(), row.text(3).unwrap_or_default()),
+            (id, row.text(4).unwrap_or_default()),
+        )
     });
     let found: HashMap<(String, String), ([u8; 16], String)> = found.into_iter().collect();
     let mut known = Known::with_capacity(firsts.len());
@@ -240,7 +277,10 @@ fn count_repeats(session: &Session, repeats: &HashMap<[u8; 16], i32>) -> Result<
     if repeats.is_empty() {
         return Ok(());
     }
-    let mut rows = Rowset::new(c"repeats", &[(c"id", pg_sys::UUIDOID), (c"times", pg_sys::INT4OID)]);
+    let mut rows = Rowset::new(
+        c"repeats",
+        &[(c"id", pg_sys::UUIDOID), (c"times", pg_sys::INT4OID)],
+    );
     for (id, times) in repeats {
         rows.uuid(*id).int4(Some(*times)).end_row();
     }
@@ -252,10 +292,17 @@ fn count_repeats(session: &Session, repeats: &HashMap<[u8; 16], i32>) -> Result<
 fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a>>) -> Result<()> {
     let mut rows = Rowset::new(
         c"receipts",
-        &[(c"event_id", pg_sys::UUIDOID), (c"webhook_id", pg_sys::UUIDOID), (c"shopify_order_id", pg_sys::INT8OID)],
+        &[
+            (c"event_id", pg_sys::UUIDOID),
+            (c"webhook_id", pg_sys::UUIDOID),
+            (c"shopify_order_id", pg_sys::INT8OID),
+        ],
     );
     for webhook in new.filter(|webhook| providers::announces_order(webhook.provider, webhook.topic)) {
-        rows.uuid(ids::uuid_v7()).uuid(webhook.id).int8(webhook.shopify_order_id).end_row();
+        rows.uuid(ids::uuid_v7())
+            .uuid(webhook.id)
+            .int8(webhook.shopify_order_id)
+            .end_row();
     }
     if rows.is_empty() {
         return Ok(());
@@ -266,7 +313,13 @@ fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a
 }
 
 fn capture(incoming: Incoming<'_>) -> Result<Captured<'_>> {
-    let Incoming { provider, topic, event_id, headers, body } = incoming;
+    let Incoming {
+        provider,
+        topic,
+        event_id,
+        headers,
+        body,
+    } = incoming;
     let payload = db::jsonb::from_bytes(body)?;
     Ok(Captured {
         id: ids::uuid_v7(),
@@ -286,12 +339,26 @@ fn capture(incoming: Incoming<'_>) -> Result<Captured<'_>> {
 
 /// The topic is part of it: one body may be sent under several topics, and each is an event of its own.
 fn hash(topic: &str, bytes: &[u8]) -> String {
-    let digest = Sha256::new().chain_update(topic).chain_update(b"\n").chain_update(bytes).finalize();
-    digest.iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    let digest = Sha256::new()
+        .chain_update(topic)
+        .chain_update(b"\n")
+        .chain_update(bytes)
+        .finalize();
+    digest
+        .iter()
+        .fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-const SHOP_DOMAIN: &[&str] = &["x-shopify-shop-domain", "shopify-shop-domain", "X-Shopify-Shop-Domain"];
-const TRIGGERED_AT: &[&str] = &["x-shopify-triggered-at", "shopify-triggered-at", "X-Shopify-Triggered-At"];
+const SHOP_DOMAIN: &[&str] = &[
+    "x-shopify-shop-domain",
+    "shopify-shop-domain",
+    "X-Shopify-Shop-Domain",
+];
+const TRIGGERED_AT: &[&str] = &[
+    "x-shopify-triggered-at",
+    "shopify-triggered-at",
+    "X-Shopify-Triggered-At",
+];
 
 fn header<'a>(headers: Option<Jsonb<'a>>, names: &[&str]) -> Option<&'a str> {
     let headers = headers?;
@@ -299,7 +366,9 @@ fn header<'a>(headers: Option<Jsonb<'a>>, names: &[&str]) -> Option<&'a str> {
 }
 
 fn triggered_at(headers: Option<Jsonb<'_>>) -> Option<i64> {
-    header(headers, TRIGGERED_AT).and_then(Timestamp::parse).map(|time| time.0)
+    header(headers, TRIGGERED_AT)
+        .and_then(Timestamp::parse)
+        .map(|time| time.0)
 }
 
 #[cfg(test)]

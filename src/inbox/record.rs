@@ -40,15 +40,34 @@ pub fn outcomes<T>(
     outcomes: &[Result<T>],
     started: Instant,
 ) -> Result<Tally> {
-    let milliseconds = started.elapsed().as_micros().div_ceil(1000).try_into().unwrap_or(i32::MAX);
-    let succeeded: Vec<_> =
-        claims.iter().zip(outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(claim, _)| claim.id).collect();
-    let failed: Vec<_> =
-        claims.iter().zip(outcomes).filter_map(|(claim, outcome)| outcome.as_ref().err().map(|e| (claim, e))).collect();
+    let milliseconds = started
+        .elapsed()
+        .as_micros()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(i32::MAX);
+    let succeeded: Vec<_> = claims
+        .iter()
+        .zip(outcomes)
+        .filter(|(_, outcome)| outcome.is_ok())
+        .map(|(claim, _)| claim.id)
+        .collect();
+    let failed: Vec<_> = claims
+        .iter()
+        .zip(outcomes)
+        .filter_map(|(claim, outcome)| outcome.as_ref().err().map(|e| (claim, e)))
+        .collect();
 
-    let mut tally = Tally { claimed: claims.len(), succeeded: succeeded.len(), ..Tally::default() };
+    let mut tally = Tally {
+        claimed: claims.len(),
+        succeeded: succeeded.len(),
+        ..Tally::default()
+    };
     if !succeeded.is_empty() {
-        session.run(&SUCCESSES, vec![Value::UuidArray(succeeded), Value::Int4(milliseconds)])?;
+        session.run(
+            &SUCCESSES,
+            vec![Value::UuidArray(succeeded), Value::Int4(milliseconds)],
+        )?;
     }
     if !failed.is_empty() {
         tally.dead_lettered = failures(session, &failed, milliseconds)?;
@@ -81,7 +100,9 @@ fn failures(session: &Session, failed: &[(&Claimed<'_>, &Error)], milliseconds: 
             dead += 1;
             in_two_steps |= claim.status != "failed";
         }
-        rows.uuid(claim.id).text(Some(&error.to_string())).text(Some(error.category().as_str()));
+        rows.uuid(claim.id)
+            .text(Some(&error.to_string()))
+            .text(Some(error.category().as_str()));
         rows.timestamp(retry_at).uuid(ids::uuid_v7()).end_row();
     }
     rows.register(session)?;

@@ -21,12 +21,16 @@ fn fn_resolve_webhook_manually_v1(
 ) -> Result<JsonB, ErrorReport> {
     let note = p_resolution_note.unwrap_or_default().trim();
     let refused = |error: Error| JsonB(refusal(&error.to_string(), p_webhook_id));
-    let Some(id) = p_webhook_id else { return Ok(refused(Error::argument("p_webhook_id", "is null"))) };
+    let Some(id) = p_webhook_id else {
+        return Ok(refused(Error::argument("p_webhook_id", "is null")));
+    };
     if note.is_empty() {
         let problem = "is empty; say what was wrong and how it was settled";
         return Ok(refused(Error::argument("p_resolution_note", problem)));
     }
-    Ok(owner::as_table_owner(|| db::session(|session| resolve(session, id, note)))?)
+    Ok(owner::as_table_owner(|| {
+        db::session(|session| resolve(session, id, note))
+    })?)
 }
 
 fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
@@ -35,7 +39,10 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         return Ok(JsonB(refusal("there is no webhook with this id", Some(id))));
     };
     if webhook.status != "dlq" {
-        let error = format!("the webhook is {}; only dead letters (dlq) are resolved manually", webhook.status);
+        let error = format!(
+            "the webhook is {}; only dead letters (dlq) are resolved manually",
+            webhook.status
+        );
         let mut json = refusal(&error, Some(id));
         json["status"] = webhook.status.into();
         return Ok(JsonB(json));

@@ -30,7 +30,10 @@ pub fn with_own_audit<T>(update: impl FnOnce() -> T) -> T {
 /// Why a webhook in this state is not processed, with the next step.
 pub fn not_processable(status: &str) -> String {
     match status {
-        "dlq" => "the webhook is a dead letter; settle it with raw_ops.fn_resolve_webhook_manually_v1(id, note)".into(),
+        "dlq" => {
+            "the webhook is a dead letter; settle it with raw_ops.fn_resolve_webhook_manually_v1(id, note)"
+                .into()
+        }
         final_state => format!("the webhook is {final_state}, which is final; there is nothing to process"),
     }
 }

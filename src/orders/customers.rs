@@ -35,7 +35,11 @@ struct Record<'a> {
 impl<'a> Record<'a> {
     fn merge(&mut self, other: &Customer<'a>, version: Option<i64>) {
         let newer = version >= self.version;
-        let (base, over) = if newer { (&self.customer, other) } else { (other, &self.customer) };
+        let (base, over) = if newer {
+            (&self.customer, other)
+        } else {
+            (other, &self.customer)
+        };
         self.customer = Customer {
             shopify_customer_id: over.shopify_customer_id.or(base.shopify_customer_id),
             email: over.email.or(base.email),
@@ -75,7 +79,13 @@ struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    fn place(&mut self, found: &Found, ordinal: usize, customer: &Customer<'a>, version: Option<i64>) -> Option<Id> {
+    fn place(
+        &mut self,
+        found: &Found,
+        ordinal: usize,
+        customer: &Customer<'a>,
+        version: Option<i64>,
+    ) -> Option<Id> {
         let email = customer.email.map(str::to_lowercase);
         let (id, is_new) = match customer.shopify_customer_id {
             Some(shopify_id) => self.by_shopify_id(found, ordinal, shopify_id),
@@ -94,7 +104,11 @@ impl<'a> People<'a> {
         self.records
             .entry(id)
             .and_modify(|record| record.merge(customer, version))
-            .or_insert_with(|| Record { customer: customer.clone(), version, is_new });
+            .or_insert_with(|| Record {
+                customer: customer.clone(),
+                version,
+                is_new,
+            });
         Some(id)
     }
 
@@ -102,7 +116,10 @@ impl<'a> People<'a> {
         if let Some(id) = self.by_shopify_id.get(&shopify_id) {
             return (*id, self.records.get(id).is_some_and(|record| record.is_new));
         }
-        let adoptable = found.adoptable_guests.get(&ordinal).filter(|id| !self.records.contains_key(*id));
+        let adoptable = found
+            .adoptable_guests
+            .get(&ordinal)
+            .filter(|id| !self.records.contains_key(*id));
         let (id, is_new) = match found.customers.get(&ordinal).or(adoptable) {
             Some(id) => (*id, false),
             None => (ids::uuid_v7(), true),
@@ -124,11 +141,25 @@ impl<'a> People<'a> {
     fn write(&self, session: &Session) -> Result<()> {
         let mut new = Rowset::new(c"new_customers", COLUMNS);
         let mut known = Rowset::new(c"known_customers", COLUMNS);
-        for (id, Record { customer, version, is_new }) in &self.records {
+        for (
+            id,
+            Record {
+                customer,
+                version,
+                is_new,
+            },
+        ) in &self.records
+        {
             let rows = if *is_new { &mut new } else { &mut known };
-            rows.uuid(*id).int8(customer.shopify_customer_id).text(customer.email);
-            rows.text(customer.first_name).text(customer.last_name).text(customer.phone);
-            rows.boolean(customer.accepts_marketing).timestamp(*version).end_row();
+            rows.uuid(*id)
+                .int8(customer.shopify_customer_id)
+                .text(customer.email);
+            rows.text(customer.first_name)
+                .text(customer.last_name)
+                .text(customer.phone);
+            rows.boolean(customer.accepts_marketing)
+                .timestamp(*version)
+                .end_row();
         }
         if !new.is_empty() {
             new.register(session)?;

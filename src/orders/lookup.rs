@@ -46,8 +46,11 @@ pub fn find(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
     );
     for (ordinal, change) in changes.iter().enumerate() {
         let customer = &change.order.customer;
-        rows.int4(Some(ordinal as i32)).int8(Some(change.order.shopify_order_id));
-        rows.int8(customer.shopify_customer_id).text(customer.email).end_row();
+        rows.int4(Some(ordinal as i32))
+            .int8(Some(change.order.shopify_order_id));
+        rows.int8(customer.shopify_customer_id)
+            .text(customer.email)
+            .end_row();
     }
     rows.register(session)?;
 
@@ -57,7 +60,11 @@ pub fn find(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
         let id = row.uuid(3).unwrap_or_default();
         match row.text(1).as_deref() {
             Some("o") => {
-                let known = KnownOrder { id, version: row.timestamp(4), customer_id: row.uuid(5) };
+                let known = KnownOrder {
+                    id,
+                    version: row.timestamp(4),
+                    customer_id: row.uuid(5),
+                };
                 found.orders.insert(ordinal, known);
             }
             Some("c") => {
@@ -66,7 +73,14 @@ pub fn find(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
             Some("g") => {
                 found.adoptable_guests.insert(ordinal, id);
             }
-            _ => prefer(&mut found.by_email, ordinal, EmailMatch { id, is_guest: row.int8(6).is_none() }),
+            _ => prefer(
+                &mut found.by_email,
+                ordinal,
+                EmailMatch {
+                    id,
+                    is_guest: row.int8(6).is_none(),
+                },
+            ),
         }
     });
     Ok(found)

@@ -5,6 +5,8 @@
 
 mod customers;
 mod lookup;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
 mod transaction;
 mod write;
 
@@ -122,10 +124,20 @@ fn apply_round(
     for (ordinal, change) in changes.iter().enumerate() {
         let order = &change.order;
         match found.orders.get(&ordinal) {
-            None if change.must_exist => outcomes.push((change.index, Err(not_here_yet(order.shopify_order_id)))),
+            None if change.must_exist => {
+                outcomes.push((change.index, Err(not_here_yet(order.shopify_order_id))))
+            }
             None => {
                 let order_id = crate::db::ids::uuid_v7();
-                plans.push((ordinal, Plan { change, order_id, exists: false, customer_id: None }));
+                plans.push((
+                    ordinal,
+                    Plan {
+                        change,
+                        order_id,
+                        exists: false,
+                        customer_id: None,
+                    },
+                ));
             }
             Some(known) if is_stale(change, known.version) => {
                 let applied = applied(change, Outcome::Stale, known.id, known.customer_id);
@@ -133,7 +145,15 @@ fn apply_round(
             }
             Some(known) => {
                 let customer_id = known.customer_id;
-                plans.push((ordinal, Plan { change, order_id: known.id, exists: true, customer_id }));
+                plans.push((
+                    ordinal,
+                    Plan {
+                        change,
+                        order_id: known.id,
+                        exists: true,
+                        customer_id,
+                    },
+                ));
             }
         }
     }
@@ -165,7 +185,11 @@ fn applied(change: &Change<'_>, outcome: Outcome, order_id: Id, customer_id: Opt
 /// Equal times are not stale: Shopify repeats the same second. A payload without a time of its own is as old as its
 /// webhook, and without that too it is taken for new.
 fn is_stale(change: &Change<'_>, known: Option<i64>) -> bool {
-    let age = change.order.version.map(|version| version.0).or(change.triggered_at);
+    let age = change
+        .order
+        .version
+        .map(|version| version.0)
+        .or(change.triggered_at);
     matches!((age, known), (Some(age), Some(known)) if age < known)
 }
 

@@ -9,10 +9,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 #[pg_extern(volatile)]
-fn process_order_webhook_txn(
-    webhook_data: Option<JsonbArgument<'_>>,
-) -> Result<JsonB, ErrorReport> {
-    let payload = webhook_data.ok_or_else(|| Error::argument("webhook_data", "is null"))?.open();
+fn process_order_webhook_txn(webhook_data: Option<JsonbArgument<'_>>) -> Result<JsonB, ErrorReport> {
+    let payload = webhook_data
+        .ok_or_else(|| Error::argument("webhook_data", "is null"))?
+        .open();
     let applied = db::session(|session| {
         schema::ensure_ready(session)?;
         db::attempt_until_unraced(|| one(session, payload))
@@ -22,7 +22,15 @@ fn process_order_webhook_txn(
 
 fn one(session: &db::Session, payload: Jsonb<'_>) -> Result<Applied> {
     let order = shopify_order::parse(payload)?;
-    let change = Change { index: 0, order, must_exist: false, triggered_at: None };
+    let change = Change {
+        index: 0,
+        order,
+        must_exist: false,
+        triggered_at: None,
+    };
     let outcome = apply(session, vec![change])?.pop();
-    outcome.map_or_else(|| Err(Error::Internal("no outcome".into())), |(_, outcome)| outcome)
+    outcome.map_or_else(
+        || Err(Error::Internal("no outcome".into())),
+        |(_, outcome)| outcome,
+    )
 }

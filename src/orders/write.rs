@@ -99,7 +99,9 @@ pub fn update_known<'p, 'c, 'a>(
     orders.register(session)?;
     items.register(session)?;
 
-    let changed = session.run(&FIND_CHANGED, vec![])?.map(|row| row.uuid(1).unwrap_or_default());
+    let changed = session
+        .run(&FIND_CHANGED, vec![])?
+        .map(|row| row.uuid(1).unwrap_or_default());
     // Whoever wrote between our look and our lock has the last word if their payload is the newer.
     let locked: HashMap<Id, Option<i64>> = match changed.is_empty() {
         true => HashMap::new(),
@@ -115,8 +117,11 @@ pub fn update_known<'p, 'c, 'a>(
         Some(_) => Outcome::Updated,
     };
     let outcomes: Vec<_> = plans.iter().map(|plan| (*plan, outcome(plan))).collect();
-    let fresh: Vec<Id> =
-        outcomes.iter().filter(|(_, outcome)| *outcome == Outcome::Updated).map(|(plan, _)| plan.order_id).collect();
+    let fresh: Vec<Id> = outcomes
+        .iter()
+        .filter(|(_, outcome)| *outcome == Outcome::Updated)
+        .map(|(plan, _)| plan.order_id)
+        .collect();
     if !fresh.is_empty() {
         session.run(&UPDATE_ORDERS, vec![Value::UuidArray(fresh.clone())])?;
         session.run(&MERGE_ITEMS, vec![Value::UuidArray(fresh)])?;
@@ -126,15 +131,34 @@ pub fn update_known<'p, 'c, 'a>(
 
 fn push(plan: &Plan<'_, '_>, orders: &mut Rowset, items: &mut Rowset) {
     let order = &plan.change.order;
-    orders.uuid(plan.order_id).int8(Some(order.shopify_order_id)).int8(order.order_number);
-    orders.text(order.order_name).optional_uuid(plan.customer_id).text(order.email).text(order.currency);
-    orders.decimal(order.total_price.as_ref()).decimal(order.subtotal_price.as_ref());
-    orders.decimal(order.total_tax.as_ref()).decimal(order.total_discounts.as_ref());
+    orders
+        .uuid(plan.order_id)
+        .int8(Some(order.shopify_order_id))
+        .int8(order.order_number);
+    orders
+        .text(order.order_name)
+        .optional_uuid(plan.customer_id)
+        .text(order.email)
+        .text(order.currency);
+    orders
+        .decimal(order.total_price.as_ref())
+        .decimal(order.subtotal_price.as_ref());
+    orders
+        .decimal(order.total_tax.as_ref())
+        .decimal(order.total_discounts.as_ref());
     orders.decimal(order.total_shipping.as_ref());
     orders.text(order.financial_status).text(order.fulfillment_status);
-    orders.jsonb(order.shipping_address).jsonb(order.billing_address).text(order.note).text(order.tags);
-    orders.boolean(order.is_test).timestamp(order.ordered_at.map(|t| t.0));
-    orders.timestamp(order.cancelled_at.map(|t| t.0)).text(order.cancel_reason);
+    orders
+        .jsonb(order.shipping_address)
+        .jsonb(order.billing_address)
+        .text(order.note)
+        .text(order.tags);
+    orders
+        .boolean(order.is_test)
+        .timestamp(order.ordered_at.map(|t| t.0));
+    orders
+        .timestamp(order.cancelled_at.map(|t| t.0))
+        .text(order.cancel_reason);
     orders.timestamp(order.version.map(|t| t.0));
     // Only known orders have items to be compared with.
     let listed = order.items.as_ref().filter(|_| plan.exists);
@@ -142,9 +166,24 @@ fn push(plan: &Plan<'_, '_>, orders: &mut Rowset, items: &mut Rowset) {
     orders.end_row();
 
     for item in order.items.iter().flatten() {
-        items.uuid(ids::uuid_v7()).uuid(plan.order_id).int8(Some(item.shopify_line_item_id));
-        items.int8(item.product_id).int8(item.variant_id).text(item.sku).text(item.title);
-        items.text(item.variant_title).text(item.vendor).int4(Some(item.quantity)).int4(item.current_quantity);
-        items.decimal(Some(&item.price)).decimal(item.total_discount.as_ref()).boolean(item.gift_card).end_row();
+        items
+            .uuid(ids::uuid_v7())
+            .uuid(plan.order_id)
+            .int8(Some(item.shopify_line_item_id));
+        items
+            .int8(item.product_id)
+            .int8(item.variant_id)
+            .text(item.sku)
+            .text(item.title);
+        items
+            .text(item.variant_title)
+            .text(item.vendor)
+            .int4(Some(item.quantity))
+            .int4(item.current_quantity);
+        items
+            .decimal(Some(&item.price))
+            .decimal(item.total_discount.as_ref())
+            .boolean(item.gift_card)
+            .end_row();
     }
 }

@@ -16,8 +16,7 @@ pub enum Command<'a, J> {
     CancelOrder(Order<'a, J>),
 }
 
-const SHOPIFY_TOPICS: &str =
-    "orders/create, orders/updated, orders/paid, orders/fulfilled, orders/partially_fulfilled, orders/cancelled";
+const SHOPIFY_TOPICS: &str = "orders/create, orders/updated, orders/paid, orders/fulfilled, orders/partially_fulfilled, orders/cancelled";
 
 /// The registry: who reads which topic.
 ///
@@ -27,10 +26,18 @@ pub fn command<'a, J: Json<'a>>(provider: &str, topic: &str, payload: J) -> Resu
     match (provider, topic) {
         (
             "shopify",
-            "orders/create" | "orders/updated" | "orders/paid" | "orders/fulfilled" | "orders/partially_fulfilled",
+            "orders/create"
+            | "orders/updated"
+            | "orders/paid"
+            | "orders/fulfilled"
+            | "orders/partially_fulfilled",
         ) => shopify_order::parse(payload).map(Command::UpsertOrder),
         ("shopify", "orders/cancelled") => shopify_order::parse(payload).map(Command::CancelOrder),
-        _ => Err(Error::UnknownTopic { provider: provider.into(), topic: topic.into(), known: SHOPIFY_TOPICS }),
+        _ => Err(Error::UnknownTopic {
+            provider: provider.into(),
+            topic: topic.into(),
+            known: SHOPIFY_TOPICS,
+        }),
     }
 }
 
@@ -44,9 +51,10 @@ pub fn shopify_order_id<'a, J: Json<'a>>(provider: &str, topic: &str, payload: J
     match (provider, topic) {
         ("shopify", "orders/edited") => payload.member("order_edit")?.member("order_id")?.as_i64(),
         ("shopify", topic) if topic.starts_with("orders/") => payload.member("id")?.as_i64(),
-        ("shopify", "refunds/create" | "fulfillments/create" | "fulfillments/update" | "order_transactions/create") => {
-            payload.member("order_id")?.as_i64()
-        }
+        (
+            "shopify",
+            "refunds/create" | "fulfillments/create" | "fulfillments/update" | "order_transactions/create",
+        ) => payload.member("order_id")?.as_i64(),
         _ => None,
     }
 }
@@ -59,7 +67,10 @@ mod tests {
     fn a_topic_nobody_reads_is_named_with_the_ones_somebody_does() {
         let payload = serde_json::json!({"id": 1});
         let error = command("shopify", "draft_orders/create", &payload).err().unwrap();
-        assert_eq!(error.to_string(), r#"topic: nothing here handles shopify "draft_orders/create""#);
+        assert_eq!(
+            error.to_string(),
+            r#"topic: nothing here handles shopify "draft_orders/create""#
+        );
         assert!(error.hint().unwrap().contains("orders/create"));
     }
 

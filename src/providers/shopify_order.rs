@@ -111,7 +111,9 @@ fn shipping<'a, J: Json<'a>>(order: &Field<'_, J>) -> Result<Option<Decimal<'a>>
     }
     // Before the *_set fields there were the lines alone; one line is the common case, more are left to the set.
     let lines = order.member("shipping_lines");
-    let Some(mut lines) = lines.elements()? else { return Ok(None) };
+    let Some(mut lines) = lines.elements()? else {
+        return Ok(None);
+    };
     match (lines.next(), lines.next()) {
         (Some(only), None) => only.member("price").decimal(),
         _ => Ok(None),
@@ -121,7 +123,10 @@ fn shipping<'a, J: Json<'a>>(order: &Field<'_, J>) -> Result<Option<Decimal<'a>>
 fn customer<'a, J: Json<'a>>(order: &Field<'_, J>, order_email: Option<&'a str>) -> Result<Customer<'a>> {
     let field = order.member("customer");
     if field.optional_object()?.is_none() {
-        return Ok(Customer { email: order_email, ..Customer::default() });
+        return Ok(Customer {
+            email: order_email,
+            ..Customer::default()
+        });
     }
     let consent = field.member("email_marketing_consent").member("state").text()?;
     let accepts_marketing = match consent {
@@ -133,7 +138,11 @@ fn customer<'a, J: Json<'a>>(order: &Field<'_, J>, order_email: Option<&'a str>)
     Ok(Customer {
         shopify_customer_id,
         // A known customer's own address is theirs; the order's may be somebody else's (a gift).
-        email: if shopify_customer_id.is_some() { own_email } else { own_email.or(order_email) },
+        email: if shopify_customer_id.is_some() {
+            own_email
+        } else {
+            own_email.or(order_email)
+        },
         first_name: field.member("first_name").text()?,
         last_name: field.member("last_name").text()?,
         phone: field.member("phone").text()?,
@@ -143,7 +152,9 @@ fn customer<'a, J: Json<'a>>(order: &Field<'_, J>, order_email: Option<&'a str>)
 
 fn items<'a, J: Json<'a>>(order: &Field<'_, J>) -> Result<Option<Vec<Item<'a>>>> {
     let list = order.member("line_items");
-    let Some(elements) = list.elements()? else { return Ok(None) };
+    let Some(elements) = list.elements()? else {
+        return Ok(None);
+    };
     let items = elements.map(item).collect::<Result<Vec<_>>>()?;
     refuse_repeated_ids(&list, &items)?;
     Ok(Some(items))

@@ -11,7 +11,10 @@ pub fn transaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: the sequence of every background worker; commit is inside the guarded part, since it may fail too.
     unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
-        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, c"raw_ops: working on the inbox".as_ptr());
+        pg_sys::pgstat_report_activity(
+            pg_sys::BackendState::STATE_RUNNING,
+            c"raw_ops: working on the inbox".as_ptr(),
+        );
         pg_sys::StartTransactionCommand();
         let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
@@ -40,7 +43,9 @@ pub fn transaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// Sets a setting for the life of the worker.
 pub fn set(name: &str, value: &str) {
-    let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else { return };
+    let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
+        return;
+    };
     // SAFETY: two C strings; the setting exists in every server version.
     unsafe {
         pg_sys::SetConfigOption(

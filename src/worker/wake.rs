@@ -4,7 +4,9 @@ use crate::config::MAX_WORKERS;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{AssertPGRXSharedMemory, PgAtomic, PgXactCallbackEvent, pg_shmem_init, pg_sys, register_xact_callback};
+use pgrx::{
+    AssertPGRXSharedMemory, PgAtomic, PgXactCallbackEvent, pg_shmem_init, pg_sys, register_xact_callback,
+};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -19,7 +21,14 @@ struct Slots([Slot; MAX_WORKERS]);
 
 impl Slots {
     const fn new() -> Self {
-        Self([const { Slot { database: AtomicU32::new(0), latch: AtomicPtr::new(std::ptr::null_mut()) } }; MAX_WORKERS])
+        Self(
+            [const {
+                Slot {
+                    database: AtomicU32::new(0),
+                    latch: AtomicPtr::new(std::ptr::null_mut()),
+                }
+            }; MAX_WORKERS],
+        )
     }
 }
 
@@ -41,11 +50,14 @@ pub fn init() {
 
 /// From now on commits wake this worker process.
 pub fn listen(slot: usize) {
-    let Some(own) = SLOTS.get().0.get(slot) else { return };
+    let Some(own) = SLOTS.get().0.get(slot) else {
+        return;
+    };
     // SAFETY: MyLatch of a process with shared memory is its PGPROC's latch.
     unsafe {
         own.latch.store(pg_sys::MyLatch, Ordering::Release);
-        own.database.store(pg_sys::MyDatabaseId.to_u32(), Ordering::Release);
+        own.database
+            .store(pg_sys::MyDatabaseId.to_u32(), Ordering::Release);
         pg_sys::on_shmem_exit(Some(leave), pg_sys::Datum::from(slot));
     }
 }
@@ -63,7 +75,12 @@ pub fn sleep(micros: i64) {
     // SAFETY: waits on the process's own latch; dies with the postmaster.
     unsafe {
         pg_sys::pgstat_report_stat(true);
-        pg_sys::WaitLatch(pg_sys::MyLatch, events as i32, (micros / 1000).max(1), pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as i32,
+            (micros / 1000).max(1),
+            pg_sys::PG_WAIT_EXTENSION,
+        );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     handle_interrupts();

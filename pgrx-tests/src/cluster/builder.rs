@@ -95,7 +95,7 @@ impl ClusterBuilder {
             initialise(&cluster).await?;
             std::fs::write(
                 cluster.data_dir().join("pg_hba.conf"),
-                "local all all trust\nhost all all 127.0.0.1/32 trust\n",
+                "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 trust\n",
             )?;
             if let Some(database) = &self.database {
                 self.configure(&cluster)?;
@@ -115,14 +115,14 @@ impl ClusterBuilder {
         Ok(cluster)
     }
 
-    /// Writes the settings. Ours stand in `postgresql.auto.conf`'s place in spirit, but ALTER SYSTEM still wins over them.
+    /// Writes `postgresql.conf`, whole: nothing of initdb's stays. ALTER SYSTEM still wins over it.
     fn configure(&self, cluster: &Cluster) -> Result<()> {
         let port = cluster.port.to_string();
         let socket_dir = cluster
             .socket_dir
             .to_str()
             .context("the socket directory is not UTF-8")?;
-        let mut lines = String::from("# Written by the test harness at every first start.\n");
+        let mut lines = String::from("# Written by the test harness.\n");
         let mut add = |name: &str, value: &str| {
             // Writing to a String cannot fail.
             let _ = writeln!(

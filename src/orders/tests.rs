@@ -1,0 +1,177 @@
+//! What an order payload does to the tables, inside a backend.
+
+use crate::testing::*;
+use pgrx::prelude::*;
+
+const MONDAY: &str = "2026-01-05T10:00:00+01:00";
+const TUESDAY: &str = "2026-01-06T10:00:00+01:00";
+
+#[pg_schema]
+mod tests {
+    use super::*;
+
+    #[pg_test]
+    fn a_new_order_brings_its_customer_and_items() {
+        set_up();
+        let applied = apply(&order(820_982_911_946_154_508, MONDAY));
+        assert_eq!(applied["outcome"], "created");
+        assert_eq!(applied["items"], 2);
+        assert_eq!(applied["shopify_order_id"], 820_982_911_946_154_508_i64);
+        let same: bool = one(
+            "select o.total_price = 35.90 and o.total_shipping = 5.00 and o.export_state = 'pending'
+                and o.ordered_at = '2026-01-01 09:00+00' and c.last_name = 'Lovelace'
+                and (select sum(quantity * price) from raw_ops.order_items i where i.order_id = o.id) = o.subtotal_price
+               from raw_ops.orders o join raw_ops.customers c on c.id = o.customer_id",
+        );
+        assert!(same);
+    }
+
+    #[pg_test]
+    fn the_same_payload_again_is_unchanged_and_writes_nothing() {
+        set_up();
+        apply(&order(1, MONDAY));
+        let before: String = one("select string_agg(xmin::text || ctid::text, ',') from raw_ops.orders");
+        assert_eq!(apply(&order(1, MONDAY))["outcome"], "unchanged");
+        assert_eq!(
+            one::<String>("select string_agg(xmin::text || ctid::text, ',') from raw_ops.orders"),
+            before
+        );
+    }
+
+    #[pg_test]
+    fn an_older_payload_never_overwrites_a_newer_one() {
+        set_up();
+        let mut paid = order(1, TUESDAY);
+        paid["financial_status"] = "paid".into();
+        apply(&paid);
+        assert_eq!(apply(&order(1, MONDAY))["outcome"], "stale");
+        assert_eq!(
+            one::<String>("select financial_status from raw_ops.orders"),
+            "paid"
+        );
+    }
+
+    #[pg_test]
+    fn a_payload_of_the_same_second_counts_as_newer() {
+        set_up();
+        apply(&order(1, MONDAY));
+        let mut paid = order(1, MONDAY);
+        paid["financial_status"] = "paid".into();
+        assert_eq!(apply(&paid)["outcome"], "updated");
+        assert_eq!(
+            one::<String>("select financial_status from raw_ops.orders"),
+            "paid"
+        );
+    }
+
+    #[pg_test]
+    fn null_and_absent_fields_erase_nothing() {
+        set_up();
+        apply(&order(1, MONDAY));
+        let redacted = serde_json::json!({
+            "id": 1, "updated_at": TUESDAY, "total_price": null, "email": "", "financial_status": "paid",
+            "customer": {"id": 77, "email": null, "first_name": null},
+        });
+        assert_eq!(apply(&redacted)["outcome"], "updated");
+        let kept: bool = one(
+            "select o.total_price = 35.90 and o.email = 'ada@example.com' and o.financial_status = 'paid'
+                and c.email = 'ada@example.com' and c.first_name = 'Ada'
+                and (select count(*) from raw_ops.order_items) = 2
+               from raw_ops.orders o join raw_ops.customers c on c.id = o.customer_id",
+        );
+        assert!(kept);
+    }
+
+    #[pg_test]
+    fn items_follow_the_newest_list() {
+        set_up();
+        apply(&order(1, MONDAY));
+        let mut edited = order(1, TUESDAY);
+        edited["line_items"] = serde_json::json!([
+            {"id": 2, "title": "Tip", "quantity": 1, "price": "12.00"},
+            {"id": 3, "title": "Third", "quantity": 1, "price": 7.5},
+        ]);
+        assert_eq!(apply(&edited)["outcome"], "updated");
+        let items: String = one(
+            "select string_agg(shopify_line_item_id || ':' || price, ' ' order by shopify_line_item_id)
+               from raw_ops.order_items",
+        );
+        assert_eq!(items, "2:12.00 3:7.5");
+    }
+
+    #[pg_test]
+    fn a_guest_is_one_customer_whatever_the_case_of_the_address() {
+        set_up();
+        for (id, email) in [(1, "Guest@Example.com"), (2, "guest@example.COM")] {
+            let mut guest = order(id, MONDAY);
+            guest["customer"] = serde_json::Value::Null;
+            guest["email"] = email.into();
+            apply(&guest);
+        }
+        assert_eq!(one::<i64>("select count(*) from raw_ops.customers"), 1);
+        assert_eq!(
+            one::<i64>("select count(distinct customer_id) from raw_ops.orders"),
+            1
+        );
+    }
+
+    #[pg_test]
+    fn a_guest_who_becomes_a_customer_stays_the_same_row() {
+        set_up();
+        let mut guest = order(1, MONDAY);
+        guest["customer"] = serde_json::Value::Null;
+        let first = apply(&guest)["customer_id"].clone();
+        assert_eq!(apply(&order(2, TUESDAY))["customer_id"], first);
+        assert_eq!(
+            one::<i64>("select shopify_customer_id from raw_ops.customers"),
+            77
+        );
+    }
+
+    #[pg_test]
+    fn without_id_and_address_there_is_no_customer() {
+        set_up();
+        let mut nobody = order(1, MONDAY);
+        nobody["customer"] = serde_json::Value::Null;
+        nobody["email"] = "".into();
+        assert!(apply(&nobody)["customer_id"].is_null());
+        assert_eq!(one::<i64>("select count(*) from raw_ops.customers"), 0);
+    }
+
+    #[pg_test]
+    fn a_wrong_field_is_named_and_nothing_is_written() {
+        set_up();
+        for (json, message) in [
+            (
+                r#"{"id": 1, "line_items": [{"id": 1, "quantity": 1, "price": "abc"}]}"#,
+                r#"order.line_items[0].price: not a decimal: "abc""#,
+            ),
+            (
+                r#"{"id": 1, "line_items": [{"id": 1, "quantity": -1, "price": "1"}]}"#,
+                "order.line_items[0].quantity: not a count from 0 to 2147483647: -1",
+            ),
+            (
+                r#"{"id": 1, "line_items": {}}"#,
+                "order.line_items: not an array: an object",
+            ),
+            (
+                r#"{"id": 1, "line_items": [{"id": 5, "quantity": 1, "price": "1"}, {"id": 5, "quantity": 1, "price": "1"}]}"#,
+                "order.line_items: items 0 and 1 have the same id 5",
+            ),
+            (
+                r#"{"id": 1, "updated_at": "now"}"#,
+                r#"order.updated_at: not an ISO-8601 time with an offset: "now""#,
+            ),
+            (
+                r#"{"id": 1e30}"#,
+                "order.id: not a 64-bit integer: 1000000000000000000000000000000",
+            ),
+            (r#"{"order": {"id": 1}}"#, "order.id: missing"),
+            (r#"[]"#, "order: not an object: an array of 0"),
+        ] {
+            let (error, _) = error_of(&format!("select raw_ops.process_order_webhook_txn('{json}')"));
+            assert_eq!(error, message);
+        }
+        assert_eq!(one::<i64>("select count(*) from raw_ops.orders"), 0);
+    }
+}
