@@ -1,7 +1,7 @@
 //! Who bought: found by Shopify's id, else by e-mail, else made.
 
 use super::lookup::Found;
-use super::{Id, Plan};
+use super::{Id, Plan, PlanKind};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, ids};
 use crate::error::{Error, Result};
@@ -61,9 +61,12 @@ pub fn resolve(session: &Session, found: &Found, plans: &mut [(usize, Plan<'_, '
             let customer = &plan.change.order.customer;
             if customer.shopify_customer_id.is_none() == guests {
                 let version = plan.change.order.version.map(|version| version.0);
-                if let Some(id) = people.place(found, *ordinal, customer, version) {
-                    plan.customer_id = Some(id);
-                }
+                let person = people.place(found, *ordinal, customer, version);
+                // An older payload does not move an order to another customer.
+                plan.customer_id = match plan.kind {
+                    PlanKind::Older => plan.customer_id.or(person),
+                    PlanKind::New | PlanKind::Known => person.or(plan.customer_id),
+                };
             }
         }
     }

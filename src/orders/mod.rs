@@ -37,7 +37,7 @@ pub enum Outcome {
     /// Everything it says was known.
     #[default]
     Unchanged,
-    /// A newer payload was here first; nothing was written.
+    /// A newer payload was here first; at most gaps it left were filled.
     Stale,
 }
 
@@ -108,10 +108,20 @@ fn rounds(changes: Vec<Change<'_>>) -> Vec<Vec<Change<'_>>> {
 /// A payload and what it meets.
 struct Plan<'c, 'a> {
     change: &'c Change<'a>,
+    kind: PlanKind,
     /// Of the existing row, or newly made.
     order_id: Id,
-    exists: bool,
     customer_id: Option<Id>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PlanKind {
+    /// Nobody here knows the order.
+    New,
+    /// The order is here, and no newer than the payload.
+    Known,
+    /// The order is here, and newer than the payload.
+    Older,
 }
 
 fn apply_round(
@@ -122,63 +132,38 @@ fn apply_round(
     let found = lookup::find(session, &changes)?;
     let mut plans = Vec::with_capacity(changes.len());
     for (ordinal, change) in changes.iter().enumerate() {
-        let order = &change.order;
-        match found.orders.get(&ordinal) {
+        let plan = match found.orders.get(&ordinal) {
             None if change.must_exist => {
-                outcomes.push((change.index, Err(not_here_yet(order.shopify_order_id))))
+                outcomes.push((change.index, Err(not_here_yet(change.order.shopify_order_id))));
+                continue;
             }
-            None => {
-                let order_id = crate::db::ids::uuid_v7();
-                plans.push((
-                    ordinal,
-                    Plan {
-                        change,
-                        order_id,
-                        exists: false,
-                        customer_id: None,
-                    },
-                ));
-            }
-            Some(known) if is_stale(change, known.version) => {
-                let applied = applied(change, Outcome::Stale, known.id, known.customer_id);
-                outcomes.push((change.index, Ok(applied)));
-            }
+            None => Plan { change, kind: PlanKind::New, order_id: crate::db::ids::uuid_v7(), customer_id: None },
             Some(known) => {
-                let customer_id = known.customer_id;
-                plans.push((
-                    ordinal,
-                    Plan {
-                        change,
-                        order_id: known.id,
-                        exists: true,
-                        customer_id,
-                    },
-                ));
+                let kind = if is_stale(change, known.version) { PlanKind::Older } else { PlanKind::Known };
+                Plan { change, kind, order_id: known.id, customer_id: known.customer_id }
             }
-        }
+        };
+        plans.push((ordinal, plan));
     }
     customers::resolve(session, &found, &mut plans)?;
 
-    let (known, new): (Vec<_>, Vec<_>) = plans.iter().map(|(_, plan)| plan).partition(|plan| plan.exists);
-    write::insert_new(session, &new)?;
-    for plan in new {
-        let applied = applied(plan.change, Outcome::Created, plan.order_id, plan.customer_id);
-        outcomes.push((plan.change.index, Ok(applied)));
-    }
-    for (plan, outcome) in write::update_known(session, &known)? {
-        let applied = applied(plan.change, outcome, plan.order_id, plan.customer_id);
-        outcomes.push((plan.change.index, Ok(applied)));
-    }
+    let of = |kind| plans.iter().map(|(_, plan)| plan).filter(|plan| plan.kind == kind).collect::<Vec<_>>();
+    let mut done = Vec::with_capacity(plans.len());
+    done.extend(write::insert_new(session, &of(PlanKind::New))?);
+    done.extend(write::update_known(session, &of(PlanKind::Known))?);
+    done.extend(write::fill_gaps(session, &of(PlanKind::Older))?);
+    outcomes.extend(done.into_iter().map(|(plan, outcome)| (plan.change.index, Ok(applied(plan, outcome)))));
     Ok(())
 }
 
-fn applied(change: &Change<'_>, outcome: Outcome, order_id: Id, customer_id: Option<Id>) -> Applied {
+fn applied(plan: &Plan<'_, '_>, outcome: Outcome) -> Applied {
+    let order = &plan.change.order;
     Applied {
         outcome,
-        order_id,
-        customer_id,
-        items: change.order.items.as_ref().map_or(0, Vec::len),
-        shopify_order_id: change.order.shopify_order_id,
+        order_id: plan.order_id,
+        customer_id: plan.customer_id,
+        items: order.items.as_ref().map_or(0, Vec::len),
+        shopify_order_id: order.shopify_order_id,
     }
 }
 

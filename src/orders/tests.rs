@@ -174,4 +174,37 @@ mod tests {
         }
         assert_eq!(one::<i64>("select count(*) from raw_ops.orders"), 0);
     }
+
+    #[pg_test]
+    fn an_older_payload_fills_what_a_partial_newer_one_left_open() {
+        set_up();
+        let partial = serde_json::json!({"id": 1, "updated_at": TUESDAY, "financial_status": "paid"});
+        apply(&partial);
+        let older = apply(&order(1, MONDAY));
+        assert_eq!(older["outcome"], "stale");
+        let filled: bool = one(
+            "select o.financial_status = 'paid' and o.total_price = 35.90 and c.first_name = 'Ada'
+                and (select count(*) from raw_ops.order_items) = 2
+               from raw_ops.orders o join raw_ops.customers c on c.id = o.customer_id",
+        );
+        assert!(filled);
+    }
+
+    #[pg_test]
+    fn a_redacted_address_adds_to_a_full_one_and_a_full_one_replaces_it() {
+        set_up();
+        let mut sent = order(1, MONDAY);
+        sent["shipping_address"] = serde_json::json!({"address1": "Old Street 1", "address2": "c/o Bob", "country": "DE"});
+        apply(&sent);
+        let mut redacted = order(1, TUESDAY);
+        redacted["shipping_address"] = serde_json::json!({"address1": null, "country": "AT"});
+        apply(&redacted);
+        let address = "select (shipping_address->>'address1') || ' ' || coalesce(shipping_address->>'address2', '-') || ' '
+                           || (shipping_address->>'country') from raw_ops.orders";
+        assert_eq!(one::<String>(address), "Old Street 1 c/o Bob AT");
+        let mut moved = order(1, "2026-01-07T10:00:00+01:00");
+        moved["shipping_address"] = serde_json::json!({"address1": "New Street 2", "address2": null, "country": "DE"});
+        apply(&moved);
+        assert_eq!(one::<String>(address), "New Street 2 - DE");
+    }
 }

@@ -1,11 +1,12 @@
 //! Writing orders and items: inserts for what is new, and for what is known only where something differs.
 
-use super::{Id, Outcome, Plan, is_stale};
+use super::{Id, Outcome, Plan, PlanKind, is_stale};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, Value, ids};
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use std::collections::HashMap;
+use std::ffi::CStr;
 
 const ORDER_COLUMNS: &[Column] = &[
     (c"order_id", pg_sys::UUIDOID),
@@ -61,19 +62,30 @@ thread_local! {
         include_str!("../../sql/orders/update_orders.sql"), &[pg_sys::UUIDARRAYOID]) };
     static MERGE_ITEMS: Statement = const { Statement::new(
         include_str!("../../sql/orders/merge_items.sql"), &[pg_sys::UUIDARRAYOID]) };
+    static FILL_GAPS: Statement = const { Statement::new(include_str!("../../sql/orders/fill_gaps.sql"), &[]) };
+    static FILL_ITEMS: Statement = const { Statement::new(
+        include_str!("../../sql/orders/fill_missing_items.sql"), &[]) };
+}
+
+type Done<'p, 'c, 'a> = Vec<(&'p Plan<'c, 'a>, Outcome)>;
+
+/// The rows of the plans' orders and items.
+fn rowsets(plans: &[&Plan<'_, '_>], orders: &'static CStr, items: &'static CStr) -> (Rowset, Rowset) {
+    let mut orders = Rowset::new(orders, ORDER_COLUMNS);
+    let mut items = Rowset::new(items, ITEM_COLUMNS);
+    plans.iter().for_each(|plan| push(plan, &mut orders, &mut items));
+    (orders, items)
 }
 
 /// Inserts orders nobody here knew, and their items.
 ///
 /// # Errors
 /// [`Error::Raced`] when somebody else inserted one of them meanwhile.
-pub fn insert_new(session: &Session, plans: &[&Plan<'_, '_>]) -> Result<()> {
+pub fn insert_new<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -> Result<Done<'p, 'c, 'a>> {
     if plans.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
-    let mut orders = Rowset::new(c"new_orders", ORDER_COLUMNS);
-    let mut items = Rowset::new(c"new_items", ITEM_COLUMNS);
-    plans.iter().for_each(|plan| push(plan, &mut orders, &mut items));
+    let (mut orders, mut items) = rowsets(plans, c"new_orders", c"new_items");
     orders.register(session)?;
     if session.run(&INSERT_ORDERS, vec![])?.affected() != plans.len() {
         return Err(Error::Raced("an order"));
@@ -82,20 +94,30 @@ pub fn insert_new(session: &Session, plans: &[&Plan<'_, '_>]) -> Result<()> {
         items.register(session)?;
         session.run(&INSERT_ITEMS, vec![])?;
     }
-    Ok(())
+    Ok(plans.iter().map(|plan| (*plan, Outcome::Created)).collect())
 }
 
-/// Brings known orders up to their payloads.
-pub fn update_known<'p, 'c, 'a>(
-    session: &Session,
-    plans: &[&'p Plan<'c, 'a>],
-) -> Result<Vec<(&'p Plan<'c, 'a>, Outcome)>> {
+/// Fills what the newer payloads of an order left open.
+pub fn fill_gaps<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -> Result<Done<'p, 'c, 'a>> {
     if plans.is_empty() {
         return Ok(Vec::new());
     }
-    let mut orders = Rowset::new(c"known_orders", ORDER_COLUMNS);
-    let mut items = Rowset::new(c"known_items", ITEM_COLUMNS);
-    plans.iter().for_each(|plan| push(plan, &mut orders, &mut items));
+    let (mut orders, mut items) = rowsets(plans, c"older_orders", c"older_items");
+    orders.register(session)?;
+    session.run(&FILL_GAPS, vec![])?;
+    if !items.is_empty() {
+        items.register(session)?;
+        session.run(&FILL_ITEMS, vec![])?;
+    }
+    Ok(plans.iter().map(|plan| (*plan, Outcome::Stale)).collect())
+}
+
+/// Brings known orders up to their payloads.
+pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -> Result<Done<'p, 'c, 'a>> {
+    if plans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let (mut orders, mut items) = rowsets(plans, c"known_orders", c"known_items");
     orders.register(session)?;
     items.register(session)?;
 
@@ -161,7 +183,7 @@ fn push(plan: &Plan<'_, '_>, orders: &mut Rowset, items: &mut Rowset) {
         .text(order.cancel_reason);
     orders.timestamp(order.version.map(|t| t.0));
     // Only known orders have items to be compared with.
-    let listed = order.items.as_ref().filter(|_| plan.exists);
+    let listed = order.items.as_ref().filter(|_| plan.kind == PlanKind::Known);
     orders.int8_array(listed.map(|items| items.iter().map(|item| item.shopify_line_item_id).collect()));
     orders.end_row();
 
