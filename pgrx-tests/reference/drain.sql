@@ -13,6 +13,7 @@ declare
     c          record;
     v_customer uuid;
     v_order    uuid;
+    v_email    text;
 begin
     select * into o from jsonb_to_record(p_payload) as x(
         id bigint, order_number bigint, name text, email text, contact_email text, currency text,
@@ -21,9 +22,10 @@ begin
         shipping_address jsonb, billing_address jsonb, note text, tags text, test boolean,
         created_at timestamptz, cancelled_at timestamptz, cancel_reason text, updated_at timestamptz,
         customer jsonb, line_items jsonb);
-    if o.customer is not null then
-        select * into c from jsonb_to_record(o.customer) as x(
-            id bigint, email text, first_name text, last_name text, phone text, email_marketing_consent jsonb);
+    v_email := coalesce(nullif(o.email, ''), nullif(o.contact_email, ''));
+    select * into c from jsonb_to_record(coalesce(nullif(o.customer, 'null'), '{}')) as x(
+        id bigint, email text, first_name text, last_name text, phone text, email_marketing_consent jsonb);
+    if c.id is not null then
         insert into raw_ops.customers as t
                (id, shopify_customer_id, email, first_name, last_name, phone, accepts_marketing, shopify_updated_at)
         values (raw_ops.fn_uuid_v7(), c.id, nullif(c.email, ''), nullif(c.first_name, ''), nullif(c.last_name, ''),
@@ -35,10 +37,25 @@ begin
                phone = coalesce(excluded.phone, t.phone),
                accepts_marketing = coalesce(excluded.accepts_marketing, t.accepts_marketing),
                shopify_updated_at = excluded.shopify_updated_at, updated_at = now()
-         where t.shopify_updated_at is null or excluded.shopify_updated_at >= t.shopify_updated_at
+         where (t.shopify_updated_at is null or excluded.shopify_updated_at >= t.shopify_updated_at)
+           and (t.email, t.first_name, t.last_name, t.phone, t.accepts_marketing) is distinct from
+               (coalesce(excluded.email, t.email), coalesce(excluded.first_name, t.first_name),
+                coalesce(excluded.last_name, t.last_name), coalesce(excluded.phone, t.phone),
+                coalesce(excluded.accepts_marketing, t.accepts_marketing))
         returning t.id into v_customer;
         if v_customer is null then
             select t.id into v_customer from raw_ops.customers t where t.shopify_customer_id = c.id;
+        end if;
+    elsif v_email is not null then
+        -- A guest is who has the address, else a row of their own.
+        select t.id into v_customer from raw_ops.customers t
+         where lower(t.email) = lower(v_email) order by t.shopify_customer_id nulls last limit 1;
+        if v_customer is null then
+            insert into raw_ops.customers
+                   (id, email, first_name, last_name, phone, shopify_updated_at)
+            values (raw_ops.fn_uuid_v7(), v_email, nullif(c.first_name, ''), nullif(c.last_name, ''),
+                    nullif(c.phone, ''), o.updated_at)
+            returning id into v_customer;
         end if;
     end if;
 
@@ -47,7 +64,7 @@ begin
             total_tax, total_discounts, total_shipping, financial_status, fulfillment_status, shipping_address,
             billing_address, note, tags, is_test, ordered_at, cancelled_at, cancel_reason, shopify_updated_at)
     values (raw_ops.fn_uuid_v7(), o.id, o.order_number, o.name, v_customer,
-            coalesce(nullif(o.email, ''), nullif(o.contact_email, '')), o.currency, o.total_price, o.subtotal_price,
+            v_email, o.currency, o.total_price, o.subtotal_price,
             o.total_tax, o.total_discounts, (o.total_shipping_price_set->'shop_money'->>'amount')::numeric,
             o.financial_status, o.fulfillment_status, o.shipping_address, o.billing_address, o.note, o.tags,
             coalesce(o.test, false), o.created_at, o.cancelled_at, o.cancel_reason, o.updated_at)
@@ -71,10 +88,30 @@ begin
            cancelled_at = coalesce(excluded.cancelled_at, t.cancelled_at),
            cancel_reason = coalesce(excluded.cancel_reason, t.cancel_reason),
            shopify_updated_at = excluded.shopify_updated_at, updated_at = now()
-     where t.shopify_updated_at is null or excluded.shopify_updated_at >= t.shopify_updated_at
+     where (t.shopify_updated_at is null or excluded.shopify_updated_at >= t.shopify_updated_at)
+       and (t.order_number, t.order_name, t.customer_id, t.email, t.currency, t.total_price, t.subtotal_price,
+            t.total_tax, t.total_discounts, t.total_shipping, t.financial_status, t.fulfillment_status,
+            t.shipping_address, t.billing_address, t.note, t.tags, t.cancelled_at, t.cancel_reason,
+            t.shopify_updated_at)
+           is distinct from
+           (coalesce(excluded.order_number, t.order_number), coalesce(excluded.order_name, t.order_name),
+            coalesce(excluded.customer_id, t.customer_id), coalesce(excluded.email, t.email),
+            coalesce(excluded.currency, t.currency), coalesce(excluded.total_price, t.total_price),
+            coalesce(excluded.subtotal_price, t.subtotal_price), coalesce(excluded.total_tax, t.total_tax),
+            coalesce(excluded.total_discounts, t.total_discounts), coalesce(excluded.total_shipping, t.total_shipping),
+            coalesce(excluded.financial_status, t.financial_status),
+            coalesce(excluded.fulfillment_status, t.fulfillment_status),
+            coalesce(excluded.shipping_address, t.shipping_address),
+            coalesce(excluded.billing_address, t.billing_address), coalesce(excluded.note, t.note),
+            coalesce(excluded.tags, t.tags), coalesce(excluded.cancelled_at, t.cancelled_at),
+            coalesce(excluded.cancel_reason, t.cancel_reason), excluded.shopify_updated_at)
     returning t.id into v_order;
     if v_order is null then
-        return null;
+        select t.id into v_order from raw_ops.orders t
+         where t.shopify_order_id = o.id and t.shopify_updated_at <= o.updated_at;
+        if v_order is null then
+            return null;
+        end if;
     end if;
 
     insert into raw_ops.order_items as t
@@ -88,7 +125,9 @@ begin
            quantity integer, current_quantity integer, price numeric, total_discount numeric, gift_card boolean)
         on conflict (order_id, shopify_line_item_id) do update
        set quantity = excluded.quantity, current_quantity = excluded.current_quantity, price = excluded.price,
-           total_discount = excluded.total_discount, updated_at = now();
+           total_discount = excluded.total_discount, updated_at = now()
+     where (t.quantity, t.current_quantity, t.price, t.total_discount) is distinct from
+           (excluded.quantity, excluded.current_quantity, excluded.price, excluded.total_discount);
     return v_order;
 end
 $apply$;

@@ -43,6 +43,7 @@ create table raw_ops.orders (
     cancelled_at       timestamptz,
     cancel_reason      text,
     shopify_updated_at timestamptz,
+    payload_hash       bigint,
     export_state       text        not null default 'pending',
     created_at         timestamptz not null default now(),
     updated_at         timestamptz not null default now(),
@@ -102,6 +103,8 @@ comment on column raw_ops.orders.is_test is 'The payload''s test flag: a test or
 comment on column raw_ops.orders.ordered_at is 'created_at of the payload.';
 comment on column raw_ops.orders.shopify_updated_at is
     'updated_at of the newest payload applied; an older payload changes nothing.';
+comment on column raw_ops.orders.payload_hash is
+    'XXH3 of the payload applied last: the same payload again is recognised at a glance. Null: look closer.';
 comment on column raw_ops.orders.export_state is 'For the 3PL export that follows; raw_ops only sets the initial pending.';
 comment on table raw_ops.order_items is 'Line items, as in the newest payload of their order.';
 comment on column raw_ops.order_items.current_quantity is 'What is left after edits and refunds; 0 for an item removed by an edit.';

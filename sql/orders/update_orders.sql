@@ -24,6 +24,7 @@ update raw_ops.orders as o
        cancelled_at = coalesce(k.cancelled_at, o.cancelled_at),
        cancel_reason = coalesce(k.cancel_reason, o.cancel_reason),
        shopify_updated_at = coalesce(k.version, o.shopify_updated_at),
+       payload_hash = k.payload_hash,
        updated_at = now()
   from known_orders as k
  where o.id = k.order_id

@@ -102,6 +102,18 @@ impl<'a> Jsonb<'a> {
             .map_or(0, |container| unsafe { (*container).header })
     }
 
+    /// A hash of an object or array: equal for equal values, wherever and whenever computed on one architecture.
+    pub fn hash(self) -> i64 {
+        // SAFETY: a container is `len` bytes, as recorded where it was found.
+        let bytes = match self.container() {
+            Some(container) => unsafe {
+                std::slice::from_raw_parts(container.cast::<u8>(), self.value.val.binary.len as usize)
+            },
+            None => &[],
+        };
+        xxhash_rust::xxh3::xxh3_64(bytes).cast_signed()
+    }
+
     /// This value as a `jsonb` of its own.
     pub fn to_datum(self) -> Datum {
         let mut value = self.value;

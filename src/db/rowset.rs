@@ -6,6 +6,8 @@ use crate::error::{Error, Result};
 use crate::json::Decimal;
 use pgrx::datum::IntoDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
 /// A column: name and type.
@@ -24,23 +26,17 @@ pub struct Rowset {
 }
 
 impl Rowset {
-    pub fn new(name: &'static CStr, columns: &[Column]) -> Self {
-        // SAFETY: a fresh descriptor with every attribute initialised; the store lives until `drop` ends it.
-        unsafe {
-            let descriptor = pg_sys::CreateTemplateTupleDesc(columns.len() as i32);
-            for (index, (column, oid)) in columns.iter().enumerate() {
-                pg_sys::TupleDescInitEntry(descriptor, (index + 1) as i16, column.as_ptr(), *oid, -1, 0);
-            }
-            let store = pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem);
-            Self {
-                name,
-                descriptor,
-                store,
-                values: Vec::with_capacity(columns.len()),
-                nulls: Vec::with_capacity(columns.len()),
-                rows: 0,
-                registered: false,
-            }
+    /// `columns` is a constant of the caller's: its descriptor is made once a backend.
+    pub fn new(name: &'static CStr, columns: &'static [Column]) -> Self {
+        Self {
+            name,
+            descriptor: descriptor(columns),
+            // SAFETY: lives until `drop` ends it.
+            store: unsafe { pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem) },
+            values: Vec::with_capacity(columns.len()),
+            nulls: Vec::with_capacity(columns.len()),
+            rows: 0,
+            registered: false,
         }
     }
 
@@ -164,6 +160,27 @@ impl Rowset {
         self.registered = true;
         Ok(())
     }
+}
+
+thread_local! {
+    static DESCRIPTORS: RefCell<HashMap<*const Column, pg_sys::TupleDesc>> = RefCell::default();
+}
+
+fn descriptor(columns: &'static [Column]) -> pg_sys::TupleDesc {
+    DESCRIPTORS.with_borrow_mut(|known| {
+        *known.entry(columns.as_ptr()).or_insert_with(|| {
+            // SAFETY: a fresh descriptor with every attribute initialised, in memory of the backend's own.
+            unsafe {
+                let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+                let descriptor = pg_sys::CreateTemplateTupleDesc(columns.len() as i32);
+                for ((column, oid), number) in columns.iter().zip(1..) {
+                    pg_sys::TupleDescInitEntry(descriptor, number, column.as_ptr(), *oid, -1, 0);
+                }
+                pg_sys::MemoryContextSwitchTo(before);
+                descriptor
+            }
+        })
+    })
 }
 
 impl Drop for Rowset {

@@ -13,6 +13,8 @@ pub enum Value<'a> {
     Int8(i64),
     Text(&'a str),
     Uuid([u8; 16]),
+    Int8Array(Vec<i64>),
+    TextArray(Vec<&'a str>),
     Timestamp(i64),
     UuidArray(Vec<[u8; 16]>),
     Json(&'a serde_json::Value),
@@ -24,6 +26,8 @@ impl Value<'_> {
             Value::Int4(v) => v.into_datum(),
             Value::Int8(v) | Value::Timestamp(v) => v.into_datum(),
             Value::Text(v) => v.into_datum(),
+            Value::Int8Array(v) => v.into_datum(),
+            Value::TextArray(v) => v.into_datum(),
             Value::Uuid(v) => pgrx::Uuid::from_bytes(v).into_datum(),
             Value::UuidArray(v) => v
                 .into_iter()
@@ -56,10 +60,12 @@ impl Statement {
         let sql = CString::new(self.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         // SAFETY: the parameter array outlives the call; SPI_keepplan moves the plan out of SPI's memory.
         unsafe {
-            let plan = pg_sys::SPI_prepare(
+            let plan = pg_sys::SPI_prepare_cursor(
                 sql.as_ptr(),
                 self.parameters.len() as i32,
                 self.parameters.as_ptr().cast_mut(),
+                // One plan for any parameters: planning anew would cost more than running.
+                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
             );
             if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
                 return Err(Error::Internal(format!("cannot prepare: {}", self.sql)));
@@ -78,13 +84,21 @@ impl Session {
         values: Vec<Value<'_>>,
     ) -> Result<Rows> {
         statement.with(|statement| {
-            if !statement.plan.get().is_null() {
-                return execute(statement, statement.plan.get(), values);
+            let kept = statement.plan.get();
+            // SAFETY: a plan once kept stays; whether its tables changed is asked after hearing of the changes.
+            let plan_stands = !kept.is_null()
+                && unsafe {
+                    pg_sys::AcceptInvalidationMessages();
+                    pg_sys::SPI_plan_is_valid(kept)
+                };
+            if plan_stands {
+                return execute(statement, kept, values);
             }
-            // The first plan is made when the tables may still be empty, and kept while they grow. Statements here
-            // touch a few rows by key, whatever the table's size: let the first plan be the one for large tables.
+            // A plan is often made while the tables are empty or small, and kept while they grow. Statements here
+            // touch a few rows by key, whatever the table's size: plan them for large tables.
             let planning = PlanForLargeTables::begin();
-            let rows = execute(statement, statement.prepare()?, values);
+            let plan = if kept.is_null() { statement.prepare()? } else { kept };
+            let rows = execute(statement, plan, values);
             drop(planning);
             rows
         })
@@ -135,7 +149,6 @@ impl PlanForLargeTables {
                 (c"enable_seqscan", c"off"),
                 (c"enable_hashjoin", c"off"),
                 (c"enable_mergejoin", c"off"),
-                (c"plan_cache_mode", c"force_generic_plan"),
             ] {
                 pg_sys::set_config_option(
                     name.as_ptr(),

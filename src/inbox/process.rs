@@ -61,6 +61,7 @@ fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>
     orders::Change {
         index,
         order,
+        payload_hash: claim.payload.map_or(0, Jsonb::hash),
         must_exist,
         triggered_at: claim.triggered_at,
     }

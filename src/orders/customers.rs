@@ -1,6 +1,6 @@
 //! Who bought: found by Shopify's id, else by e-mail, else made.
 
-use super::lookup::Found;
+use super::lookup::{EmailMatch, Found};
 use super::{Id, Plan, PlanKind};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, ids};
@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::providers::shopify_order::Customer;
 use pgrx::pg_sys;
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::CStr;
 
 const COLUMNS: &[Column] = &[
     (c"id", pg_sys::UUIDOID),
@@ -53,15 +54,15 @@ impl<'a> Record<'a> {
 }
 
 /// Gives every plan its customer and writes what the payloads say about them.
-pub fn resolve(session: &Session, found: &Found, plans: &mut [(usize, Plan<'_, '_>)]) -> Result<()> {
+pub fn resolve(session: &Session, found: &Found, plans: &mut [Plan<'_, '_>]) -> Result<()> {
     let mut people = People::default();
     // Customers with an id come first: a guest of the same set may turn out to be one of them.
     for guests in [false, true] {
-        for (ordinal, plan) in plans.iter_mut() {
+        for plan in plans.iter_mut() {
             let customer = &plan.change.order.customer;
             if customer.shopify_customer_id.is_none() == guests {
                 let version = plan.change.order.version.map(|version| version.0);
-                let person = people.place(found, *ordinal, customer, version);
+                let person = people.place(found, customer, version);
                 // An older payload does not move an order to another customer.
                 plan.customer_id = match plan.kind {
                     PlanKind::Older => plan.customer_id.or(person),
@@ -82,98 +83,73 @@ struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    fn place(
-        &mut self,
-        found: &Found,
-        ordinal: usize,
-        customer: &Customer<'a>,
-        version: Option<i64>,
-    ) -> Option<Id> {
-        let email = customer.email.map(str::to_lowercase);
-        let (id, is_new) = match customer.shopify_customer_id {
-            Some(shopify_id) => self.by_shopify_id(found, ordinal, shopify_id),
-            None => {
-                let email = email.as_deref()?;
-                if let Some(known) = found.by_email.get(&ordinal).filter(|known| !known.is_guest) {
-                    // A guest order tells nothing new about somebody Shopify knows.
-                    return Some(known.id);
-                }
-                self.guest(found, ordinal, email)
-            }
+    fn place(&mut self, found: &Found, customer: &Customer<'a>, version: Option<i64>) -> Option<Id> {
+        let by_email = customer.email.and_then(|email| found.emails.get(email)).copied().unwrap_or_default();
+        let (id, is_new) = match (customer.shopify_customer_id, customer.email) {
+            (Some(shopify_id), _) => self.customer(found, shopify_id, by_email),
+            (None, None) => return None,
+            // A guest order tells nothing new about somebody Shopify knows.
+            (None, Some(_)) if by_email.customer.is_some() => return by_email.customer,
+            (None, Some(email)) => self.guest(email, by_email),
         };
-        if let Some(email) = email {
-            self.by_email.entry(email).or_insert(id);
+        if let Some(email) = customer.email {
+            self.by_email.entry(email.to_lowercase()).or_insert(id);
         }
         self.records
             .entry(id)
             .and_modify(|record| record.merge(customer, version))
-            .or_insert_with(|| Record {
-                customer: customer.clone(),
-                version,
-                is_new,
-            });
+            .or_insert_with(|| Record { customer: customer.clone(), version, is_new });
         Some(id)
     }
 
-    fn by_shopify_id(&mut self, found: &Found, ordinal: usize, shopify_id: i64) -> (Id, bool) {
+    /// Row and whether it must be made: Shopify's customer, else a guest with the same address, who is adopted.
+    fn customer(&mut self, found: &Found, shopify_id: i64, by_email: EmailMatch) -> (Id, bool) {
         if let Some(id) = self.by_shopify_id.get(&shopify_id) {
-            return (*id, self.records.get(id).is_some_and(|record| record.is_new));
+            return (*id, self.is_new(id));
         }
-        let adoptable = found
-            .adoptable_guests
-            .get(&ordinal)
-            .filter(|id| !self.records.contains_key(*id));
-        let (id, is_new) = match found.customers.get(&ordinal).or(adoptable) {
-            Some(id) => (*id, false),
-            None => (ids::uuid_v7(), true),
-        };
+        let adoptable = by_email.guest.filter(|id| !self.records.contains_key(id));
+        let known = found.customers.get(&shopify_id).copied().or(adoptable);
+        let (id, is_new) = known.map_or_else(|| (ids::uuid_v7(), true), |id| (id, false));
         self.by_shopify_id.insert(shopify_id, id);
         (id, is_new)
     }
 
-    fn guest(&self, found: &Found, ordinal: usize, email: &str) -> (Id, bool) {
-        if let Some(id) = self.by_email.get(email) {
-            return (*id, self.records.get(id).is_some_and(|record| record.is_new));
+    fn guest(&self, email: &str, by_email: EmailMatch) -> (Id, bool) {
+        if let Some(id) = self.by_email.get(&email.to_lowercase()) {
+            return (*id, self.is_new(id));
         }
-        match found.by_email.get(&ordinal) {
-            Some(known) => (known.id, false),
-            None => (ids::uuid_v7(), true),
-        }
+        by_email.guest.map_or_else(|| (ids::uuid_v7(), true), |id| (id, false))
+    }
+
+    fn is_new(&self, id: &Id) -> bool {
+        self.records.get(id).is_some_and(|record| record.is_new)
     }
 
     fn write(&self, session: &Session) -> Result<()> {
-        let mut new = Rowset::new(c"new_customers", COLUMNS);
-        let mut known = Rowset::new(c"known_customers", COLUMNS);
-        for (
-            id,
-            Record {
-                customer,
-                version,
-                is_new,
-            },
-        ) in &self.records
-        {
-            let rows = if *is_new { &mut new } else { &mut known };
-            rows.uuid(*id)
-                .int8(customer.shopify_customer_id)
-                .text(customer.email);
-            rows.text(customer.first_name)
-                .text(customer.last_name)
-                .text(customer.phone);
-            rows.boolean(customer.accepts_marketing)
-                .timestamp(*version)
-                .end_row();
-        }
-        if !new.is_empty() {
+        let new = self.rowset(c"new_customers", true);
+        if let Some(mut new) = new {
             new.register(session)?;
             if session.run(&INSERT, vec![])?.affected() != new.len() {
                 return Err(Error::Raced("a customer"));
             }
         }
-        if !known.is_empty() {
+        if let Some(mut known) = self.rowset(c"known_customers", false) {
             known.register(session)?;
             session.run(&UPDATE, vec![])?;
         }
         Ok(())
+    }
+
+    /// The records that are new, or those that are not; `None` when there are none.
+    fn rowset(&self, name: &'static CStr, is_new: bool) -> Option<Rowset> {
+        let mut records = self.records.iter().filter(|(_, record)| record.is_new == is_new).peekable();
+        records.peek()?;
+        let mut rows = Rowset::new(name, COLUMNS);
+        for (id, Record { customer, version, .. }) in records {
+            rows.uuid(*id).int8(customer.shopify_customer_id).text(customer.email);
+            rows.text(customer.first_name).text(customer.last_name).text(customer.phone);
+            rows.boolean(customer.accepts_marketing).timestamp(*version).end_row();
+        }
+        Some(rows)
     }
 }

@@ -1,7 +1,7 @@
-//! What a set of payloads meets: one statement.
+//! What a set of payloads meets: its orders, its customers, and who else has an e-mail of theirs.
 
 use super::{Change, Id};
-use crate::db::{Rowset, Session, Statement};
+use crate::db::{Session, Statement, Value};
 use crate::error::Result;
 use pgrx::pg_sys;
 use std::collections::HashMap;
@@ -12,86 +12,84 @@ pub struct KnownOrder {
     /// Microseconds since 2000.
     pub version: Option<i64>,
     pub customer_id: Option<Id>,
+    /// Of the payload applied last.
+    pub payload_hash: Option<i64>,
 }
 
-/// Somebody whose e-mail a guest uses.
-#[derive(Clone, Copy)]
+/// Who is here under an e-mail.
+#[derive(Clone, Copy, Default)]
 pub struct EmailMatch {
-    pub id: Id,
-    pub is_guest: bool,
+    /// Somebody Shopify knows.
+    pub customer: Option<Id>,
+    /// Somebody it does not (yet).
+    pub guest: Option<Id>,
 }
 
-/// Keyed by the payload's position in the set.
+/// What is here.
 #[derive(Default)]
 pub struct Found {
-    pub orders: HashMap<usize, KnownOrder>,
-    pub customers: HashMap<usize, Id>,
-    pub adoptable_guests: HashMap<usize, Id>,
-    pub by_email: HashMap<usize, EmailMatch>,
+    /// By Shopify's order id.
+    pub orders: HashMap<i64, KnownOrder>,
+    /// By Shopify's customer id.
+    pub customers: HashMap<i64, Id>,
+    /// By the address as the payload writes it; asked for only where Shopify's id does not lead to a row.
+    pub emails: HashMap<String, EmailMatch>,
 }
 
 thread_local! {
-    static LOOKUP: Statement = const { Statement::new(include_str!("../../sql/orders/lookup.sql"), &[]) };
+    static ORDERS: Statement = const { Statement::new(
+        include_str!("../../sql/orders/find_orders.sql"), &[pg_sys::INT8ARRAYOID]) };
+    static CUSTOMERS: Statement = const { Statement::new(
+        include_str!("../../sql/orders/find_customers.sql"), &[pg_sys::INT8ARRAYOID]) };
+    static BY_EMAIL: Statement = const { Statement::new(
+        include_str!("../../sql/orders/find_by_email.sql"), &[pg_sys::TEXTARRAYOID]) };
 }
 
-pub fn find(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
-    let mut rows = Rowset::new(
-        c"incoming",
-        &[
-            (c"ordinal", pg_sys::INT4OID),
-            (c"shopify_order_id", pg_sys::INT8OID),
-            (c"shopify_customer_id", pg_sys::INT8OID),
-            (c"email", pg_sys::TEXTOID),
-        ],
-    );
-    for (ordinal, change) in changes.iter().enumerate() {
-        let customer = &change.order.customer;
-        rows.int4(Some(ordinal as i32))
-            .int8(Some(change.order.shopify_order_id));
-        rows.int8(customer.shopify_customer_id)
-            .text(customer.email)
-            .end_row();
-    }
-    rows.register(session)?;
-
-    let mut found = Found::default();
-    session.run(&LOOKUP, vec![])?.map(|row| {
-        let ordinal = row.int4(2).unwrap_or_default() as usize;
-        let id = row.uuid(3).unwrap_or_default();
-        match row.text(1).as_deref() {
-            Some("o") => {
-                let known = KnownOrder {
-                    id,
-                    version: row.timestamp(4),
-                    customer_id: row.uuid(5),
-                };
-                found.orders.insert(ordinal, known);
-            }
-            Some("c") => {
-                found.customers.insert(ordinal, id);
-            }
-            Some("g") => {
-                found.adoptable_guests.insert(ordinal, id);
-            }
-            _ => prefer(
-                &mut found.by_email,
-                ordinal,
-                EmailMatch {
-                    id,
-                    is_guest: row.int8(6).is_none(),
-                },
-            ),
-        }
+/// The orders of these payloads.
+pub fn find_orders(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
+    let ids = changes.iter().map(|change| change.order.shopify_order_id).collect();
+    let rows = session.run(&ORDERS, vec![Value::Int8Array(ids)])?.map(|row| {
+        let known = KnownOrder {
+            id: row.uuid(2).unwrap_or_default(),
+            version: row.timestamp(3),
+            customer_id: row.uuid(4),
+            payload_hash: row.int8(5),
+        };
+        (row.int8(1).unwrap_or_default(), known)
     });
-    Ok(found)
+    Ok(Found { orders: rows.into_iter().collect(), ..Found::default() })
 }
 
-/// Of several people with one e-mail: one Shopify knows before a guest, then the older row, so that every payload
-/// of that guest comes to the same.
-fn prefer(matches: &mut HashMap<usize, EmailMatch>, ordinal: usize, candidate: EmailMatch) {
-    let rank = |m: &EmailMatch| (m.is_guest, m.id);
-    let best = matches.entry(ordinal).or_insert(candidate);
-    if rank(&candidate) < rank(best) {
-        *best = candidate;
+/// The buyers of these payloads.
+pub fn find_buyers<'c, 'a: 'c>(
+    session: &Session,
+    found: &mut Found,
+    changes: impl Iterator<Item = &'c Change<'a>> + Clone,
+) -> Result<()> {
+    let ids: Vec<i64> = changes.clone().filter_map(|change| change.order.customer.shopify_customer_id).collect();
+    if !ids.is_empty() {
+        let rows = session.run(&CUSTOMERS, vec![Value::Int8Array(ids)])?;
+        let rows = rows.map(|row| (row.int8(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
+        found.customers = rows.into_iter().collect();
     }
+    let emails: Vec<&str> = changes
+        .map(|change| &change.order.customer)
+        .filter(|buyer| buyer.shopify_customer_id.is_none_or(|id| !found.customers.contains_key(&id)))
+        .filter_map(|buyer| buyer.email)
+        .collect();
+    if emails.is_empty() {
+        return Ok(());
+    }
+    let rows = session.run(&BY_EMAIL, vec![Value::TextArray(emails.clone())])?.map(|row| {
+        let position = row.int4(1).unwrap_or(1) as usize;
+        (position - 1, row.uuid(2).unwrap_or_default(), row.int8(3).is_some())
+    });
+    for (position, id, is_customer) in rows {
+        let Some(email) = emails.get(position) else { continue };
+        let known = found.emails.entry((*email).to_owned()).or_default();
+        let slot = if is_customer { &mut known.customer } else { &mut known.guest };
+        // Of several people with one address always the same one: the oldest row.
+        *slot = Some(slot.map_or(id, |other| other.min(id)));
+    }
+    Ok(())
 }

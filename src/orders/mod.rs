@@ -23,6 +23,8 @@ pub struct Change<'a> {
     /// The caller's number for it; comes back with its outcome.
     pub index: usize,
     pub order: Order<'a, Jsonb<'a>>,
+    /// Of the payload: the same one again is recognised by it.
+    pub payload_hash: i64,
     /// The order must be here already.
     pub must_exist: bool,
     /// When the webhook was triggered: tells the age of a payload without `updated_at`.
@@ -129,25 +131,35 @@ fn apply_round(
     changes: Vec<Change<'_>>,
     outcomes: &mut Vec<(usize, Result<Applied>)>,
 ) -> Result<()> {
-    let found = lookup::find(session, &changes)?;
+    let mut found = lookup::find_orders(session, &changes)?;
     let mut plans = Vec::with_capacity(changes.len());
-    for (ordinal, change) in changes.iter().enumerate() {
-        let plan = match found.orders.get(&ordinal) {
+    for change in &changes {
+        let new = Plan { change, kind: PlanKind::New, order_id: [0; 16], customer_id: None };
+        let plan = match found.orders.get(&change.order.shopify_order_id) {
             None if change.must_exist => {
                 outcomes.push((change.index, Err(not_here_yet(change.order.shopify_order_id))));
                 continue;
             }
-            None => Plan { change, kind: PlanKind::New, order_id: crate::db::ids::uuid_v7(), customer_id: None },
+            None => Plan { order_id: crate::db::ids::uuid_v7(), ..new },
             Some(known) => {
                 let kind = if is_stale(change, known.version) { PlanKind::Older } else { PlanKind::Known };
-                Plan { change, kind, order_id: known.id, customer_id: known.customer_id }
+                let plan = Plan { kind, order_id: known.id, customer_id: known.customer_id, ..new };
+                if known.payload_hash == Some(change.payload_hash) {
+                    outcomes.push((change.index, Ok(applied(&plan, Outcome::Unchanged))));
+                    continue;
+                }
+                plan
             }
         };
-        plans.push((ordinal, plan));
+        plans.push(plan);
     }
+    if plans.is_empty() {
+        return Ok(());
+    }
+    lookup::find_buyers(session, &mut found, plans.iter().map(|plan| plan.change))?;
     customers::resolve(session, &found, &mut plans)?;
 
-    let of = |kind| plans.iter().map(|(_, plan)| plan).filter(|plan| plan.kind == kind).collect::<Vec<_>>();
+    let of = |kind| plans.iter().filter(|plan| plan.kind == kind).collect::<Vec<_>>();
     let mut done = Vec::with_capacity(plans.len());
     done.extend(write::insert_new(session, &of(PlanKind::New))?);
     done.extend(write::update_known(session, &of(PlanKind::Known))?);

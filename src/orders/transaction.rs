@@ -25,6 +25,7 @@ fn one(session: &db::Session, payload: Jsonb<'_>) -> Result<Applied> {
     let change = Change {
         index: 0,
         order,
+        payload_hash: payload.hash(),
         must_exist: false,
         triggered_at: None,
     };

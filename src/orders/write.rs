@@ -32,6 +32,7 @@ const ORDER_COLUMNS: &[Column] = &[
     (c"cancelled_at", pg_sys::TIMESTAMPTZOID),
     (c"cancel_reason", pg_sys::TEXTOID),
     (c"version", pg_sys::TIMESTAMPTZOID),
+    (c"payload_hash", pg_sys::INT8OID),
     (c"line_item_ids", pg_sys::INT8ARRAYOID),
 ];
 
@@ -181,7 +182,7 @@ fn push(plan: &Plan<'_, '_>, orders: &mut Rowset, items: &mut Rowset) {
     orders
         .timestamp(order.cancelled_at.map(|t| t.0))
         .text(order.cancel_reason);
-    orders.timestamp(order.version.map(|t| t.0));
+    orders.timestamp(order.version.map(|t| t.0)).int8(Some(plan.change.payload_hash));
     // Only known orders have items to be compared with.
     let listed = order.items.as_ref().filter(|_| plan.kind == PlanKind::Known);
     orders.int8_array(listed.map(|items| items.iter().map(|item| item.shopify_line_item_id).collect()));

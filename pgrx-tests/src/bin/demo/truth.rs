@@ -1,0 +1,182 @@
+//! What must be in the database after all that was sent, told from the payloads alone: nothing here asks the database,
+//! and nothing here is shared with the code that fills it.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::ops::AddAssign;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// A decimal number, exact.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Decimal {
+    units: i128,
+    decimals: u32,
+}
+
+impl Decimal {
+    /// Reads `12.34`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let units = format!("{whole}{part}")
+            .parse()
+            .with_context(|| format!("not a decimal: {text:?}"))?;
+        Ok(Self {
+            units,
+            decimals: u32::try_from(part.len())?,
+        })
+    }
+
+    fn units_at(self, decimals: u32) -> i128 {
+        self.units * 10_i128.pow(decimals.saturating_sub(self.decimals))
+    }
+}
+
+impl AddAssign for Decimal {
+    fn add_assign(&mut self, other: Self) {
+        let decimals = self.decimals.max(other.decimals);
+        self.units = self.units_at(decimals) + other.units_at(decimals);
+        self.decimals = decimals;
+    }
+}
+
+impl PartialEq for Decimal {
+    fn eq(&self, other: &Self) -> bool {
+        let decimals = self.decimals.max(other.decimals);
+        self.units_at(decimals) == other.units_at(decimals)
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_i128.pow(self.decimals);
+        let sign = if self.units < 0 { "-" } else { "" };
+        let (whole, part) = (self.units.abs() / unit, self.units.abs() % unit);
+        f.write_str(&crate::screen::grouped(format_args!("{sign}{whole}")))?;
+        match self.decimals {
+            0 => Ok(()),
+            decimals => write!(f, ".{part:0width$}", width = decimals as usize),
+        }
+    }
+}
+
+/// An order as its newest payload says it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Order {
+    /// `updated_at` in seconds since 1970.
+    pub version: Option<i64>,
+    pub currency: String,
+    pub total: Decimal,
+    pub items: usize,
+    pub cancelled: bool,
+    /// Did any payload say who bought?
+    pub has_buyer: bool,
+}
+
+/// Orders, items and money of one currency.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sum {
+    pub orders: usize,
+    pub items: usize,
+    pub total: Decimal,
+}
+
+/// Everything that the payloads say together.
+#[derive(Default)]
+pub struct Truth {
+    pub orders: HashMap<i64, Order>,
+    customers: HashSet<i64>,
+    addresses: HashSet<String>,
+    guest_addresses: HashSet<String>,
+}
+
+impl Truth {
+    /// Takes in an order's payload. Of two payloads the one with the newer `updated_at` counts, whatever their order.
+    pub fn learn(&mut self, body: &[u8]) -> Result<()> {
+        let said: Value = serde_json::from_slice(body)?;
+        let text = |member: &str| said[member].as_str();
+        let version = text("updated_at").map(seconds).transpose()?;
+        let has_buyer = self.learn_buyer(&said);
+        let order = self
+            .orders
+            .entry(said["id"].as_i64().context("an order without an id")?)
+            .or_default();
+        order.has_buyer |= has_buyer;
+        // A part of an order without a time of its own is as new as its delivery: newer than all.
+        if version.is_some() && version < order.version {
+            return Ok(());
+        }
+        order.version = version.or(order.version);
+        if let Some(currency) = text("currency") {
+            currency.clone_into(&mut order.currency);
+        }
+        if let Some(total) = text("total_price") {
+            order.total = Decimal::parse(total)?;
+        }
+        if let Some(items) = said["line_items"].as_array() {
+            order.items = items.len();
+        }
+        order.cancelled |= text("cancelled_at").is_some();
+        Ok(())
+    }
+
+    /// A customer is known by Shopify's id, a guest by the address in lower case.
+    fn learn_buyer(&mut self, said: &Value) -> bool {
+        let customer = &said["customer"];
+        let own = address(&customer["email"]);
+        if let Some(id) = customer["id"].as_i64() {
+            self.customers.insert(id);
+            self.addresses.extend(own);
+            return true;
+        }
+        let address = own.or_else(|| address(&said["email"]));
+        let address = address.or_else(|| address_of_contact(said));
+        let known = address.is_some();
+        self.guest_addresses.extend(address);
+        known
+    }
+
+    /// How many customers have an id of Shopify's.
+    pub fn customers(&self) -> usize {
+        self.customers.len()
+    }
+
+    /// How many guests there are that no customer turned out to be.
+    pub fn guests(&self) -> usize {
+        self.guest_addresses.difference(&self.addresses).count()
+    }
+
+    /// How many orders nobody is known for.
+    pub fn without_buyer(&self) -> usize {
+        self.orders.values().filter(|order| !order.has_buyer).count()
+    }
+
+    /// The sums by currency.
+    pub fn sums(&self) -> BTreeMap<&str, Sum> {
+        let mut sums: BTreeMap<&str, Sum> = BTreeMap::new();
+        for order in self.orders.values() {
+            let sum = sums.entry(&order.currency).or_default();
+            sum.orders += 1;
+            sum.items += order.items;
+            sum.total += order.total;
+        }
+        sums
+    }
+}
+
+fn address(value: &Value) -> Option<String> {
+    value
+        .as_str()
+        .filter(|text| !text.is_empty())
+        .map(str::to_lowercase)
+}
+
+fn address_of_contact(said: &Value) -> Option<String> {
+    address(&said["contact_email"])
+}
+
+fn seconds(text: &str) -> Result<i64> {
+    let time = chrono::DateTime::parse_from_rfc3339(text).with_context(|| format!("not a time: {text:?}"))?;
+    Ok(time.timestamp())
+}

@@ -1,0 +1,208 @@
+//! Two drains, two retries, two shims, operator and worker at once: every webhook is processed once.
+
+mod support;
+
+use std::sync::Arc;
+
+use raw_ops_e2e::orders::{Change, Generator, Order};
+use raw_ops_e2e::shopify::{Delivery, Sender};
+use raw_ops_e2e::{Stack, StackOptions};
+use support::*;
+use tokio::sync::Barrier;
+
+#[tokio::test]
+async fn drains_in_overlapping_transactions_take_different_webhooks() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    // Nobody buys twice, so that neither transaction has to wait for the other's customer.
+    let orders: Vec<Order> = Generator::new(9).customers(u64::MAX / 2).orders(0..200).collect();
+    let (one_session, other) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
+    receive_orders(&one_session, &orders).await;
+    for session in [&one_session, &other] {
+        run(session, "BEGIN").await;
+    }
+    assert_eq!(drain(&one_session, 80).await, [80, 80, 0, 0]);
+    assert_eq!(
+        drain(&other, 80).await,
+        [80, 80, 0, 0],
+        "the next ones, without waiting"
+    );
+    assert_eq!(drain(&one_session, 80).await, [40, 40, 0, 0], "what nobody holds");
+    run(&other, "ROLLBACK").await;
+    assert_eq!(drain(&one_session, 100).await, [80, 80, 0, 0], "what was let go");
+    run(&one_session, "COMMIT").await;
+    assert_eq!(drain(&other, 100).await, [0; 4]);
+    assert_tables_hold(&one_session, &orders).await;
+}
+
+#[tokio::test]
+async fn four_sessions_draining_two_thousand_webhooks_process_each_exactly_once() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    // Few buyers: the transactions meet at the same customers all the time.
+    let orders: Vec<Order> = Generator::new(9).customers(40).orders(0..2_000).collect();
+    let client = stack.connect().await.unwrap();
+    receive_orders(&client, &orders).await;
+    let (mut sessions, begin) = (tokio::task::JoinSet::new(), Arc::new(Barrier::new(4)));
+    for batch in [100, 70, 30, 7] {
+        let (session, begin) = (stack.connect().await.unwrap(), Arc::clone(&begin));
+        sessions.spawn(async move {
+            begin.wait().await;
+            let mut sum = [0; 4];
+            loop {
+                run(&session, "BEGIN").await;
+                let tally = drain(&session, batch).await;
+                run(&session, "COMMIT").await;
+                for (sum, part) in sum.iter_mut().zip(tally) {
+                    *sum += part;
+                }
+                if tally[0] == 0 {
+                    return sum;
+                }
+            }
+        });
+    }
+    let sums = sessions.join_all().await;
+    for (position, expected) in [2_000, 2_000, 0, 0].into_iter().enumerate() {
+        let sum: i64 = sums.iter().map(|tally| tally[position]).sum();
+        assert_eq!(sum, expected, "{sums:?}");
+    }
+    assert!(
+        sums.iter().all(|tally| tally[0] > 0),
+        "all of them worked: {sums:?}"
+    );
+    let attempts: Vec<i32> = column(&client, "SELECT DISTINCT attempts FROM raw_ops.webhook_inbox").await;
+    assert_eq!(attempts, [1]);
+    assert_tables_hold(&client, &orders).await;
+}
+
+#[tokio::test]
+async fn retries_in_overlapping_transactions_take_different_webhooks() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let (one_session, other) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
+    let orders: Vec<Order> = Generator::new(9).customers(u64::MAX / 2).orders(0..250).collect();
+    for order in &orders {
+        let cancelled = order.updated(1, &[Change::Cancelled("fraud")]);
+        receive(
+            &one_session,
+            "orders/cancelled",
+            &order.id.to_string(),
+            &cancelled.bytes,
+        )
+        .await;
+    }
+    assert_eq!(drain(&one_session, 1_000).await, [250, 0, 250, 0]);
+    receive_orders(&one_session, &orders).await;
+    assert_eq!(drain(&one_session, 1_000).await, [250, 250, 0, 0]);
+    run(
+        &one_session,
+        "UPDATE raw_ops.webhook_inbox SET next_retry_at = now() WHERE processing_status = 'failed'",
+    )
+    .await;
+    for session in [&one_session, &other] {
+        run(session, "BEGIN").await;
+    }
+    assert_eq!(retry(&one_session).await, [100, 100, 0, 0]);
+    assert_eq!(retry(&other).await, [100, 100, 0, 0]);
+    assert_eq!(retry(&one_session).await, [50, 50, 0, 0]);
+    for session in [&one_session, &other] {
+        run(session, "COMMIT").await;
+    }
+    assert_eq!(states(&other).await, in_states([("success", 500)]));
+    let cancelled: i64 = one(
+        &other,
+        "SELECT count(*) FROM raw_ops.orders WHERE cancel_reason = 'fraud'",
+    )
+    .await;
+    assert_eq!(cancelled, 250);
+    assert_tables_hold(&other, &orders).await;
+}
+
+#[tokio::test]
+async fn a_new_customers_orders_in_two_transactions_at_once_make_one_customer() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let orders: Vec<Order> = Generator::new(9).customers(1).orders(0..60).collect();
+    let client = stack.connect().await.unwrap();
+    let (mut sessions, begin) = (tokio::task::JoinSet::new(), Arc::new(Barrier::new(6)));
+    for part in orders.chunks(10) {
+        let (session, begin, part) = (stack.connect().await.unwrap(), Arc::clone(&begin), part.to_vec());
+        sessions.spawn(async move {
+            begin.wait().await;
+            for order in part {
+                let call = "SELECT raw_ops.process_order_webhook_txn($1)->>'outcome'";
+                let outcome: String = session.query_one(call, &[&order.json]).await.unwrap().get(0);
+                assert_eq!(outcome, "created");
+            }
+        });
+    }
+    sessions.join_all().await;
+    assert_tables_hold(&client, &orders).await;
+}
+
+#[tokio::test]
+async fn two_shims_that_get_the_same_deliveries_store_each_once() {
+    let stack = Stack::start(StackOptions::for_tests()).await.unwrap();
+    let second = stack.another_shim().await.unwrap();
+    second.wait_ready().await.unwrap();
+    let orders: Vec<Order> = Generator::new(9).orders(0..300).collect();
+    let deliveries: Vec<Delivery> = orders
+        .iter()
+        .map(|order| order.delivery("orders/create"))
+        .collect();
+    // One of them in another order, so that their inserts cross.
+    let mut shuffled = deliveries.clone();
+    fastrand::Rng::with_seed(1).shuffle(&mut shuffled);
+    let (first, second) = (
+        stack.sender().unwrap(),
+        Sender::to(&second, &stack.shopify_secret),
+    );
+    let (some, others) = tokio::join!(first.send_all(deliveries, 16), second.send_all(shuffled, 16));
+    let outcomes: Vec<_> = some.into_iter().chain(others).collect();
+    let refused: Vec<_> = outcomes
+        .iter()
+        .filter(|outcome| outcome.status != Some(200))
+        .collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    let fresh = outcomes
+        .iter()
+        .filter(|outcome| outcome.body.contains("\"duplicate\":false"));
+    assert_eq!(fresh.count(), 300, "each is new to exactly one of the two");
+    stack.wait_drained(LIMIT).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    let seen: Vec<String> = column(
+        &client,
+        "SELECT concat_ws(' ', duplicate_count, processing_status, attempts, count(*)) FROM raw_ops.webhook_inbox
+          GROUP BY duplicate_count, processing_status, attempts",
+    )
+    .await;
+    assert_eq!(seen, ["1 success 1 300"]);
+    assert_tables_hold(&client, &orders).await;
+}
+
+#[tokio::test]
+async fn operator_worker_and_pg_cron_at_once_process_nothing_twice() {
+    let options = StackOptions::for_tests().setting("raw_ops.workers", 2);
+    let stack = Stack::start(options).await.unwrap();
+    let orders: Vec<Order> = Generator::new(9).customers(30).orders(0..600).collect();
+    let mut sessions = tokio::task::JoinSet::new();
+    for part in orders.chunks(200) {
+        let (session, part) = (stack.connect().await.unwrap(), part.to_vec());
+        sessions.spawn(async move {
+            for some in part.chunks(20) {
+                receive_orders(&session, some).await;
+                // As an operator does, one by one; the workers are at the same webhooks already.
+                let process = "SELECT raw_ops.process_webhook(id) FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'";
+                column::<serde_json::Value>(&session, process).await;
+                run(&session, "CALL raw_ops.drain_inbox()").await;
+            }
+        });
+    }
+    sessions.join_all().await;
+    stack.wait_drained(LIMIT).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    let seen: Vec<String> = column(
+        &client,
+        "SELECT DISTINCT concat_ws(' ', processing_status, attempts) FROM raw_ops.webhook_inbox",
+    )
+    .await;
+    assert_eq!(seen, ["success 1"]);
+    assert_tables_hold(&client, &orders).await;
+}

@@ -1,0 +1,381 @@
+//! What several of the end-to-end tests need: short ways to ask the database, a load that retries as Shopify does, and
+//! the comparison of the tables with the truth.
+
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use raw_ops_e2e::orders::{Generator, Order, money};
+use raw_ops_e2e::shopify::Sender;
+use raw_ops_e2e::{Cluster, Stack, StackOptions, wait_until};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_postgres::Client;
+use tokio_postgres::types::FromSqlOwned;
+
+/// How long anything that must happen may take; it only decides when a failing test gives up.
+pub const LIMIT: Duration = Duration::from_secs(60);
+
+/// A stack where nothing happens by itself: no worker, no jobs.
+pub fn by_hand() -> StackOptions {
+    StackOptions::for_tests().setting("raw_ops.workers", 0)
+}
+
+/// What survives a crash is asked of it, so everything is durable; a worker, no jobs.
+pub fn durable() -> StackOptions {
+    StackOptions {
+        schedule_jobs: false,
+        ..StackOptions::default()
+    }
+}
+
+/// The one value that a query returns.
+pub async fn one<T: FromSqlOwned>(client: &Client, sql: &str) -> T {
+    match client.query_one(sql, &[]).await {
+        Ok(row) => row.get(0),
+        Err(error) => panic!("{error:?}\nin: {sql}"),
+    }
+}
+
+/// The first column of every row.
+pub async fn column<T: FromSqlOwned>(client: &Client, sql: &str) -> Vec<T> {
+    match client.query(sql, &[]).await {
+        Ok(rows) => rows.iter().map(|row| row.get(0)).collect(),
+        Err(error) => panic!("{error:?}\nin: {sql}"),
+    }
+}
+
+/// Runs statements.
+pub async fn run(client: &Client, sql: &str) {
+    if let Err(error) = client.batch_execute(sql).await {
+        panic!("{error:?}\nin: {sql}");
+    }
+}
+
+/// How PostgreSQL refused a statement.
+#[derive(Debug)]
+pub struct Refusal {
+    pub sqlstate: String,
+    pub message: String,
+    pub hint: String,
+}
+
+/// The error of a statement that must fail.
+pub async fn refused(client: &Client, sql: &str) -> Refusal {
+    let error = match client.batch_execute(sql).await {
+        Ok(()) => panic!("not refused: {sql}"),
+        Err(error) => error,
+    };
+    let Some(error) = error.as_db_error() else {
+        panic!("{error:?}\nin: {sql}");
+    };
+    Refusal {
+        sqlstate: error.code().code().to_owned(),
+        message: error.message().to_owned(),
+        hint: error.hint().unwrap_or_default().to_owned(),
+    }
+}
+
+/// What a drain or a retry says it did: claimed, succeeded, failed, dead-lettered.
+pub type Tally = [i64; 4];
+
+/// `process_pending_webhooks(limit)`
+pub async fn drain(client: &Client, limit: i32) -> Tally {
+    tally(
+        client,
+        &format!("SELECT raw_ops.process_pending_webhooks({limit})"),
+    )
+    .await
+}
+
+/// `retry_failed_webhooks()`
+pub async fn retry(client: &Client) -> Tally {
+    tally(client, "SELECT raw_ops.retry_failed_webhooks()").await
+}
+
+async fn tally(client: &Client, sql: &str) -> Tally {
+    let said: Value = one(client, sql).await;
+    ["claimed", "succeeded", "failed", "dead_lettered"]
+        .map(|member| said[member].as_i64().unwrap_or_else(|| panic!("{said}")))
+}
+
+/// Stores a webhook without the shim; returns its id.
+pub async fn receive(client: &Client, topic: &str, event_id: &str, body: &[u8]) -> String {
+    let sql = "SELECT raw_ops.receive_webhook('shopify', $1, $2, '{}', $3)->>'webhook_id'";
+    match client.query_one(sql, &[&topic, &event_id, &body]).await {
+        Ok(row) => row.get(0),
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
+/// Stores these orders as `orders/create`, named by their number, in one call.
+pub async fn receive_orders(client: &Client, orders: &[Order]) {
+    let names: Vec<String> = orders
+        .iter()
+        .map(|order| format!("create-{}", order.number))
+        .collect();
+    let bodies: Vec<&[u8]> = orders.iter().map(|order| order.bytes.as_ref()).collect();
+    let sql = "SELECT count(*) FROM raw_ops.receive_webhooks(
+                   array_fill('shopify'::text, array[cardinality($1::text[])]),
+                   array_fill('orders/create'::text, array[cardinality($1::text[])]),
+                   $1::text[], array_fill('{}'::jsonb, array[cardinality($1::text[])]), $2::bytea[])
+                WHERE NOT duplicate";
+    let stored: i64 = client.query_one(sql, &[&names, &bodies]).await.unwrap().get(0);
+    assert_eq!(stored, orders.len() as i64);
+}
+
+/// How many webhooks are in each state.
+pub async fn states(client: &Client) -> BTreeMap<String, i64> {
+    let rows = client
+        .query(
+            "SELECT processing_status, count(*) FROM raw_ops.webhook_inbox GROUP BY 1",
+            &[],
+        )
+        .await
+        .unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+/// The expected answer of [`states`].
+pub fn in_states<const N: usize>(expected: [(&str, i64); N]) -> BTreeMap<String, i64> {
+    expected
+        .into_iter()
+        .map(|(state, count)| (state.to_owned(), count))
+        .collect()
+}
+
+/// Customers, orders and items as they are, without ids, own times, and which payload wrote a customer last.
+pub async fn tables(client: &Client) -> Vec<String> {
+    column(
+        client,
+        "SELECT row::text FROM (
+             SELECT 'order' AS what, to_jsonb(o) - '{id,customer_id,created_at,updated_at}'::text[]
+                    || jsonb_build_object('customer', c.shopify_customer_id, 'customer_email', c.email) AS row
+               FROM raw_ops.orders o LEFT JOIN raw_ops.customers c ON c.id = o.customer_id
+             UNION ALL
+             SELECT 'item', to_jsonb(i) - '{id,order_id,created_at,updated_at}'::text[]
+                    || jsonb_build_object('order', o.shopify_order_id)
+               FROM raw_ops.order_items i JOIN raw_ops.orders o ON o.id = i.order_id
+             UNION ALL
+             SELECT 'customer', to_jsonb(c) - '{id,created_at,updated_at,shopify_updated_at}'::text[]
+               FROM raw_ops.customers c
+         ) all_rows ORDER BY what, row::text",
+    )
+    .await
+}
+
+/// One order as the tables have it, its customer and items with it.
+#[derive(Debug, PartialEq, Eq)]
+struct Stored {
+    total: Option<String>,
+    subtotal: Option<String>,
+    tax: Option<String>,
+    shipping: Option<String>,
+    currency: Option<String>,
+    customer_id: Option<i64>,
+    customer_email: Option<String>,
+    items: i64,
+    line_items: Option<String>,
+    discounts: Option<String>,
+}
+
+/// Asserts that the tables hold these orders, their customers and items, and nothing else.
+pub async fn assert_tables_hold(client: &Client, orders: &[Order]) {
+    let rows = client
+        .query(
+            "SELECT o.shopify_order_id, o.total_price::text, o.subtotal_price::text, o.total_tax::text,
+                    o.total_shipping::text, o.currency, c.shopify_customer_id, c.email, count(i.id),
+                    sum(i.price * i.quantity)::text, sum(i.total_discount)::text
+               FROM raw_ops.orders o
+               LEFT JOIN raw_ops.customers c ON c.id = o.customer_id
+               LEFT JOIN raw_ops.order_items i ON i.order_id = o.id
+              GROUP BY o.id, c.id",
+            &[],
+        )
+        .await
+        .unwrap();
+    let mut stored: BTreeMap<i64, Stored> = BTreeMap::new();
+    for row in &rows {
+        let order = Stored {
+            total: row.get(1),
+            subtotal: row.get(2),
+            tax: row.get(3),
+            shipping: row.get(4),
+            currency: row.get(5),
+            customer_id: row.get(6),
+            customer_email: row.get(7),
+            items: row.get(8),
+            line_items: row.get(9),
+            discounts: row.get(10),
+        };
+        assert!(stored.insert(row.get(0), order).is_none(), "an order twice");
+    }
+    for order in orders {
+        let sum = |amount: i64| Some(money(amount, order.decimals));
+        let expected = Stored {
+            total: sum(order.totals.total),
+            subtotal: sum(order.totals.subtotal),
+            tax: sum(order.totals.tax),
+            shipping: sum(order.totals.shipping),
+            currency: Some(order.currency.to_owned()),
+            customer_id: order.customer_id,
+            customer_email: order.email.clone(),
+            items: order.line_items().len() as i64,
+            line_items: sum(order.totals.line_items),
+            discounts: sum(order.totals.discounts),
+        };
+        assert_eq!(
+            stored.remove(&order.id),
+            Some(expected),
+            "order {} (#{})",
+            order.id,
+            order.number
+        );
+    }
+    assert!(stored.is_empty(), "orders nobody sent: {stored:?}");
+
+    let known: BTreeSet<i64> = orders.iter().filter_map(|order| order.customer_id).collect();
+    let guests = orders.iter().filter(|order| order.customer_id.is_none());
+    let guests: BTreeSet<&str> = guests.filter_map(|order| order.email.as_deref()).collect();
+    let customers: i64 = one(client, "SELECT count(*) FROM raw_ops.customers").await;
+    assert_eq!(customers, (known.len() + guests.len()) as i64, "customers");
+    let orphans: i64 = one(
+        client,
+        "SELECT count(*) FROM raw_ops.order_items i WHERE NOT EXISTS (SELECT FROM raw_ops.orders o WHERE o.id = i.order_id)",
+    )
+    .await;
+    assert_eq!(orphans, 0, "items without an order");
+}
+
+/// Shopify sending orders without a pause, each until it is accepted.
+pub struct Load {
+    orders: Generator,
+    stop: Arc<AtomicBool>,
+    accepted: Arc<Mutex<Vec<u64>>>,
+    lanes: JoinSet<()>,
+}
+
+/// What a finished load knows.
+pub struct Sent {
+    orders: Generator,
+    /// Numbers of the orders that were answered with 200.
+    pub accepted: Vec<u64>,
+}
+
+impl Load {
+    /// Starts six lanes.
+    pub fn start(sender: &Sender) -> Self {
+        let (stop, accepted) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let next = Arc::new(AtomicU64::new(0));
+        let orders = Generator::new(8).customers(50);
+        let mut lanes = JoinSet::new();
+        for _ in 0..6 {
+            lanes.spawn(lane(
+                sender.clone(),
+                orders.clone(),
+                Arc::clone(&next),
+                Arc::clone(&stop),
+                Arc::clone(&accepted),
+            ));
+        }
+        Self {
+            orders,
+            stop,
+            accepted,
+            lanes,
+        }
+    }
+
+    /// Waits until so many more than now have been accepted.
+    pub async fn wait_for_more(&self, more: usize) {
+        let wanted = self.count() + more;
+        wait_until(LIMIT, &format!("{wanted} webhooks to be accepted"), async || {
+            self.count() >= wanted
+        })
+        .await
+        .unwrap();
+    }
+
+    /// How many have been accepted.
+    pub fn count(&self) -> usize {
+        self.accepted.lock().unwrap().len()
+    }
+
+    /// Ends once each lane has its answer.
+    pub async fn finish(self) -> Sent {
+        self.stop.store(true, Ordering::Relaxed);
+        self.lanes.join_all().await;
+        let accepted = std::mem::take(&mut *self.accepted.lock().unwrap());
+        Sent {
+            orders: self.orders,
+            accepted,
+        }
+    }
+}
+
+async fn lane(
+    sender: Sender,
+    orders: Generator,
+    next: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    accepted: Arc<Mutex<Vec<u64>>>,
+) {
+    while !stop.load(Ordering::Relaxed) {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let delivery = orders
+            .order(number)
+            .delivery("orders/create")
+            .webhook_id(&format!("load-{number}"));
+        while !sender.send(&delivery).await.accepted() {
+            if stop.load(Ordering::Relaxed) {
+                return;
+            }
+            // A sender's manners, nothing is waited for.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        accepted.lock().unwrap().push(number);
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+}
+
+impl Sent {
+    /// Asserts that nothing accepted is missing, nothing is there twice, and every webhook became its order.
+    pub async fn assert_ingested(&self, stack: &Stack) {
+        stack.wait_drained(LIMIT).await.unwrap();
+        let client = stack.connect().await.unwrap();
+        let stored = self.assert_stored(&stack.cluster, &stack.db).await;
+        assert_eq!(
+            states(&client).await,
+            in_states([("success", stored.len() as i64)])
+        );
+        let orders: Vec<Order> = stored.iter().map(|number| self.orders.order(*number)).collect();
+        assert_tables_hold(&client, &orders).await;
+    }
+
+    /// Asserts that everything accepted is in the inbox; returns what is there.
+    pub async fn assert_stored(&self, cluster: &Cluster, db: &str) -> BTreeSet<u64> {
+        let client = cluster.connect(db).await.unwrap();
+        let ids: Vec<String> = column(&client, "SELECT event_id FROM raw_ops.webhook_inbox").await;
+        let numbers = ids.iter().filter_map(|id| id.strip_prefix("load-")?.parse().ok());
+        let stored: BTreeSet<u64> = numbers.collect();
+        assert_eq!(
+            stored.len(),
+            ids.len(),
+            "a webhook that nobody sent, or one twice"
+        );
+        let lost: Vec<&u64> = self
+            .accepted
+            .iter()
+            .filter(|number| !stored.contains(number))
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "answered with 200 and lost: {lost:?} of {}",
+            self.accepted.len()
+        );
+        stored
+    }
+}
