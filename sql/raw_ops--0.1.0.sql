@@ -20,7 +20,7 @@ AS 'MODULE_PATHNAME', 'fn_resolve_webhook_manually_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/jobs.rs:37
+-- src/jobs.rs:45
 -- raw_ops::jobs::fn_schedule_jobs_v1
 CREATE  FUNCTION "fn_schedule_jobs_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -29,7 +29,7 @@ AS 'MODULE_PATHNAME', 'fn_schedule_jobs_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/jobs.rs:54
+-- src/jobs.rs:66
 -- raw_ops::jobs::fn_unschedule_jobs_v1
 CREATE  FUNCTION "fn_unschedule_jobs_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -38,7 +38,7 @@ AS 'MODULE_PATHNAME', 'fn_unschedule_jobs_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:47
+-- src/lib.rs:58
 -- raw_ops::fn_uuid_v7
 CREATE  FUNCTION "fn_uuid_v7"() RETURNS uuid /* pgrx :: Uuid */
 STRICT VOLATILE PARALLEL SAFE
@@ -58,7 +58,7 @@ AS 'MODULE_PATHNAME', 'process_order_webhook_txn_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/drain.rs:34
+-- src/inbox/drain.rs:36
 -- raw_ops::inbox::drain::process_pending_webhooks
 CREATE  FUNCTION "process_pending_webhooks"(
 	"p_limit" INT DEFAULT 100 /* Option < i32 > */
@@ -80,7 +80,7 @@ AS 'MODULE_PATHNAME', 'process_webhook_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/receive.rs:53
+-- src/inbox/receive.rs:55
 -- raw_ops::inbox::receive::receive_webhook
 CREATE  FUNCTION "receive_webhook"(
 	"p_provider" TEXT, /* Option < & str > */
@@ -96,28 +96,28 @@ AS 'MODULE_PATHNAME', 'receive_webhook_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/receive.rs:85
+-- src/inbox/receive.rs:90
 -- raw_ops::inbox::receive::receive_webhooks
 CREATE  FUNCTION "receive_webhooks"(
-	"p_providers" TEXT[], /* Array < '_, & '_ str > */
-	"p_topics" TEXT[], /* Array < '_, & '_ str > */
-	"p_event_ids" TEXT[], /* Array < '_, & '_ str > */
-	"p_headers" jsonb[], /* JsonbArrayArgument < '_ > */
-	"p_bodies" bytea[] /* Array < '_, & '_ [u8] > */
+	"p_providers" TEXT[], /* :: std :: option :: Option < Array < '_, & '_ str > > */
+	"p_topics" TEXT[], /* :: std :: option :: Option < Array < '_, & '_ str > > */
+	"p_event_ids" TEXT[], /* :: std :: option :: Option < Array < '_, & '_ str > > */
+	"p_headers" jsonb[], /* Option < JsonbArrayArgument < '_ > > */
+	"p_bodies" bytea[] /* :: std :: option :: Option < Array < '_, & '_ [u8] > > */
 ) RETURNS TABLE (
 	"ordinal" INT,  /* i32 */
 	"webhook_id" uuid,  /* pgrx :: Uuid */
 	"duplicate" bool,  /* bool */
 	"status" TEXT  /* String */
 )
-STRICT VOLATILE SECURITY DEFINER
+VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'receive_webhooks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/retry.rs:30
+-- src/inbox/retry.rs:33
 -- raw_ops::inbox::retry::retry_failed_webhooks
 CREATE  FUNCTION "retry_failed_webhooks"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -126,7 +126,7 @@ AS 'MODULE_PATHNAME', 'retry_failed_webhooks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:43
+-- src/lib.rs:45
 -- requires:
 --   process_pending_webhooks
 --   retry_failed_webhooks
@@ -164,7 +164,7 @@ AS 'MODULE_PATHNAME', 'setup_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/status.rs:38
+-- src/inbox/status.rs:41
 -- raw_ops::inbox::status::guard_webhook_status
 CREATE FUNCTION "guard_webhook_status"()
 	RETURNS TRIGGER
@@ -173,7 +173,7 @@ CREATE FUNCTION "guard_webhook_status"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/worker/wake.rs:82
+-- src/worker/wake.rs:99
 -- raw_ops::worker::wake::wake_worker
 CREATE FUNCTION "wake_worker"()
 	RETURNS TRIGGER
@@ -182,7 +182,7 @@ CREATE FUNCTION "wake_worker"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:44
+-- src/lib.rs:50
 -- requires:
 --   jobs
 

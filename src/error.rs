@@ -74,7 +74,8 @@ impl Category {
             b"55P03" | b"57014" => Category::Timeout,
             b"40001" | b"40P01" | b"55006" => Category::Transient,
             [b'0', b'8', ..] | [b'5', b'3', ..] | [b'5', b'7', ..] | [b'5', b'8', ..] => Category::Transient,
-            [b'2', b'2', ..] => Category::MalformedPayload,
+            // a value the type or an index cannot hold
+            [b'2', b'2', ..] | [b'5', b'4', ..] => Category::MalformedPayload,
             [b'2', b'3', ..] => Category::ConstraintViolation,
             _ => Category::Internal,
         }
@@ -134,17 +135,19 @@ impl Error {
     /// Whether the trouble is the server's, not the webhook's: then nothing is recorded against the webhook and the
     /// whole call fails, so that a full disk cannot walk the inbox into the dead letter queue.
     pub fn is_servers_fault(&self) -> bool {
-        let Error::Database { code, .. } = self else {
-            return matches!(self, Error::NotSetUp { .. });
-        };
-        match &sqlstate_text(*code) {
-            // cancelled, shutting down, out of disk or memory, I/O error, corrupted
-            b"57014" | [b'5', b'7', b'P', ..] | [b'5', b'3', ..] | [b'5', b'8', ..] => true,
-            b"XX001" | b"XX002" => true,
-            // a table, column or constraint of ours is not there: half restored, or half migrated
-            b"42P01" | b"42703" | b"42P10" | b"42501" | b"25006" => true,
-            _ => false,
-        }
+        let Error::Database { code, .. } = self else { return matches!(self, Error::NotSetUp { .. }) };
+        // cancelled, shutting down, out of disk or memory, I/O error, read-only
+        matches!(
+            &sqlstate_text(*code),
+            b"57014" | b"25006" | [b'5', b'7', b'P', ..] | [b'5', b'3', ..] | [b'5', b'8', ..]
+        )
+    }
+
+    /// Whether it may be: a table, column or right is missing, a page is corrupt. One webhook among good ones is to
+    /// blame itself (an owner's trigger, a damaged payload); when all fail so, it is the server.
+    pub fn may_be_servers_fault(&self) -> bool {
+        let Error::Database { code, .. } = self else { return false };
+        matches!(&sqlstate_text(*code), b"42P01" | b"42703" | b"42P10" | b"42501" | b"XX001" | b"XX002")
     }
 
     /// The next step, where there is one to name.

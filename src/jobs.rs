@@ -1,6 +1,6 @@
 //! What runs when: the pg_cron jobs. Rows of pg_cron's, not members of the extension: they survive DROP EXTENSION.
 
-use crate::db::{self, Session, Statement, Value};
+use crate::db::{self, Session, Statement, Value, owner};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -33,8 +33,8 @@ thread_local! {
     static IS_INSTALLED: Statement = const { Statement::new(
         "select exists (select from pg_catalog.pg_extension where extname = 'pg_cron')", &[]) };
     static OTHER_OWNER: Statement = const { Statement::new(
-        "select username from cron.job where jobname = $1 and username <> current_user and database = current_database()",
-        &[pg_sys::TEXTOID]) };
+        "select username::text from cron.job where jobname = $1 and username <> $2 and database = current_database()",
+        &[pg_sys::TEXTOID, pg_sys::TEXTOID]) };
     static SCHEDULE: Statement = const { Statement::new(
         "select cron.schedule($1, $2, $3)", &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
     static UNSCHEDULE: Statement = const { Statement::new(
@@ -96,10 +96,13 @@ fn require_pg_cron(session: &Session) -> Result<()> {
 
 /// pg_cron keeps jobs per role: the same name under another role would run everything twice.
 fn refuse_another_owner(session: &Session, job: &Job) -> Result<()> {
-    let Some(owner) = session
-        .run(&OTHER_OWNER, vec![Value::Text(job.name)])?
-        .first(|row| row.text(1))
-        .flatten()
+    // pg_cron's row security hides other roles' jobs from the caller.
+    let caller = db::current_user();
+    let other = owner::as_superuser(|| {
+        let rows = session.run(&OTHER_OWNER, vec![Value::Text(job.name), Value::Text(&caller)])?;
+        Ok(rows.first(|row| row.text(1)).flatten())
+    })?;
+    let Some(owner) = other
     else {
         return Ok(());
     };

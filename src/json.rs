@@ -172,6 +172,11 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         }
     }
 
+    /// Text without the blanks around it; blank counts as absent.
+    pub fn trimmed(&self) -> Result<Option<&'a str>> {
+        Ok(self.text()?.map(str::trim).filter(|text| !text.is_empty()))
+    }
+
     /// Text where empty is a value of its own: somebody cleared the field.
     pub fn text_or_empty(&self) -> Result<Option<&'a str>> {
         let Some(value) = self.value else { return Ok(None) };

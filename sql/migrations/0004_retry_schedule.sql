@@ -7,7 +7,7 @@ create table raw_ops.retry_schedule (
     constraint retry_schedule_pkey primary key (purpose, attempt),
     constraint retry_schedule_purpose_check check (purpose in ('webhooks', 'courier', 'outbound')),
     constraint retry_schedule_attempt_check check (attempt >= 1),
-    constraint retry_schedule_wait_check check (wait >= interval '0')
+    constraint retry_schedule_wait_check check (wait between interval '0' and interval '30 days')
 );
 insert into raw_ops.retry_schedule (purpose, attempt, wait) values
     ('webhooks', 1, '0'),

@@ -12,8 +12,10 @@ update raw_ops.orders as o
        total_shipping = coalesce(o.total_shipping, k.total_shipping),
        financial_status = coalesce(o.financial_status, k.financial_status),
        fulfillment_status = coalesce(o.fulfillment_status, k.fulfillment_status),
-       shipping_address = coalesce(o.shipping_address, k.shipping_address),
-       billing_address = coalesce(o.billing_address, k.billing_address),
+       shipping_address = case when o.shipping_address->>'address1' is null and k.shipping_address @> coalesce(jsonb_strip_nulls(o.shipping_address), '{}')
+            then k.shipping_address else o.shipping_address end,
+       billing_address = case when o.billing_address->>'address1' is null and k.billing_address @> coalesce(jsonb_strip_nulls(o.billing_address), '{}')
+            then k.billing_address else o.billing_address end,
        note = coalesce(o.note, k.note),
        tags = coalesce(o.tags, k.tags),
        ordered_at = coalesce(o.ordered_at, k.ordered_at),
@@ -34,8 +36,10 @@ update raw_ops.orders as o
         or (o.total_shipping is null and k.total_shipping is not null)
         or (o.financial_status is null and k.financial_status is not null)
         or (o.fulfillment_status is null and k.fulfillment_status is not null)
-        or (o.shipping_address is null and k.shipping_address is not null)
-        or (o.billing_address is null and k.billing_address is not null)
+        or (o.shipping_address->>'address1' is null and k.shipping_address <> coalesce(o.shipping_address, 'null')
+            and k.shipping_address @> coalesce(jsonb_strip_nulls(o.shipping_address), '{}'))
+        or (o.billing_address->>'address1' is null and k.billing_address <> coalesce(o.billing_address, 'null')
+            and k.billing_address @> coalesce(jsonb_strip_nulls(o.billing_address), '{}'))
         or (o.note is null and k.note is not null)
         or (o.tags is null and k.tags is not null)
         or (o.ordered_at is null and k.ordered_at is not null)

@@ -12,10 +12,10 @@ select k.order_id
         coalesce(k.total_price, o.total_price), coalesce(k.subtotal_price, o.subtotal_price),
         coalesce(k.total_tax, o.total_tax), coalesce(k.total_discounts, o.total_discounts),
         coalesce(k.total_shipping, o.total_shipping), coalesce(k.financial_status, o.financial_status),
-        coalesce(k.fulfillment_status, o.fulfillment_status), case when k.shipping_address->>'address1' is null and o.shipping_address is not null
-             then o.shipping_address || coalesce(jsonb_strip_nulls(k.shipping_address), '{}') else k.shipping_address end,
-        case when k.billing_address->>'address1' is null and o.billing_address is not null
-             then o.billing_address || coalesce(jsonb_strip_nulls(k.billing_address), '{}') else k.billing_address end, coalesce(k.note, o.note), coalesce(k.tags, o.tags),
+        coalesce(k.fulfillment_status, o.fulfillment_status), case when k.shipping_address->>'address1' is null and o.shipping_address @> coalesce(jsonb_strip_nulls(k.shipping_address), '{}')
+             then o.shipping_address else coalesce(k.shipping_address, o.shipping_address) end,
+        case when k.billing_address->>'address1' is null and o.billing_address @> coalesce(jsonb_strip_nulls(k.billing_address), '{}')
+             then o.billing_address else coalesce(k.billing_address, o.billing_address) end, coalesce(k.note, o.note), coalesce(k.tags, o.tags),
         coalesce(k.is_test, o.is_test), coalesce(k.ordered_at, o.ordered_at),
         coalesce(k.cancelled_at, o.cancelled_at), coalesce(k.cancel_reason, o.cancel_reason),
         coalesce(k.version, o.shopify_updated_at))

@@ -1,6 +1,6 @@
--- Always in the order of their ids, so that two drains wait for each other and never deadlock.
-select id, shopify_updated_at
+-- Always in the order of Shopify's ids, so that two drains wait for each other and never deadlock.
+select id
   from raw_ops.orders
- where id = any ($1)
- order by id
+ where shopify_order_id = any ($1)
+ order by shopify_order_id
    for no key update

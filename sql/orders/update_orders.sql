@@ -1,5 +1,5 @@
--- Those of the rowset `known_orders` that $1 names; absent values erase nothing. An address without its street is a
--- redacted one: it adds to a full address, and a full one replaces it.
+-- Those of the rowset `known_orders` that $1 names; absent values erase nothing. An address without its street that
+-- says nothing else than the known one is that one, redacted; any other replaces it.
 update raw_ops.orders as o
    set order_number = coalesce(k.order_number, o.order_number),
        order_name = coalesce(k.order_name, o.order_name),
@@ -13,10 +13,10 @@ update raw_ops.orders as o
        total_shipping = coalesce(k.total_shipping, o.total_shipping),
        financial_status = coalesce(k.financial_status, o.financial_status),
        fulfillment_status = coalesce(k.fulfillment_status, o.fulfillment_status),
-       shipping_address = case when k.shipping_address->>'address1' is null and o.shipping_address is not null
-             then o.shipping_address || coalesce(jsonb_strip_nulls(k.shipping_address), '{}') else k.shipping_address end,
-       billing_address = case when k.billing_address->>'address1' is null and o.billing_address is not null
-             then o.billing_address || coalesce(jsonb_strip_nulls(k.billing_address), '{}') else k.billing_address end,
+       shipping_address = case when k.shipping_address->>'address1' is null and o.shipping_address @> coalesce(jsonb_strip_nulls(k.shipping_address), '{}')
+             then o.shipping_address else coalesce(k.shipping_address, o.shipping_address) end,
+       billing_address = case when k.billing_address->>'address1' is null and o.billing_address @> coalesce(jsonb_strip_nulls(k.billing_address), '{}')
+             then o.billing_address else coalesce(k.billing_address, o.billing_address) end,
        note = coalesce(k.note, o.note),
        tags = coalesce(k.tags, o.tags),
        is_test = coalesce(k.is_test, o.is_test),

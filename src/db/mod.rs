@@ -6,6 +6,7 @@ pub mod jsonb;
 pub mod owner;
 pub mod rowset;
 pub mod schema;
+pub mod settings;
 pub mod statement;
 pub mod subtransaction;
 
@@ -35,9 +36,20 @@ pub fn clock() -> i64 {
 
 /// The role that started the session: who is behind a call, also inside SECURITY DEFINER.
 pub fn session_user() -> String {
-    // SAFETY: the session user exists as long as the session; noerr makes a vanished one null.
+    // SAFETY: reads the backend's session user.
+    role_name(unsafe { pg_sys::GetSessionUserId() })
+}
+
+/// The role whose rights are in force.
+pub fn current_user() -> String {
+    // SAFETY: reads the backend's user.
+    role_name(unsafe { pg_sys::GetUserId() })
+}
+
+fn role_name(role: pg_sys::Oid) -> String {
+    // SAFETY: a C string in the server's memory; noerr makes a vanished role null.
     unsafe {
-        let name = pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), true);
+        let name = pg_sys::GetUserNameFromId(role, true);
         if name.is_null() {
             return "unknown".into();
         }

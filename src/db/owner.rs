@@ -13,18 +13,27 @@ const LOCAL_USERID_CHANGE: i32 = 0x0001;
 /// # Errors
 /// [`crate::error::Error::NotSetUp`] when there is no inbox.
 pub fn as_table_owner<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let owner = super::schema::owner()?;
+    as_role(super::schema::owner()?, work)
+}
+
+fn as_role<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let mut caller = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: both calls only read and write the backend's user id; restored below, or by the rollback.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut context);
-        pg_sys::SetUserIdAndSecContext(owner, context | LOCAL_USERID_CHANGE);
+        pg_sys::SetUserIdAndSecContext(role, context | LOCAL_USERID_CHANGE);
     }
     let outcome = work();
     // SAFETY: as above.
     unsafe { pg_sys::SetUserIdAndSecContext(caller, context) };
     outcome
+}
+
+/// Runs `work`, a single look-up of ours, with the rights of the bootstrap superuser: what row security hides from the
+/// caller but a decision needs. Never runs anything of the caller's making.
+pub fn as_superuser<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    as_role(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), work)
 }
 
 /// For the rest of the current transaction, commit included, acts as the owner of the inbox. The worker's way: it

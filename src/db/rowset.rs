@@ -44,10 +44,6 @@ impl Rowset {
         self.rows == 0
     }
 
-    pub fn len(&self) -> usize {
-        self.rows
-    }
-
     /// Ends the row that the calls before have filled.
     pub fn end_row(&mut self) {
         debug_assert_eq!(self.values.len(), self.nulls.len());

@@ -7,8 +7,10 @@ use pgrx::pg_sys;
 use std::cell::Cell;
 
 thread_local! {
-    /// The inbox (by oid) that was found whole; another oid, after a re-creation, is looked at again.
+    /// The inbox (by oid) that was found whole. Forgotten whenever its definition changes: a trigger dropped, the
+    /// table made anew.
     static KNOWN_GOOD: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
+    static HEARS_OF_CHANGES: Cell<bool> = const { Cell::new(false) };
     static VERSION: Statement = const { Statement::new(
         "select max(version) from raw_ops.schema_migrations", &[]) };
     /// A restore creates these last, after every row is back; until then nobody may write beside it.
@@ -89,6 +91,18 @@ pub fn ensure_ready(session: &Session) -> Result<()> {
             next: "While a restore is running, wait for it. Otherwise run: SELECT raw_ops.setup();".into(),
         });
     }
+    if !HEARS_OF_CHANGES.replace(true) {
+        // SAFETY: registered once a backend; the callback only clears a cell.
+        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::from(0usize)) };
+    }
     KNOWN_GOOD.set(inbox);
     Ok(())
+}
+
+/// The server tells of a changed relation; InvalidOid stands for all of them.
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
+    if relation == pg_sys::InvalidOid || relation == KNOWN_GOOD.get() {
+        KNOWN_GOOD.set(pg_sys::InvalidOid);
+    }
 }

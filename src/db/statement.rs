@@ -1,11 +1,12 @@
 //! Prepared statements, kept for the life of the backend, and their rows.
 
+use super::settings::Temporarily;
 use super::{Jsonb, Session};
 use crate::error::{Error, Result};
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::Cell;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// One parameter.
 pub enum Value<'a> {
@@ -94,9 +95,8 @@ impl Session {
             if plan_stands {
                 return execute(statement, kept, values);
             }
-            // A plan is often made while the tables are empty or small, and kept while they grow. Statements here
-            // touch a few rows by key, whatever the table's size: plan them for large tables.
-            let planning = PlanForLargeTables::begin();
+            // A plan is often made while the tables are empty or small, and kept while they grow.
+            let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
             let plan = if kept.is_null() { statement.prepare()? } else { kept };
             let rows = execute(statement, plan, values);
             drop(planning);
@@ -135,43 +135,9 @@ fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_
     }
 }
 
-/// While it lives, sequential scans, hash and merge joins count as very expensive.
-struct PlanForLargeTables {
-    nest_level: i32,
-}
-
-impl PlanForLargeTables {
-    fn begin() -> Self {
-        // SAFETY: the documented way for a function to change settings for a while; an ERROR undoes it too.
-        unsafe {
-            let nest_level = pg_sys::NewGUCNestLevel();
-            for (name, value) in [
-                (c"enable_seqscan", c"off"),
-                (c"enable_hashjoin", c"off"),
-                (c"enable_mergejoin", c"off"),
-            ] {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
-            }
-            Self { nest_level }
-        }
-    }
-}
-
-impl Drop for PlanForLargeTables {
-    fn drop(&mut self) {
-        // SAFETY: the level begun above; on an ERROR the transaction's end has undone it and this does not run.
-        unsafe { pg_sys::AtEOXact_GUC(true, self.nest_level) };
-    }
-}
+/// Statements here touch a few rows by key, whatever the table's size.
+const PLAN_FOR_LARGE_TABLES: &[(&CStr, &CStr)] =
+    &[(c"enable_seqscan", c"off"), (c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off")];
 
 /// What a statement returned.
 pub struct Rows {

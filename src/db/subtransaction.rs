@@ -1,7 +1,7 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
 use crate::error::{Error, Result};
-use pgrx::PgTryBuilder;
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
 use std::panic::AssertUnwindSafe;
 
@@ -53,13 +53,26 @@ pub fn raise(error: Error) -> ! {
     unreachable!("an ERROR does not return")
 }
 
+/// What a raised error is to us.
 pub fn caught_error(caught: CaughtError) -> Error {
     let report = match &caught {
         CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
         CaughtError::RustPanic { ereport, .. } => ereport,
     };
-    Error::Database {
-        code: report.sql_error_code(),
-        message: report.message().to_owned(),
+    let (code, message) = (report.sql_error_code(), report.message());
+    if code == PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION {
+        // Rows are looked up before they are inserted: somebody else inserted the same ones in between.
+        let raced = |constraint: &&(&str, &'static str)| message.contains(constraint.0);
+        if let Some((_, what)) = LOOKED_UP_BEFORE.iter().find(raced) {
+            return Error::Raced(what);
+        }
     }
+    Error::Database { code, message: message.to_owned() }
 }
+
+const LOOKED_UP_BEFORE: &[(&str, &str)] = &[
+    ("\"orders_shopify_order_id_key\"", "the order"),
+    ("\"customers_shopify_customer_id_key\"", "the customer"),
+    ("\"customers_guest_email_key\"", "the guest"),
+    ("\"order_items_order_id_shopify_line_item_id_key\"", "the items"),
+];

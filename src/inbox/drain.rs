@@ -3,6 +3,7 @@
 use super::claim::{self, Claimed};
 use super::record::{self, Tally};
 use super::{process, status};
+use crate::db::settings::limit_lock_waits;
 use crate::db::{self, Session, schema};
 use crate::error::{Error, Result};
 use crate::orders::Applied;
@@ -21,6 +22,7 @@ pub fn pending(limit: i32) -> Result<Tally> {
 pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Vec<Claimed<'a>>>) -> Result<Tally> {
     db::session(|session| {
         schema::ensure_ready(session)?;
+        let _waits = limit_lock_waits();
         let started = Instant::now();
         let claims = claim(session)?;
         if claims.is_empty() {

@@ -22,6 +22,13 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// ORD's waits, for when somebody has emptied the table: a webhook is never given up without its retries.
+    const ORD: [Micros; 5] = [0, 60_000_000, 300_000_000, 900_000_000, 1_800_000_000];
+
+    fn of(waits: Vec<Micros>) -> Self {
+        Self { waits: if waits.is_empty() { Self::ORD.to_vec() } else { waits } }
+    }
+
     /// What follows the failure of attempt number `attempts_made` (1 is the first).
     pub fn after_failure(&self, attempts_made: i32) -> Next {
         let made = usize::try_from(attempts_made).unwrap_or(0);
@@ -40,7 +47,7 @@ thread_local! {
 /// The schedule for webhooks, as it stands now.
 pub fn webhook_schedule(session: &Session) -> Result<Schedule> {
     let waits = session.run(&WAITS, vec![])?.map(|row| row.int8(1).unwrap_or(0));
-    Ok(Schedule { waits })
+    Ok(Schedule::of(waits))
 }
 
 #[cfg(test)]
@@ -83,7 +90,8 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_schedule_gives_every_webhook_one_attempt() {
-        assert_eq!(Schedule { waits: vec![] }.after_failure(1), Next::DeadLetter);
+    fn an_emptied_schedule_falls_back_to_ords() {
+        assert_eq!(Schedule::of(vec![]).after_failure(1), Next::RetryAfter(MINUTE));
+        assert_eq!(Schedule::of(vec![0]).after_failure(1), Next::DeadLetter);
     }
 }

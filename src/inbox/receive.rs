@@ -90,11 +90,11 @@ type ReceiptRow = (
 #[pg_extern(volatile, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn receive_webhooks<'a>(
-    p_providers: Array<'a, &'a str>,
-    p_topics: Array<'a, &'a str>,
-    p_event_ids: Array<'a, &'a str>,
-    p_headers: JsonbArrayArgument<'a>,
-    p_bodies: Array<'a, &'a [u8]>,
+    p_providers: Option<Array<'a, &'a str>>,
+    p_topics: Option<Array<'a, &'a str>>,
+    p_event_ids: Option<Array<'a, &'a str>>,
+    p_headers: Option<JsonbArrayArgument<'a>>,
+    p_bodies: Option<Array<'a, &'a [u8]>>,
 ) -> Result<
     TableIterator<
         'static,
@@ -107,6 +107,11 @@ fn receive_webhooks<'a>(
     >,
     ErrorReport,
 > {
+    let (Some(p_providers), Some(p_topics), Some(p_event_ids), Some(p_headers), Some(p_bodies)) =
+        (p_providers, p_topics, p_event_ids, p_headers, p_bodies)
+    else {
+        return Err(Error::argument("receive_webhooks", "an array is null; pass arrays of equal length").into());
+    };
     let count = p_bodies.len();
     for (name, length) in [
         ("p_providers", p_providers.len()),

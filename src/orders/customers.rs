@@ -4,7 +4,7 @@ use super::lookup::{EmailMatch, Found};
 use super::{Id, Plan, PlanKind};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, ids};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::providers::shopify_order::Customer;
 use pgrx::pg_sys;
 use std::collections::{BTreeMap, HashMap};
@@ -22,7 +22,6 @@ const COLUMNS: &[Column] = &[
 ];
 
 thread_local! {
-    static INSERT: Statement = const { Statement::new(include_str!("../../sql/orders/insert_customers.sql"), &[]) };
     static UPDATE: Statement = const { Statement::new(include_str!("../../sql/orders/update_customers.sql"), &[]) };
 }
 
@@ -53,8 +52,9 @@ impl<'a> Record<'a> {
     }
 }
 
-/// Gives every plan its customer and writes what the payloads say about them.
-pub fn resolve(session: &Session, found: &Found, plans: &mut [Plan<'_, '_>]) -> Result<()> {
+/// Gives every plan its customer, and brings customers that are here up to what the payloads say about them. Returns
+/// the rowset `new_customers`: those to insert.
+pub fn resolve(session: &Session, found: &Found, plans: &mut [Plan<'_, '_>]) -> Result<Rowset> {
     let mut people = People::default();
     // Customers with an id come first: a guest of the same set may turn out to be one of them.
     for guests in [false, true] {
@@ -71,7 +71,12 @@ pub fn resolve(session: &Session, found: &Found, plans: &mut [Plan<'_, '_>]) -> 
             }
         }
     }
-    people.write(session)
+    let mut known = people.rowset(c"known_customers", false);
+    if !known.is_empty() {
+        known.register(session)?;
+        session.run(&UPDATE, vec![])?;
+    }
+    Ok(people.rowset(c"new_customers", true))
 }
 
 /// The people of one set, by row id (so that writes are always in the same order).
@@ -125,31 +130,15 @@ impl<'a> People<'a> {
         self.records.get(id).is_some_and(|record| record.is_new)
     }
 
-    fn write(&self, session: &Session) -> Result<()> {
-        let new = self.rowset(c"new_customers", true);
-        if let Some(mut new) = new {
-            new.register(session)?;
-            if session.run(&INSERT, vec![])?.affected() != new.len() {
-                return Err(Error::Raced("a customer"));
-            }
-        }
-        if let Some(mut known) = self.rowset(c"known_customers", false) {
-            known.register(session)?;
-            session.run(&UPDATE, vec![])?;
-        }
-        Ok(())
-    }
-
-    /// The records that are new, or those that are not; `None` when there are none.
-    fn rowset(&self, name: &'static CStr, is_new: bool) -> Option<Rowset> {
-        let mut records = self.records.iter().filter(|(_, record)| record.is_new == is_new).peekable();
-        records.peek()?;
+    /// The records that are new, or those that are not.
+    fn rowset(&self, name: &'static CStr, is_new: bool) -> Rowset {
+        let records = self.records.iter().filter(|(_, record)| record.is_new == is_new);
         let mut rows = Rowset::new(name, COLUMNS);
         for (id, Record { customer, version, .. }) in records {
             rows.uuid(*id).int8(customer.shopify_customer_id).text(customer.email);
             rows.text(customer.first_name).text(customer.last_name).text(customer.phone);
             rows.boolean(customer.accepts_marketing).timestamp(*version).end_row();
         }
-        Some(rows)
+        rows
     }
 }

@@ -37,6 +37,8 @@ pub struct Found {
 }
 
 thread_local! {
+    static LOCK: Statement = const { Statement::new(
+        include_str!("../../sql/orders/lock_orders.sql"), &[pg_sys::INT8ARRAYOID]) };
     static ORDERS: Statement = const { Statement::new(
         include_str!("../../sql/orders/find_orders.sql"), &[pg_sys::INT8ARRAYOID]) };
     static CUSTOMERS: Statement = const { Statement::new(
@@ -58,6 +60,24 @@ pub fn find_orders(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
         (row.int8(1).unwrap_or_default(), known)
     });
     Ok(Found { orders: rows.into_iter().collect(), ..Found::default() })
+}
+
+/// The same, once rows that may change are locked: what they say is then true until commit.
+pub fn lock_orders(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
+    let found = find_orders(session, changes)?;
+    let contested: Vec<i64> = changes
+        .iter()
+        .filter(|change| {
+            let known = found.orders.get(&change.order.shopify_order_id);
+            known.is_some_and(|known| known.payload_hash != Some(change.payload_hash))
+        })
+        .map(|change| change.order.shopify_order_id)
+        .collect();
+    if contested.is_empty() {
+        return Ok(found);
+    }
+    session.run(&LOCK, vec![Value::Int8Array(contested)])?;
+    find_orders(session, changes)
 }
 
 /// The buyers of these payloads.

@@ -86,8 +86,15 @@ impl Applied {
 /// error, raised ones included, also leaves the set half written: roll back.
 pub fn apply(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, Result<Applied>)>> {
     let mut outcomes = Vec::with_capacity(changes.len());
+    // Every lock on an order is taken here, at once and in order; later rounds look again, since a round may have
+    // inserted what the next one changes.
+    let mut found = Some(lookup::lock_orders(session, &changes)?);
     for round in rounds(changes) {
-        apply_round(session, round, &mut outcomes)?;
+        let found = match found.take() {
+            Some(found) => found,
+            None => lookup::find_orders(session, &round)?,
+        };
+        apply_round(session, found, round, &mut outcomes)?;
     }
     Ok(outcomes)
 }
@@ -128,10 +135,10 @@ enum PlanKind {
 
 fn apply_round(
     session: &Session,
+    mut found: lookup::Found,
     changes: Vec<Change<'_>>,
     outcomes: &mut Vec<(usize, Result<Applied>)>,
 ) -> Result<()> {
-    let mut found = lookup::find_orders(session, &changes)?;
     let mut plans = Vec::with_capacity(changes.len());
     for change in &changes {
         let new = Plan { change, kind: PlanKind::New, order_id: [0; 16], customer_id: None };
@@ -157,11 +164,11 @@ fn apply_round(
         return Ok(());
     }
     lookup::find_buyers(session, &mut found, plans.iter().map(|plan| plan.change))?;
-    customers::resolve(session, &found, &mut plans)?;
+    let new_customers = customers::resolve(session, &found, &mut plans)?;
 
     let of = |kind| plans.iter().filter(|plan| plan.kind == kind).collect::<Vec<_>>();
     let mut done = Vec::with_capacity(plans.len());
-    done.extend(write::insert_new(session, &of(PlanKind::New))?);
+    done.extend(write::insert_new(session, new_customers, &of(PlanKind::New))?);
     done.extend(write::update_known(session, &of(PlanKind::Known))?);
     done.extend(write::fill_gaps(session, &of(PlanKind::Older))?);
     outcomes.extend(done.into_iter().map(|(plan, outcome)| (plan.change.index, Ok(applied(plan, outcome)))));

@@ -1,11 +1,11 @@
 //! Writing orders and items: inserts for what is new, and for what is known only where something differs.
 
-use super::{Id, Outcome, Plan, PlanKind, is_stale};
+use super::{Id, Outcome, Plan, PlanKind};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, Value, ids};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use pgrx::pg_sys;
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::ffi::CStr;
 
 const ORDER_COLUMNS: &[Column] = &[
@@ -54,11 +54,8 @@ const ITEM_COLUMNS: &[Column] = &[
 ];
 
 thread_local! {
-    static INSERT_ORDERS: Statement = const { Statement::new(include_str!("../../sql/orders/insert_orders.sql"), &[]) };
-    static INSERT_ITEMS: Statement = const { Statement::new(include_str!("../../sql/orders/insert_items.sql"), &[]) };
+    static INSERT_NEW: Statement = const { Statement::new(include_str!("../../sql/orders/insert_new.sql"), &[]) };
     static FIND_CHANGED: Statement = const { Statement::new(include_str!("../../sql/orders/find_changed.sql"), &[]) };
-    static LOCK_ORDERS: Statement = const { Statement::new(
-        include_str!("../../sql/orders/lock_orders.sql"), &[pg_sys::UUIDARRAYOID]) };
     static UPDATE_ORDERS: Statement = const { Statement::new(
         include_str!("../../sql/orders/update_orders.sql"), &[pg_sys::UUIDARRAYOID]) };
     static MERGE_ITEMS: Statement = const { Statement::new(
@@ -78,23 +75,20 @@ fn rowsets(plans: &[&Plan<'_, '_>], orders: &'static CStr, items: &'static CStr)
     (orders, items)
 }
 
-/// Inserts orders nobody here knew, and their items.
-///
-/// # Errors
-/// [`Error::Raced`] when somebody else inserted one of them meanwhile.
-pub fn insert_new<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -> Result<Done<'p, 'c, 'a>> {
-    if plans.is_empty() {
+/// Inserts customers and orders nobody here knew, and their items.
+pub fn insert_new<'p, 'c, 'a>(
+    session: &Session,
+    mut customers: Rowset,
+    plans: &[&'p Plan<'c, 'a>],
+) -> Result<Done<'p, 'c, 'a>> {
+    if plans.is_empty() && customers.is_empty() {
         return Ok(Vec::new());
     }
     let (mut orders, mut items) = rowsets(plans, c"new_orders", c"new_items");
+    customers.register(session)?;
     orders.register(session)?;
-    if session.run(&INSERT_ORDERS, vec![])?.affected() != plans.len() {
-        return Err(Error::Raced("an order"));
-    }
-    if !items.is_empty() {
-        items.register(session)?;
-        session.run(&INSERT_ITEMS, vec![])?;
-    }
+    items.register(session)?;
+    session.run(&INSERT_NEW, vec![])?;
     Ok(plans.iter().map(|plan| (*plan, Outcome::Created)).collect())
 }
 
@@ -113,7 +107,7 @@ pub fn fill_gaps<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -> R
     Ok(plans.iter().map(|plan| (*plan, Outcome::Stale)).collect())
 }
 
-/// Brings known orders up to their payloads.
+/// Brings known orders up to their payloads. Their rows are locked already.
 pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -> Result<Done<'p, 'c, 'a>> {
     if plans.is_empty() {
         return Ok(Vec::new());
@@ -122,34 +116,17 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
     orders.register(session)?;
     items.register(session)?;
 
-    let changed = session
-        .run(&FIND_CHANGED, vec![])?
-        .map(|row| row.uuid(1).unwrap_or_default());
-    // Whoever wrote between our look and our lock has the last word if their payload is the newer.
-    let locked: HashMap<Id, Option<i64>> = match changed.is_empty() {
-        true => HashMap::new(),
-        false => session
-            .run(&LOCK_ORDERS, vec![Value::UuidArray(changed)])?
-            .map(|row| (row.uuid(1).unwrap_or_default(), row.timestamp(2)))
-            .into_iter()
-            .collect(),
-    };
-    let outcome = |plan: &Plan<'_, '_>| match locked.get(&plan.order_id) {
-        None => Outcome::Unchanged,
-        Some(version) if is_stale(plan.change, *version) => Outcome::Stale,
-        Some(_) => Outcome::Updated,
-    };
-    let outcomes: Vec<_> = plans.iter().map(|plan| (*plan, outcome(plan))).collect();
-    let fresh: Vec<Id> = outcomes
-        .iter()
-        .filter(|(_, outcome)| *outcome == Outcome::Updated)
-        .map(|(plan, _)| plan.order_id)
-        .collect();
-    if !fresh.is_empty() {
-        session.run(&UPDATE_ORDERS, vec![Value::UuidArray(fresh.clone())])?;
-        session.run(&MERGE_ITEMS, vec![Value::UuidArray(fresh)])?;
+    let changed = session.run(&FIND_CHANGED, vec![])?.map(|row| row.uuid(1).unwrap_or_default());
+    if !changed.is_empty() {
+        session.run(&UPDATE_ORDERS, vec![Value::UuidArray(changed.clone())])?;
+        session.run(&MERGE_ITEMS, vec![Value::UuidArray(changed.clone())])?;
     }
-    Ok(outcomes)
+    let changed: HashSet<Id> = changed.into_iter().collect();
+    let outcome = |plan: &Plan<'_, '_>| match changed.contains(&plan.order_id) {
+        true => Outcome::Updated,
+        false => Outcome::Unchanged,
+    };
+    Ok(plans.iter().map(|plan| (*plan, outcome(plan))).collect())
 }
 
 fn push(plan: &Plan<'_, '_>, orders: &mut Rowset, items: &mut Rowset) {

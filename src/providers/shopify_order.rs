@@ -72,9 +72,9 @@ pub struct Item<'a> {
 pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Order<'a, J>> {
     let order = Field::root("order", payload).object()?;
     let id = order.member("id");
-    let email = match order.member("email").text()? {
+    let email = match order.member("email").trimmed()? {
         Some(email) => Some(email),
-        None => order.member("contact_email").text()?,
+        None => order.member("contact_email").trimmed()?,
     };
     Ok(Order {
         shopify_order_id: id.required(id.id()?)?,
@@ -134,7 +134,7 @@ fn customer<'a, J: Json<'a>>(order: &Field<'_, J>, order_email: Option<&'a str>)
         None => field.member("accepts_marketing").boolean()?,
     };
     let shopify_customer_id = field.member("id").id()?;
-    let own_email = field.member("email").text()?;
+    let own_email = field.member("email").trimmed()?;
     Ok(Customer {
         shopify_customer_id,
         // A known customer's own address is theirs; the order's may be somebody else's (a gift).

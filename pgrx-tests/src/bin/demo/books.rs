@@ -1,10 +1,8 @@
 //! What is in the database after the wave, as tables; and whether it is what the payloads say.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use anyhow::Result;
-use raw_ops_e2e::wait_until;
 use tokio_postgres::{Client, Row};
 
 use crate::checks::Checks;
@@ -22,6 +20,11 @@ const CURRENCIES: &str = "SELECT currency, count(*), sum(items)::int8, sum(total
        FROM raw_ops.orders AS o
        JOIN LATERAL (SELECT count(*) AS items FROM raw_ops.order_items AS i WHERE i.order_id = o.id) AS n ON true
       GROUP BY currency ORDER BY currency";
+const BUYERS: &str = "SELECT CASE WHEN c.id IS NULL THEN 'nobody known'
+                 WHEN c.shopify_customer_id IS NULL THEN 'guests, by e-mail address'
+                 ELSE 'customers, by Shopify''s id' END,
+            count(DISTINCT c.id), count(DISTINCT o.id)
+       FROM raw_ops.orders AS o FULL JOIN raw_ops.customers AS c ON c.id = o.customer_id GROUP BY 1 ORDER BY 2 DESC";
 const SAMPLES: &str =
     "SELECT DISTINCT ON (o.currency) o.order_name, to_char(o.ordered_at, 'YYYY-MM-DD HH24:MI'),
             concat_ws(' ', c.first_name, c.last_name),
@@ -57,17 +60,33 @@ pub async fn show(screen: &Screen, client: &Client) -> Result<()> {
     screen.table(&inbox);
     screen.say("What became of it, raw_ops.orders and raw_ops.order_items:");
     let mut currencies = Table::new(&["currency", ">orders", ">items", ">sum of total_price"]);
+    let (mut orders, mut items) = (0, 0);
     for row in client.query(CURRENCIES, &[]).await? {
-        let total: Option<String> = row.get(3);
+        let (currency, total): (Option<String>, Option<String>) = (row.get(0), row.get(3));
+        let (some_orders, some_items): (i64, i64) = (row.get(1), row.get(2));
+        orders += some_orders;
+        items += some_items;
         currencies.row([
-            row.get::<_, Option<String>>(0).unwrap_or_default(),
-            grouped(row.get::<_, i64>(1)),
-            grouped(row.get::<_, i64>(2)),
+            currency.unwrap_or_default(),
+            grouped(some_orders),
+            grouped(some_items),
             grouped(total.unwrap_or_default()),
         ]);
     }
+    currencies.rule();
+    currencies.row(["all".to_owned(), grouped(orders), grouped(items)]);
     screen.table(&currencies);
-    screen.say("One order of each currency, with raw_ops.customers:");
+    screen.say("Who bought, raw_ops.customers:");
+    let mut buyers = Table::new(&["buyers", ">rows", ">orders"]);
+    for row in client.query(BUYERS, &[]).await? {
+        buyers.row([
+            row.get(0),
+            grouped(row.get::<_, i64>(1)),
+            grouped(row.get::<_, i64>(2)),
+        ]);
+    }
+    screen.table(&buyers);
+    screen.say("One order of each currency (the #9999 are test orders that Shopify itself sends):");
     let heads = [
         "order",
         "ordered (UTC)",
@@ -82,12 +101,14 @@ pub async fn show(screen: &Screen, client: &Client) -> Result<()> {
         samples.row(sample(&row));
     }
     screen.table(&samples);
-    let latency: Vec<f64> = client.query_one(LATENCY, &[]).await?.get(0);
-    screen.say(&format!(
-        "From stored to order, the queue of the wave included: {} (p50), {} (p95).",
-        milliseconds(latency[0]),
-        milliseconds(latency[1])
-    ));
+    let latency: Option<Vec<f64>> = client.query_one(LATENCY, &[]).await?.get(0);
+    if let Some([half, most]) = latency.as_deref() {
+        screen.say(&format!(
+            "From stored to order (processed_at - received_at), waiting in line included: p50 {}, p95 {}.",
+            milliseconds(*half),
+            milliseconds(*most)
+        ));
+    }
     Ok(())
 }
 
@@ -131,7 +152,7 @@ async fn check_inbox(checks: &mut Checks, client: &Client, plan: &Plan, sent: &S
     );
     let repeats = number(
         client,
-        "SELECT sum(duplicate_count)::int8 FROM raw_ops.webhook_inbox",
+        "SELECT coalesce(sum(duplicate_count), 0)::int8 FROM raw_ops.webhook_inbox",
     )
     .await?;
     let again = plan
@@ -140,12 +161,12 @@ async fn check_inbox(checks: &mut Checks, client: &Client, plan: &Plan, sent: &S
         .filter(|webhook| webhook.kind == Kind::Again)
         .count();
     checks.count(
-        "duplicates were told so by the shim",
+        "deliveries sent twice were answered as known already",
         again,
         i64::try_from(sent.duplicates())?,
     );
     checks.count(
-        "duplicates were counted in the inbox, and not processed again",
+        "they are counted in the inbox, and no row of their own",
         again,
         repeats,
     );
@@ -159,15 +180,15 @@ async fn check_inbox(checks: &mut Checks, client: &Client, plan: &Plan, sent: &S
     let fates = [
         ("every order webhook is processed", Fate::Success),
         (
-            "every body that is no order failed as malformed_payload",
+            "every body that is no order waits, as malformed_payload",
             Fate::Failed("malformed_payload"),
         ),
         (
-            "the draft order failed as unknown_topic: it is no order",
+            "a draft order is not taken for an order: unknown_topic",
             Fate::Failed("unknown_topic"),
         ),
         (
-            "the early cancellation failed as missing_reference",
+            "the early cancellation waits, as missing_reference",
             Fate::Failed("missing_reference"),
         ),
     ];
@@ -196,7 +217,11 @@ async fn check_refused(checks: &mut Checks, client: &Client, plan: &Plan) -> Res
     let query = "SELECT (SELECT count(*) FROM raw_ops.webhook_inbox WHERE event_id = ANY ($1))
                       + (SELECT count(*) FROM raw_ops.orders WHERE shopify_order_id = ANY ($2))";
     let traces = client.query_one(query, &[&refused, &plan.forged]).await?.get(0);
-    checks.count("the refused ones left nothing in inbox and orders", 0, traces);
+    checks.count(
+        "what was refused left nothing behind, neither webhook nor order",
+        0,
+        traces,
+    );
     Ok(())
 }
 
@@ -224,7 +249,11 @@ async fn check_bodies(checks: &mut Checks, client: &Client, plan: &Plan) -> Resu
         };
         kept += i64::from(same);
     }
-    checks.count("their bodies are kept as they came", malformed.len(), kept);
+    checks.count(
+        "bodies that are no order are kept as they came",
+        malformed.len(),
+        kept,
+    );
     Ok(())
 }
 
@@ -266,7 +295,7 @@ async fn check_customers(checks: &mut Checks, client: &Client, truth: &Truth) ->
             "SELECT count(*) FROM raw_ops.customers WHERE shopify_customer_id IS NULL",
         ),
         (
-            "orders of which nobody is known",
+            "orders whose buyer nobody knows",
             truth.without_buyer(),
             "SELECT count(*) FROM raw_ops.orders WHERE customer_id IS NULL",
         ),
@@ -286,7 +315,7 @@ pub async fn check_each_order(checks: &mut Checks, client: &Client, truth: &Trut
         let found = Order {
             version: row.get(1),
             currency: row.get::<_, Option<String>>(2).unwrap_or_default(),
-            total: Decimal::parse(&row.get::<_, Option<String>>(3).unwrap_or_default())?,
+            total: Decimal::parse(&row.get::<_, Option<&str>>(3).unwrap_or("0"))?,
             items: usize::try_from(row.get::<_, i64>(4))?,
             cancelled: row.get(5),
             has_buyer: row.get(6),
@@ -314,16 +343,4 @@ async fn check_changes(checks: &mut Checks, client: &Client, plan: &Plan) -> Res
         newest,
     );
     Ok(())
-}
-
-/// Waits until an order is here.
-pub async fn wait_for_order(client: &Client, id: i64, limit: Duration) -> Result<()> {
-    wait_until(limit, "the order to be there", async || {
-        let query = "SELECT FROM raw_ops.orders WHERE shopify_order_id = $1";
-        client
-            .query_opt(query, &[&id])
-            .await
-            .is_ok_and(|row| row.is_some())
-    })
-    .await
 }

@@ -49,6 +49,7 @@ async fn main() -> ExitCode {
         "raw_ops: signed webhooks become orders inside PostgreSQL",
     ));
     screen.heading("1  Starting a private PostgreSQL and the shim");
+    screen.say("Some seconds: initdb, CREATE EXTENSION, raw_ops.setup(), the jobs of pg_cron, the shim.");
     // Not broken off in the middle: half a start is harder to clear away than a whole one, and it is a matter of seconds.
     let stack = match Stack::start(StackOptions::default()).await {
         Ok(stack) => stack,
@@ -101,7 +102,7 @@ async fn run(screen: Screen, checks: &mut Checks, stack: &Stack, took: Duration)
     screen.heading("5  A webhook that comes right by itself: the cancellation that overtook its order");
     retries::cancellation(&screen, checks, &client, &mut plan).await?;
 
-    screen.heading("6  A webhook that never will: the price is \"abc\"");
+    screen.heading("6  A webhook that never comes right: the price is \"abc\"");
     retries::dead_letter(&screen, checks, &client, &sender).await?;
 
     screen.heading("7  One more order, and nobody calls anything");
@@ -175,7 +176,7 @@ async fn alone(
         &found,
     );
     screen.say(
-        "A worker inside PostgreSQL sleeps until an insert commits. pg_cron looks once a minute as well.",
+        "A worker inside PostgreSQL wakes when a webhook is committed; pg_cron looks once a minute, too.",
     );
     Ok(())
 }
@@ -214,8 +215,9 @@ async fn stop(screen: Screen, checks: &mut Checks, mut stack: Stack) -> Result<(
     );
     checks.holds(what, right && running == 0, "nothing running", &found);
     if !kept {
-        screen
-            .say("RAW_OPS_KEEP=1 make demo keeps the directory; make up starts a stack that keeps running.");
+        screen.say(
+            "RAW_OPS_KEEP=1 make demo keeps the directory; make up starts the same and leaves it running.",
+        );
     }
     Ok(())
 }

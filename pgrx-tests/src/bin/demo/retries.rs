@@ -10,12 +10,12 @@ use tokio_postgres::{Client, Row};
 
 use crate::checks::Checks;
 use crate::plan::{Plan, priced_abc};
-use crate::screen::{Screen, Style};
+use crate::screen::Screen;
 use crate::table::Table;
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// More than the schedule has.
-const MOST_ATTEMPTS: i32 = 10;
+const MOST_ATTEMPTS: usize = 10;
 const NOTE: &str = "Price typed as \"abc\"; corrected in the shop, which sent the order again";
 
 const ATTEMPT: &str =
@@ -48,37 +48,36 @@ impl Attempt {
         }
     }
 
-    fn row(&self) -> [String; 5] {
+    fn failed(&self) -> bool {
+        self.status != "success"
+    }
+
+    fn row(&self) -> [String; 4] {
         let next = match (self.wait, &self.due) {
-            (Some(wait), Some(due)) => format!("{:.0} min ({due})", wait / 60.0),
+            (Some(wait), Some(due)) => format!("in {:.0} min, {due} UTC", wait / 60.0),
             _ => "none".to_owned(),
         };
-        let (category, error) = match self.status.as_str() {
-            // The row keeps the last error for the record; this attempt had none.
-            "success" => (String::new(), String::new()),
-            _ => (self.category.clone(), self.error.clone()),
+        // The row keeps its last error for the record; a success had none.
+        let category = if self.failed() {
+            self.category.clone()
+        } else {
+            String::new()
         };
-        [
-            self.number.to_string(),
-            self.status.clone(),
-            next,
-            category,
-            error,
-        ]
+        [self.number.to_string(), self.status.clone(), category, next]
     }
 }
 
 /// Follows a webhook through its attempts, moving its clock, until it is tried no more.
 async fn walk(client: &Client, event_id: &str) -> Result<Vec<Attempt>> {
     let mut attempts: Vec<Attempt> = Vec::new();
-    while attempts.len() < MOST_ATTEMPTS as usize {
+    while attempts.len() < MOST_ATTEMPTS {
         let made = attempts.last().map_or(0, |attempt| attempt.number);
         let what = format!("attempt {} at webhook {event_id}", made + 1);
         let attempt = wait_for(LIMIT, &what, async || {
             let row = client.query_opt(ATTEMPT, &[&event_id, &(made + 1)]).await;
-            row.ok().flatten().map(|row| Attempt::of(&row))
+            row.map(|row| row.map(|row| Attempt::of(&row))).transpose()
         })
-        .await?;
+        .await??;
         let over = !matches!(attempt.status.as_str(), "failed" | "retrying");
         attempts.push(attempt);
         if over {
@@ -93,18 +92,23 @@ async fn walk(client: &Client, event_id: &str) -> Result<Vec<Attempt>> {
     Ok(attempts)
 }
 
+/// The attempts, and below them their errors; one that repeats stands once.
 fn show(screen: &Screen, attempts: &[Attempt]) {
-    let mut table = Table::new(&[
-        ">attempt",
-        "status",
-        "next attempt in",
-        "error_category",
-        "last_error",
-    ]);
+    let mut table = Table::new(&[">attempt", "status", "error_category", "next attempt"]);
     for attempt in attempts {
         table.row(attempt.row());
     }
     screen.table(&table);
+    let failed: Vec<&Attempt> = attempts.iter().filter(|attempt| attempt.failed()).collect();
+    for same in failed.chunk_by(|one, other| one.error == other.error) {
+        let (first, last) = (same[0], same[same.len() - 1]);
+        let name = match same.len() {
+            1 => format!("error {}", first.number),
+            _ => format!("errors {}-{}", first.number, last.number),
+        };
+        screen.pair(&name, &first.error);
+    }
+    screen.line("");
 }
 
 /// The cancellation that came before its order.
@@ -208,14 +212,17 @@ async fn settle_by_update(screen: &Screen, checks: &mut Checks, client: &Client,
         None => screen.say("(no error)"),
     }
     screen.line("");
-    let hint = said
-        .and_then(|error| error.hint())
-        .unwrap_or("no error, or no hint");
+    let hint = said.and_then(|error| error.hint()).unwrap_or("no hint");
+    let query = "SELECT processing_status FROM raw_ops.webhook_inbox WHERE id = $1::text::uuid";
+    let status: String = client.query_one(query, &[&id]).await?.get(0);
     checks.holds(
         "the database refuses, and its hint names the function to use",
-        hint.contains("fn_resolve_webhook_manually_v1"),
-        "a hint with fn_resolve_webhook_manually_v1",
-        if said.is_some() { "" } else { hint },
+        status == "dlq" && hint.contains("fn_resolve_webhook_manually_v1"),
+        "still dlq, and a hint with fn_resolve_webhook_manually_v1",
+        &match status.as_str() {
+            "dlq" if hint.contains("fn_resolve_webhook_manually_v1") => "still dlq".to_owned(),
+            status => format!("{status}; {hint}"),
+        },
     );
     Ok(())
 }
@@ -223,14 +230,14 @@ async fn settle_by_update(screen: &Screen, checks: &mut Checks, client: &Client,
 /// The way with a note and a trail.
 async fn settle_properly(screen: &Screen, checks: &mut Checks, client: &Client, id: &str) -> Result<()> {
     screen.line("");
-    screen.say("The way it names:");
+    screen.say("As the hint says:");
     screen.line("");
     screen.sql(&format!(
         "SELECT raw_ops.fn_resolve_webhook_manually_v1('{id}',\n       '{NOTE}');"
     ));
-    let call = "SELECT raw_ops.fn_resolve_webhook_manually_v1($1::text::uuid, $2)";
-    let answer: Value = client.query_one(call, &[&id, &NOTE]).await?.get(0);
-    screen.line(&screen.paint(Style::Dim, &shortly(&answer)));
+    let call = "SELECT raw_ops.fn_resolve_webhook_manually_v1($1::text::uuid, $2)::text";
+    let answer: String = client.query_one(call, &[&id, &NOTE]).await?.get(0);
+    screen.say(&answer);
     let audit = "SELECT to_char(created_at, 'HH24:MI:SS'), message, event_payload
                    FROM raw_ops.ops_events WHERE kind = 'AUDIT' AND entity_id = $1::text::uuid";
     let rows = client.query(audit, &[&id]).await?;
@@ -267,14 +274,4 @@ async fn settle_properly(screen: &Screen, checks: &mut Checks, client: &Client, 
         .count();
     checks.count("with one audit row, which has the note", 1, i64::try_from(noted)?);
     Ok(())
-}
-
-/// An answer on lines that fit.
-fn shortly(answer: &Value) -> String {
-    let members = answer.as_object().into_iter().flatten();
-    let members: Vec<String> = members
-        .filter(|(name, _)| *name != "webhook_id")
-        .map(|(name, value)| format!("\"{name}\": {value}"))
-        .collect();
-    format!("  {{{}, …}}", members.join(", "))
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use raw_ops_e2e::shopify::{Outcome, Sender};
-use raw_ops_e2e::wait_until;
+use raw_ops_e2e::wait_for;
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
@@ -18,7 +18,7 @@ use crate::table::Table;
 /// Connections of the wave.
 const CONNECTIONS: usize = 32;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// A webhook's kind and fate, and its answer.
 pub struct Answer {
@@ -53,12 +53,23 @@ pub struct Sent {
 /// Sends everything; returns when it is answered and what was stored is processed.
 pub async fn send(screen: &Screen, sender: &Sender, client: &Client, plan: &Plan) -> Result<Sent> {
     let early = sender.send(&plan.early.delivery).await;
-    wait_until(LIMIT, "the first attempt at the cancellation", async || {
-        let tried = "SELECT FROM raw_ops.webhook_inbox WHERE event_id = $1 AND attempts >= 1";
-        let row = client.query_opt(tried, &[&plan.early.id()]).await;
-        row.is_ok_and(|row| row.is_some())
-    })
-    .await?;
+    if !early.accepted() {
+        bail!(
+            "the first webhook was not taken: {:?} {}",
+            early.status,
+            early.body
+        );
+    }
+    let tried = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE attempts >= 1";
+    wait_for(
+        LIMIT,
+        "the first attempt at the first webhook",
+        async || match number(client, tried).await {
+            Ok(0) => None,
+            tried => Some(tried),
+        },
+    )
+    .await??;
     let started = Instant::now();
     let mut answers = send_wave(screen, sender, client, &plan.wave).await?;
     let took = started.elapsed();
@@ -110,33 +121,31 @@ async fn send_wave(
             }
         }
     }
+    let all = grouped(wave.len());
+    progress.show(wave.len(), wave.len(), &format!("{all} of {all} sent"));
     Ok(answers)
 }
 
 /// Waits until nothing in the inbox is pending.
 async fn drain(screen: &Screen, client: &Client) -> Result<()> {
-    let mut progress = screen.progress();
-    let started = Instant::now();
-    let mut most = 1;
-    wait_until(LIMIT, "the inbox to be drained", async || {
-        let Ok(left) = number(
-            client,
-            "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'",
-        )
-        .await
-        else {
-            return false;
+    let pending = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'";
+    let (mut progress, started, mut most) = (screen.progress(), Instant::now(), 1);
+    wait_for(LIMIT, "the inbox to be drained", async || {
+        let left = match number(client, pending).await {
+            Ok(0) => return Some(Ok(())),
+            Ok(left) => usize::try_from(left).unwrap_or(usize::MAX),
+            // A server that is gone does not come back here.
+            Err(error) => return Some(Err(error)),
         };
         most = most.max(left);
         // A wait that nobody notices needs no words.
-        if left > 0 && started.elapsed() > LOOK_EVERY {
-            let done = usize::try_from(most - left).unwrap_or(0);
+        if started.elapsed() > LOOK_EVERY {
             let text = format!("all sent; {} still in the inbox", grouped(left));
-            progress.show(done, usize::try_from(most).unwrap_or(1), &text);
+            progress.show(most - left, most, &text);
         }
-        left == 0
+        None
     })
-    .await
+    .await?
 }
 
 /// One number from the database.
@@ -150,7 +159,7 @@ impl Sent {
         let mut table = Table::new(&["what", ">sent", ">stored", ">known already", ">refused"]);
         let rows: [(&str, Kind, Kind); 6] = [
             ("generated orders, some sent twice", Kind::Generated, Kind::Again),
-            ("real payloads of Shopify's", Kind::Real, Kind::Real),
+            ("real payloads of Shopify", Kind::Real, Kind::Real),
             ("changes, the newer one first", Kind::Change, Kind::Change),
             ("a cancellation before its order", Kind::Early, Kind::Early),
             ("bodies that are no order", Kind::Malformed, Kind::Malformed),
@@ -175,15 +184,14 @@ impl Sent {
             milliseconds(latencies[(latencies.len() * percent / 100).min(latencies.len() - 1)])
         };
         screen.say(&format!(
-            "{} of them over {CONNECTIONS} connections in {:.2} s: {} requests a second; \
-             answers after {} (p50), {} (p95).",
+            "{} of them at once over {CONNECTIONS} connections: {:.2} s, {} a second; answer p50 {}, p95 {}.",
             grouped(self.wave),
             self.took.as_secs_f64(),
             grouped(format_args!("{:.0}", self.wave as f64 / self.took.as_secs_f64())),
             at(50),
             at(95),
         ));
-        screen.say("A 200 means that the webhook is committed and flushed to disk.");
+        screen.say("Stored means: committed and flushed to disk before the shim said 200.");
     }
 
     fn row(&self, label: &str, which: impl Fn(&Answer) -> bool) -> [String; 5] {

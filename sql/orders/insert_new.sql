@@ -1,0 +1,25 @@
+-- What nobody here knew: rowsets `new_customers`, `new_orders`, `new_items`. One statement, since starting one costs
+-- as much as a row or two. A row that somebody else inserted meanwhile is a unique violation: look again.
+with customers as (
+    insert into raw_ops.customers
+           (id, shopify_customer_id, email, first_name, last_name, phone, accepts_marketing, shopify_updated_at)
+    select id, shopify_customer_id, email, first_name, last_name, phone, accepts_marketing, version
+      from new_customers
+), orders as (
+    insert into raw_ops.orders
+           (id, shopify_order_id, order_number, order_name, customer_id, email, currency, total_price, subtotal_price,
+            total_tax, total_discounts, total_shipping, financial_status, fulfillment_status, shipping_address,
+            billing_address, note, tags, is_test, ordered_at, cancelled_at, cancel_reason, shopify_updated_at,
+            payload_hash)
+    select order_id, shopify_order_id, order_number, order_name, customer_id, email, currency, total_price,
+           subtotal_price, total_tax, total_discounts, total_shipping, financial_status, fulfillment_status,
+           shipping_address, billing_address, note, tags, coalesce(is_test, false), ordered_at, cancelled_at,
+           cancel_reason, version, payload_hash
+      from new_orders
+)
+insert into raw_ops.order_items
+       (id, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
+        quantity, current_quantity, price, total_discount, gift_card)
+select id, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
+       quantity, current_quantity, price, total_discount, gift_card
+  from new_items

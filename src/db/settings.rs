@@ -1,0 +1,50 @@
+//! Settings changed for a while.
+
+use pgrx::pg_sys;
+use std::ffi::CStr;
+
+/// While it lives, the settings it was given are in force; then, or after an ERROR, what was before.
+pub struct Temporarily {
+    nest_level: i32,
+}
+
+impl Temporarily {
+    /// Only settings any user may change.
+    pub fn set(settings: &[(&CStr, &CStr)]) -> Self {
+        // SAFETY: the documented way for a function to change settings for a while.
+        unsafe {
+            let nest_level = pg_sys::NewGUCNestLevel();
+            for (name, value) in settings {
+                pg_sys::set_config_option(
+                    name.as_ptr(),
+                    value.as_ptr(),
+                    pg_sys::GucContext::PGC_USERSET,
+                    pg_sys::GucSource::PGC_S_SESSION,
+                    pg_sys::GucAction::GUC_ACTION_SAVE,
+                    true,
+                    0,
+                    false,
+                );
+            }
+            Self { nest_level }
+        }
+    }
+}
+
+impl Drop for Temporarily {
+    fn drop(&mut self) {
+        // After an ERROR the end of the (sub-)transaction undoes the level; then it is not ours to end.
+        if !std::thread::panicking() {
+            // SAFETY: the level begun in `set`.
+            unsafe { pg_sys::AtEOXact_GUC(true, self.nest_level) };
+        }
+    }
+}
+
+/// How long a drain waits for a row somebody else holds, unless the caller has a limit of their own: long enough for
+/// another drain to commit, short enough that one forgotten transaction does not hold up the shop.
+pub fn limit_lock_waits() -> Option<Temporarily> {
+    // SAFETY: reads an integer setting.
+    let has_own_limit = unsafe { pg_sys::LockTimeout } > 0;
+    (!has_own_limit).then(|| Temporarily::set(&[(c"lock_timeout", c"500ms")]))
+}
