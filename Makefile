@@ -4,7 +4,7 @@
 SHELL := /bin/sh
 RUN := cargo run --quiet --release -p raw_ops_e2e --bin
 .DEFAULT_GOAL := help
-.PHONY: help setup build install demo test up down bench package fmt lint
+.PHONY: help setup build install demo test up down bench package schema fmt lint
 
 help: ## Print these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
@@ -41,12 +41,15 @@ bench: ## Measure, as ratios side by side
 package: ## Make a .deb and a tarball
 	@echo 'error: packaging is not built yet' >&2; echo 'next:  make install' >&2; exit 1
 
+schema: build ## Write the generated install script anew (after changing SQL functions)
+	@pgrx-tests/schema.sh
+
 fmt: ## Format the code
 	@cargo fmt --all
 
 lint: setup ## Check format and lints
 	@cargo fmt --all --check
-	@cargo clippy --workspace --all-targets -- -D warnings
+	@PGRX_PG_CONFIG_PATH="$$(pgrx-tests/setup.sh --pg-config)" cargo clippy --workspace --all-targets -- -D warnings
 
 needs = if [ ! -f pgrx-tests/src/bin/$(1).rs ] && [ ! -d pgrx-tests/src/bin/$(1) ]; then echo 'error: the $(1) is not built yet' >&2; exit 1; fi
 building = echo '==> Building the programs that run it (the first time: a minute or two)'

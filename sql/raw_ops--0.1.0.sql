@@ -7,7 +7,6 @@ The ordering of items is not stable, it is driven by a dependency graph.
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/resolve.rs:16
 -- raw_ops::inbox::resolve::fn_resolve_webhook_manually_v1
 CREATE  FUNCTION "fn_resolve_webhook_manually_v1"(
 	"p_webhook_id" uuid, /* Option < pgrx :: Uuid > */
@@ -20,7 +19,6 @@ AS 'MODULE_PATHNAME', 'fn_resolve_webhook_manually_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/jobs.rs:45
 -- raw_ops::jobs::fn_schedule_jobs_v1
 CREATE  FUNCTION "fn_schedule_jobs_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -29,7 +27,6 @@ AS 'MODULE_PATHNAME', 'fn_schedule_jobs_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/jobs.rs:66
 -- raw_ops::jobs::fn_unschedule_jobs_v1
 CREATE  FUNCTION "fn_unschedule_jobs_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -38,7 +35,6 @@ AS 'MODULE_PATHNAME', 'fn_unschedule_jobs_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:58
 -- raw_ops::fn_uuid_v7
 CREATE  FUNCTION "fn_uuid_v7"() RETURNS uuid /* pgrx :: Uuid */
 STRICT VOLATILE PARALLEL SAFE
@@ -47,7 +43,6 @@ AS 'MODULE_PATHNAME', 'fn_uuid_v7_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/orders/transaction.rs:11
 -- raw_ops::orders::transaction::process_order_webhook_txn
 CREATE  FUNCTION "process_order_webhook_txn"(
 	"webhook_data" jsonb /* Option < JsonbArgument < '_ > > */
@@ -58,7 +53,6 @@ AS 'MODULE_PATHNAME', 'process_order_webhook_txn_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/drain.rs:36
 -- raw_ops::inbox::drain::process_pending_webhooks
 CREATE  FUNCTION "process_pending_webhooks"(
 	"p_limit" INT DEFAULT 100 /* Option < i32 > */
@@ -69,7 +63,6 @@ AS 'MODULE_PATHNAME', 'process_pending_webhooks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/drain.rs:45
 -- raw_ops::inbox::drain::process_webhook
 CREATE  FUNCTION "process_webhook"(
 	"p_webhook_id" uuid /* Option < pgrx :: Uuid > */
@@ -80,7 +73,6 @@ AS 'MODULE_PATHNAME', 'process_webhook_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/receive.rs:55
 -- raw_ops::inbox::receive::receive_webhook
 CREATE  FUNCTION "receive_webhook"(
 	"p_provider" TEXT, /* Option < & str > */
@@ -96,7 +88,6 @@ AS 'MODULE_PATHNAME', 'receive_webhook_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/receive.rs:90
 -- raw_ops::inbox::receive::receive_webhooks
 CREATE  FUNCTION "receive_webhooks"(
 	"p_providers" TEXT[], /* :: std :: option :: Option < Array < '_, & '_ str > > */
@@ -117,7 +108,6 @@ AS 'MODULE_PATHNAME', 'receive_webhooks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/retry.rs:33
 -- raw_ops::inbox::retry::retry_failed_webhooks
 CREATE  FUNCTION "retry_failed_webhooks"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -126,7 +116,6 @@ AS 'MODULE_PATHNAME', 'retry_failed_webhooks_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:45
 -- requires:
 --   process_pending_webhooks
 --   retry_failed_webhooks
@@ -155,7 +144,6 @@ $drain$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/setup.rs:51
 -- raw_ops::setup::setup
 CREATE  FUNCTION "setup"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -164,7 +152,6 @@ AS 'MODULE_PATHNAME', 'setup_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/inbox/status.rs:41
 -- raw_ops::inbox::status::guard_webhook_status
 CREATE FUNCTION "guard_webhook_status"()
 	RETURNS TRIGGER
@@ -173,7 +160,6 @@ CREATE FUNCTION "guard_webhook_status"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/worker/wake.rs:99
 -- raw_ops::worker::wake::wake_worker
 CREATE FUNCTION "wake_worker"()
 	RETURNS TRIGGER
@@ -182,7 +168,6 @@ CREATE FUNCTION "wake_worker"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- src/lib.rs:50
 -- requires:
 --   jobs
 

@@ -115,7 +115,9 @@ fn advice(error: &StoreError) -> String {
         (Some("42883" | "3F000"), _) => {
             "run CREATE EXTENSION raw_ops; and SELECT raw_ops.setup(); in the database that DATABASE_URL names"
         }
-        (Some("42501"), _) => "make the role of DATABASE_URL a member of ingestion_role",
+        (Some("42501"), _) => {
+            "grant the role of DATABASE_URL USAGE on schema raw_ops and EXECUTE on its receive_webhook functions"
+        }
         (_, Some(hint)) => hint,
         (_, None) => {
             "check DATABASE_URL, that PostgreSQL runs there and that its raw_ops extension is set up"

@@ -89,6 +89,9 @@ impl Class {
             "57014" | "55P03" | "40P01" | "40001" => Self::Contended,
             // Read-only: a standby, or a server protecting itself from a full disk.
             "25006" => Self::Unavailable,
+            // Not set up, being restored or upgraded, or without the grants: an operator mends that, and the provider
+            // sends again.
+            "55000" | "42883" | "42501" | "42P01" | "3F000" => Self::Unavailable,
             // Connection, authorization at log-in, resources (disk full, memory, connections), operator, system.
             _ if ["08", "28", "53", "57", "58"]
                 .iter()

@@ -70,8 +70,7 @@ async fn up() -> Result<()> {
         shim_port: port_is_free(USUAL_PORT).then_some(USUAL_PORT),
         persistent: Some(dir.clone()),
         ..StackOptions::default()
-    }
-    .setting("raw_ops.allow_private_targets", "on");
+    };
     println!("Starting PostgreSQL and the shim in {} ...", dir.display());
     let started = Stack::start(options).await;
     let stack = match started {

@@ -3,13 +3,14 @@
 //! # Layout
 //!
 //! - [`plan`]: what is sent and what must become of it; [`truth`]: what the payloads say together
-//! - [`sending`]: the wave; [`books`]: the tables after it, and whether they are right
+//! - [`sending`]: the wave; [`books`]: the tables after it; [`proof`]: whether they are right
 //! - [`retries`]: what fails at first
 //! - [`screen`], [`table`], [`checks`]: how it is shown
 
 mod books;
 mod checks;
 mod plan;
+mod proof;
 mod retries;
 mod screen;
 mod sending;
@@ -90,25 +91,35 @@ async fn run(screen: Screen, checks: &mut Checks, stack: &Stack, took: Duration)
     let mut plan = Plan::new(&stack.shopify_secret)?;
 
     screen.heading("2  Webhooks, as Shopify would send them");
-    let sent = sending::send(&screen, &sender, &client, &plan).await?;
+    let sent = sending::send(&screen, &sender, &client, &plan)
+        .await
+        .context("in step 2")?;
     sent.show(&screen);
 
     screen.heading("3  What is in the database now");
-    books::show(&screen, &client).await?;
+    books::show(&screen, &client).await.context("in step 3")?;
 
     screen.heading("4  Is that what was sent? (told from the payloads, not from the database)");
-    books::check(checks, &client, &plan, &sent).await?;
+    proof::check(checks, &client, &plan, &sent)
+        .await
+        .context("in step 4")?;
 
     screen.heading("5  A webhook that comes right by itself: the cancellation that overtook its order");
-    retries::cancellation(&screen, checks, &client, &mut plan).await?;
+    retries::cancellation(&screen, checks, &client, &mut plan)
+        .await
+        .context("in step 5")?;
 
     screen.heading("6  A webhook that never comes right: the price is \"abc\"");
-    retries::dead_letter(&screen, checks, &client, &sender).await?;
+    retries::dead_letter(&screen, checks, &client, &sender)
+        .await
+        .context("in step 6")?;
 
     screen.heading("7  One more order, and nobody calls anything");
-    alone(screen, checks, &client, &sender, &mut plan).await?;
+    alone(screen, checks, &client, &sender, &mut plan)
+        .await
+        .context("in step 7")?;
     let what = "and every order is still what its newest payload says";
-    books::check_each_order(checks, &client, &plan.truth, what).await
+    proof::check_each_order(checks, &client, &plan.truth, what).await
 }
 
 /// What was started, and where.

@@ -1,0 +1,259 @@
+//! A dump holds every row and everything an owner added; a restore fires nothing; DROP EXTENSION destroys nothing.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use raw_ops_e2e::orders::{Generator, Order};
+use raw_ops_e2e::{Cluster, Stack};
+use support::*;
+use tokio_postgres::Client;
+
+/// Every table of the schema with all its rows as text.
+async fn all_rows(client: &Client) -> BTreeMap<String, Vec<String>> {
+    let tables = "SELECT relname::text FROM pg_class WHERE relnamespace = 'raw_ops'::regnamespace AND relkind IN ('r', 'p')";
+    let mut rows = BTreeMap::new();
+    for table in column::<String>(client, tables).await {
+        let sql = format!("SELECT to_jsonb(t)::text FROM raw_ops.{table} t ORDER BY 1");
+        rows.insert(table, column(client, &sql).await);
+    }
+    rows
+}
+
+/// Columns, indexes, constraints, triggers, comments, privileges, row level security.
+async fn all_definitions(client: &Client) -> Vec<String> {
+    column(
+        client,
+        "SELECT concat_ws(' ', c.relkind, c.relname, c.relrowsecurity, c.relacl, c.reloptions, pg_get_indexdef(i.indexrelid),
+                          obj_description(c.oid, 'pg_class'))
+           FROM pg_class c LEFT JOIN pg_index i ON i.indexrelid = c.oid WHERE c.relnamespace = 'raw_ops'::regnamespace
+         UNION ALL
+         SELECT concat_ws(' ', c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attcompression,
+                          a.attstorage, pg_get_expr(d.adbin, d.adrelid), col_description(c.oid, a.attnum))
+           FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+           LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+          WHERE c.relnamespace = 'raw_ops'::regnamespace AND c.relkind IN ('r', 'p')
+         UNION ALL
+         SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid))
+           FROM pg_constraint WHERE connamespace = 'raw_ops'::regnamespace
+         UNION ALL
+         SELECT concat_ws(' ', tgenabled, pg_get_triggerdef(t.oid)) FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+          WHERE c.relnamespace = 'raw_ops'::regnamespace AND NOT t.tgisinternal
+         ORDER BY 1",
+    )
+    .await
+}
+
+/// Rows in every state, and what an owner added.
+async fn fill(client: &Client, orders: &[Order]) {
+    let (processed, pending) = orders.split_at(orders.len() / 2);
+    receive_orders(client, processed).await;
+    for event in ["malformed", "not json", "settled"] {
+        receive(
+            client,
+            "orders/create",
+            event,
+            if event == "not json" { b"\xff{" } else { b"{}" },
+        )
+        .await;
+    }
+    drain(client, 1_000).await;
+    run(
+        client,
+        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status, processing_attempts, last_error, last_error_at)
+         VALUES ('shopify', 'orders/create', 'dead', '{}', 'dlq', 5, 'five times', now()),
+                ('shopify', 'orders/create', 'settled by hand', '{}', 'dlq', 5, 'five times', now()),
+                ('shopify', 'orders/create', 'left by a crash', '{}', 'retrying', 1, null, null);
+         SELECT raw_ops.fn_resolve_webhook_manually_v1(id, 'settled') FROM raw_ops.webhook_inbox WHERE event_id = 'settled by hand';
+         ALTER TABLE raw_ops.orders ADD COLUMN warehouse text;
+         UPDATE raw_ops.orders SET warehouse = 'Berlin' WHERE order_number % 2 = 0;
+         CREATE INDEX orders_by_warehouse ON raw_ops.orders (warehouse) WHERE warehouse IS NOT NULL;
+         ALTER TABLE raw_ops.webhook_inbox ADD COLUMN ticket integer DEFAULT 7;
+         UPDATE raw_ops.retry_schedule SET wait = '2 minutes' WHERE attempt = 2",
+    )
+    .await;
+    receive_orders(client, pending).await;
+}
+
+async fn assert_alive(client: &Client, orders: &[Order]) {
+    let refusal = refused(
+        client,
+        "UPDATE raw_ops.webhook_inbox SET processing_status = 'pending' WHERE event_id = 'dead'",
+    )
+    .await;
+    assert_eq!(refusal.message, "processing_status cannot go from dlq to pending");
+    let pending = (orders.len() - orders.len() / 2) as i64;
+    assert_eq!(drain(client, 1_000).await, [pending, pending, 0, 0]);
+    assert_tables_hold(client, orders).await;
+    let known: String = one(
+        client,
+        "SELECT event_id FROM raw_ops.webhook_inbox WHERE event_id LIKE 'create-%' LIMIT 1",
+    )
+    .await;
+    receive(client, "orders/create", &known, b"{}").await;
+    let repeats: i64 = one(client, "SELECT sum(duplicate_count) FROM raw_ops.webhook_inbox").await;
+    assert_eq!(repeats, 1, "what was delivered before the dump is known");
+}
+
+/// A database of its own: pg_cron cannot be in a second one of the same server.
+async fn source(cluster: &Cluster, orders: &[Order]) -> Client {
+    cluster.create_database("source").await.unwrap();
+    let client = cluster.connect("source").await.unwrap();
+    run(&client, "CREATE EXTENSION raw_ops").await;
+    run(&client, "SELECT raw_ops.setup()").await;
+    fill(&client, orders).await;
+    client
+}
+
+#[tokio::test]
+async fn a_restored_dump_has_every_row_and_every_addition_fires_nothing_and_works() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let cluster = &stack.cluster;
+    let orders: Vec<Order> = Generator::new(15).orders(0..120).collect();
+    let source = source(cluster, &orders).await;
+    let (rows, definitions) = (all_rows(&source).await, all_definitions(&source).await);
+    assert_eq!(
+        states(&source).await,
+        in_states([
+            ("dlq", 1),
+            ("failed", 3),
+            ("pending", 60),
+            ("resolved_manual", 1),
+            ("retrying", 1),
+            ("success", 60)
+        ])
+    );
+    assert!(rows["ops_events"].len() > 100 && rows["orders"].len() == 60);
+
+    let dump = cluster.pg_dump("source", &[]).await.unwrap();
+    let file = cluster.dir().join("source.dump");
+    std::fs::write(&file, &dump).unwrap();
+    for (name, options) in [
+        ("plain", &[][..]),
+        ("parallel", &["--jobs=3", file.to_str().unwrap()]),
+    ] {
+        cluster.create_database(name).await.unwrap();
+        let input: &[u8] = if options.is_empty() { &dump } else { &[] };
+        cluster.pg_restore(name, input, options).await.unwrap();
+        let copy = cluster.connect(name).await.unwrap();
+        let restored = all_rows(&copy).await;
+        assert_eq!(
+            restored.keys().collect::<Vec<_>>(),
+            rows.keys().collect::<Vec<_>>(),
+            "{name}"
+        );
+        for (table, expected) in &rows {
+            assert!(restored[table] == *expected, "{name}: rows of {table} differ");
+        }
+        let found = all_definitions(&copy).await;
+        let lost: Vec<_> = definitions
+            .iter()
+            .filter(|definition| !found.contains(definition))
+            .collect();
+        let new: Vec<_> = found
+            .iter()
+            .filter(|definition| !definitions.contains(definition))
+            .collect();
+        assert!(
+            lost.is_empty() && new.is_empty(),
+            "{name}: without {lost:?}, with {new:?}"
+        );
+        let added: i64 = one(&copy, "SELECT count(warehouse) + sum(ticket) FROM raw_ops.orders, (SELECT ticket FROM raw_ops.webhook_inbox LIMIT 1) t").await;
+        assert_eq!(added, 30 + 60 * 7, "{name}");
+        assert_alive(&copy, &orders).await;
+    }
+}
+
+#[tokio::test]
+async fn a_dump_of_an_ordinary_owners_database_is_restored_with_its_owner_and_grants() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let cluster = &stack.cluster;
+    cluster.create_database("source").await.unwrap();
+    let admin = cluster.connect("source").await.unwrap();
+    run(&admin, "CREATE EXTENSION raw_ops").await;
+    run(
+        &admin,
+        "CREATE ROLE shopkeeper LOGIN; GRANT CREATE, USAGE ON SCHEMA raw_ops TO shopkeeper;
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA raw_ops TO shopkeeper",
+    )
+    .await;
+    let owner = cluster.connect_as("source", "shopkeeper").await.unwrap();
+    run(&owner, "SELECT raw_ops.setup()").await;
+    let orders: Vec<Order> = Generator::new(15).orders(0..10).collect();
+    fill(&owner, &orders).await;
+    let dump = cluster.pg_dump("source", &[]).await.unwrap();
+    cluster.create_database("copy").await.unwrap();
+    cluster.pg_restore("copy", &dump, &[]).await.unwrap();
+    let copy = cluster.connect_as("copy", "shopkeeper").await.unwrap();
+    assert_eq!(all_rows(&copy).await, all_rows(&owner).await);
+    assert_alive(&copy, &orders).await;
+}
+
+#[tokio::test]
+async fn a_restore_beside_a_running_worker_is_left_alone_until_it_is_whole() {
+    let cluster = Cluster::builder()
+        .for_raw_ops("copy")
+        .fast()
+        .start()
+        .await
+        .unwrap();
+    let orders: Vec<Order> = Generator::new(15).orders(0..120).collect();
+    let source = source(&cluster, &orders).await;
+    let before = all_rows(&source).await;
+    let dump = cluster.pg_dump("source", &[]).await.unwrap();
+    cluster.pg_restore("copy", &dump, &[]).await.unwrap();
+    let copy = cluster.connect("copy").await.unwrap();
+    raw_ops_e2e::wait_until(LIMIT, "the worker to process what was pending", async || {
+        one::<i64>(
+            &copy,
+            "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status IN ('pending', 'retrying')",
+        )
+        .await
+            == 0
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        states(&copy).await,
+        in_states([
+            ("dlq", 1),
+            ("failed", 4),
+            ("resolved_manual", 1),
+            ("success", 120)
+        ])
+    );
+    assert_tables_hold(&copy, &orders).await;
+    let events = "SELECT count(*) FROM raw_ops.ops_events";
+    assert_eq!(one::<i64>(&copy, events).await, before["ops_events"].len() as i64);
+    let attempts: Vec<i32> = column(
+        &copy,
+        "SELECT DISTINCT attempts FROM raw_ops.webhook_inbox WHERE processing_status = 'success'",
+    )
+    .await;
+    assert_eq!(attempts, [1]);
+}
+
+#[tokio::test]
+async fn dropping_the_extension_keeps_all_data_and_creating_it_again_mends_the_rest() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let orders: Vec<Order> = Generator::new(15).orders(0..40).collect();
+    let client = source(&stack.cluster, &orders).await;
+    let (rows, definitions) = (all_rows(&client).await, all_definitions(&client).await);
+    run(&client, "DROP EXTENSION raw_ops CASCADE").await;
+    assert_eq!(all_rows(&client).await, rows);
+    let functions: i64 = one(
+        &client,
+        "SELECT count(*) FROM pg_proc WHERE pronamespace = 'raw_ops'::regnamespace",
+    )
+    .await;
+    assert_eq!(functions, 0);
+
+    run(&client, "CREATE EXTENSION raw_ops").await;
+    let session = stack.cluster.connect("source").await.unwrap();
+    let refusal = refused(&session, "SELECT raw_ops.process_pending_webhooks()").await;
+    assert!(refusal.hint.contains("SELECT raw_ops.setup();"), "{refusal:?}");
+    run(&client, "SELECT raw_ops.setup()").await;
+    assert_eq!(all_rows(&client).await, rows);
+    assert_eq!(all_definitions(&client).await, definitions);
+    assert_alive(&session, &orders).await;
+}
