@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use raw_ops_e2e::shopify::Delivery;
 use raw_ops_e2e::{Stack, StackOptions, wait_for};
@@ -129,6 +131,24 @@ async fn a_failed_webhook_is_tried_again_by_the_worker_when_it_is_due() {
     let applied = async || client.query_opt(done, &[]).await.unwrap();
     wait_for(LIMIT, "the cancellation", applied).await.unwrap();
     assert_eq!(states(&client).await, in_states([("success", 2)]));
+}
+
+#[tokio::test]
+async fn what_a_crash_left_as_retrying_is_taken_up_by_the_worker_without_any_job() {
+    let stack = Stack::start(StackOptions::for_tests().without_shim())
+        .await
+        .unwrap();
+    let client = stack.connect().await.unwrap();
+    let order = Generator::new(10).order(8);
+    let sql = "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status, processing_attempts)
+               VALUES ('shopify', 'orders/create', 'left', $1, 'retrying', 1)";
+    client.execute(sql, &[&order.json]).await.unwrap();
+    let done = async || (states(&client).await == in_states([("success", 1)])).then_some(());
+    // Three times as long as the worker ever sleeps.
+    wait_for(Duration::from_secs(30), "the webhook to be tried again", done)
+        .await
+        .unwrap();
+    assert_tables_hold(&client, &[order]).await;
 }
 
 #[tokio::test]

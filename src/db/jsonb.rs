@@ -92,8 +92,11 @@ impl<'a> Jsonb<'a> {
     }
 
     fn container(&self) -> Option<*mut pg_sys::JsonbContainer> {
+        if self.value.type_ != jbvType::jbvBinary {
+            return None;
+        }
         // SAFETY: the union's member is the one its tag names.
-        (self.value.type_ == jbvType::jbvBinary).then(|| unsafe { self.value.val.binary.data })
+        Some(unsafe { self.value.val.binary.data })
     }
 
     fn header(&self) -> u32 {
@@ -188,8 +191,11 @@ impl<'a> Json<'a> for Jsonb<'a> {
     }
 
     fn as_bool(self) -> Option<bool> {
+        if self.value.type_ != jbvType::jbvBool {
+            return None;
+        }
         // SAFETY: the tag says so.
-        (self.value.type_ == jbvType::jbvBool).then(|| unsafe { self.value.val.boolean })
+        Some(unsafe { self.value.val.boolean })
     }
 
     fn as_i64(self) -> Option<i64> {

@@ -123,17 +123,19 @@ fn receive_webhooks<'a>(
             return Err(Error::argument(name, format!("has {length} elements, p_bodies has {count}")).into());
         }
     }
-    let headers = p_headers.open();
-    let mut incoming = Vec::with_capacity(count);
-    for index in 0..count {
-        incoming.push(Incoming {
-            provider: known_provider(p_providers.get(index).flatten(), "p_providers")?,
-            topic: p_topics.get(index).flatten().unwrap_or_default(),
-            event_id: p_event_ids.get(index).flatten(),
-            headers: headers[index],
-            body: p_bodies.get(index).flatten().unwrap_or_default(),
-        });
-    }
+    let columns = p_providers.iter().zip(p_topics.iter()).zip(p_event_ids.iter());
+    let columns = columns.zip(p_headers.open()).zip(p_bodies.iter());
+    let incoming = columns
+        .map(|((((provider, topic), event_id), headers), body)| {
+            Ok(Incoming {
+                provider: known_provider(provider, "p_providers")?,
+                topic: topic.unwrap_or_default(),
+                event_id,
+                headers,
+                body: body.unwrap_or_default(),
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
     let receipts = owner::as_table_owner(|| db::session(|session| store(session, incoming)))?;
     let rows: Vec<ReceiptRow> = receipts
         .into_iter()

@@ -195,7 +195,7 @@ mod tests {
         set_up();
         let address = "select concat_ws(' ', shipping_address->>'address1', shipping_address->>'address2',
                                         shipping_address->>'country') from raw_ops.orders";
-        let mut send = |day: u32, address: serde_json::Value| {
+        let send = |day: u32, address: serde_json::Value| {
             let mut sent = order(1, &format!("2026-01-{day:02}T10:00:00+01:00"));
             sent["shipping_address"] = address;
             apply(&sent);

@@ -16,7 +16,7 @@ use crate::table::Table;
 const LIMIT: Duration = Duration::from_secs(30);
 /// More than the schedule has.
 const MOST_ATTEMPTS: usize = 10;
-const NOTE: &str = "Price typed as \"abc\"; corrected in the shop, which sent the order again";
+const NOTE: &str = "Demo: the price \"abc\" was sent on purpose; there is nothing to correct";
 
 const ATTEMPT: &str =
     "SELECT attempts, processing_status, coalesce(error_category, ''), coalesce(last_error, ''),

@@ -188,3 +188,20 @@ pub fn milliseconds(value: f64) -> String {
         _ => format!("{:.1} s", value / 1000.0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        let shown = ["7", "1000", "-1234567.80", "100"].map(grouped);
+        assert_eq!(shown, ["7", "1,000", "-1,234,567.80", "100"]);
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("unbreakable x", 4), ["unbreakable", "x"]);
+    }
+}

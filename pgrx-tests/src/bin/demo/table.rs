@@ -89,3 +89,16 @@ pub fn width(text: &str) -> usize {
         })
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_in_any_script() {
+        let mut table = Table::new(&["name", ">n"]);
+        table.row(["太郎".to_owned(), "1".to_owned()]);
+        table.row(["Zoë".to_owned(), "20".to_owned()]);
+        assert_eq!(table.lines(), ["name   n", "────  ──", "太郎   1", "Zoë   20"]);
+    }
+}

@@ -180,3 +180,44 @@ fn seconds(text: &str) -> Result<i64> {
     let time = chrono::DateTime::parse_from_rfc3339(text).with_context(|| format!("not a time: {text:?}"))?;
     Ok(time.timestamp())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_exact_whatever_the_decimals() {
+        let mut sum = Decimal::default();
+        for text in ["0.10", "0.2", "1000", "-0.30"] {
+            sum += Decimal::parse(text).unwrap();
+        }
+        assert_eq!(sum.to_string(), "1,000.00");
+        assert!(sum == Decimal::parse("1000").unwrap());
+        assert!(Decimal::parse("abc").is_err());
+    }
+
+    #[test]
+    fn the_newest_payload_counts_and_a_guest_may_turn_out_to_be_a_customer() {
+        let mut truth = Truth::default();
+        for body in [
+            r#"{"id": 1, "updated_at": "2024-10-01T12:00:01Z", "currency": "EUR", "total_price": "2.00", "email": "A@b.c"}"#,
+            r#"{"id": 1, "updated_at": "2024-10-01T12:00:00Z", "currency": "EUR", "total_price": "1.00"}"#,
+            r#"{"id": 2, "currency": "EUR", "total_price": "0.50", "line_items": [{}], "email": "d@e.f"}"#,
+        ] {
+            truth.learn(body.as_bytes()).unwrap();
+        }
+        let sum = truth.sums()["EUR"];
+        assert_eq!(
+            (sum.orders, sum.items, sum.total.to_string().as_str()),
+            (2, 1, "2.50")
+        );
+        assert_eq!(
+            (truth.customers(), truth.guests(), truth.without_buyer()),
+            (0, 2, 0)
+        );
+        truth
+            .learn(br#"{"id": 3, "customer": {"id": 7, "email": "a@B.c"}}"#)
+            .unwrap();
+        assert_eq!((truth.customers(), truth.guests()), (1, 1));
+    }
+}
