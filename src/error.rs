@@ -150,6 +150,11 @@ impl Error {
         matches!(&sqlstate_text(*code), b"42P01" | b"42703" | b"42P10" | b"42501" | b"XX001" | b"XX002")
     }
 
+    /// Whether somebody else held a row for too long.
+    pub fn is_lock_timeout(&self) -> bool {
+        matches!(self, Error::Database { code: PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, .. })
+    }
+
     /// The next step, where there is one to name.
     pub fn hint(&self) -> Option<String> {
         match self {

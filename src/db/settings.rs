@@ -42,9 +42,17 @@ impl Drop for Temporarily {
 }
 
 /// How long a drain waits for a row somebody else holds, unless the caller has a limit of their own: long enough for
-/// another drain to commit, short enough that one forgotten transaction does not hold up the shop.
+/// another drain to commit and for a deadlock to be found, short enough that one forgotten transaction does not hold up
+/// the shop.
 pub fn limit_lock_waits() -> Option<Temporarily> {
     // SAFETY: reads an integer setting.
     let has_own_limit = unsafe { pg_sys::LockTimeout } > 0;
-    (!has_own_limit).then(|| Temporarily::set(&[(c"lock_timeout", c"500ms")]))
+    (!has_own_limit).then(|| Temporarily::set(&[(c"lock_timeout", c"2s")]))
+}
+
+/// Having waited in vain once: for the rest of the call, hardly at all. Many locked rows must not add up.
+pub fn hardly_wait_for_locks() -> Option<Temporarily> {
+    // SAFETY: reads an integer setting.
+    let is_long = unsafe { pg_sys::LockTimeout } > 20;
+    is_long.then(|| Temporarily::set(&[(c"lock_timeout", c"20ms")]))
 }

@@ -2,6 +2,7 @@
 //! is to blame. A bad webhook costs only itself.
 
 use super::claim::Claimed;
+use crate::db::settings::hardly_wait_for_locks;
 use crate::db::{self, Jsonb, Session};
 use crate::error::{Error, Result};
 use crate::orders::{self, Applied};
@@ -51,7 +52,8 @@ fn halving(session: &Session, set: &[(usize, &Claimed<'_>)]) -> Result<Vec<Resul
         Ok(outcomes) => Ok(outcomes),
         Err(error) if error.is_servers_fault() => Err(error),
         Err(error) if set.len() <= 1 => Ok(vec![Err(error)]),
-        Err(_) => {
+        Err(error) => {
+            let _waits = error.is_lock_timeout().then(hardly_wait_for_locks);
             let (first, second) = set.split_at(set.len() / 2);
             let mut outcomes = halving(session, first)?;
             outcomes.extend(halving(session, second)?);

@@ -18,8 +18,7 @@ pub fn due() -> Result<Tally> {
 
 thread_local! {
     static NEXT_DUE: Statement = const { Statement::new(
-        "select min(next_retry_at) from raw_ops.webhook_inbox where processing_status in ('failed', 'retrying')",
-        &[]) };
+        include_str!("../../sql/inbox/next_due.sql"), &[]) };
 }
 
 /// When the next retry is due, microseconds since 2000; `None` when nothing waits.

@@ -1,14 +1,12 @@
 //! Without `raw_ops` in `shared_preload_libraries`: everything works by calls, and pg_cron makes them every minute.
 
-mod support;
-
 use std::time::Duration;
 
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use raw_ops_e2e::shopify::Delivery;
 use raw_ops_e2e::{Stack, StackOptions, wait_for};
 use serde_json::{Value, json};
-use support::*;
+use crate::support::*;
 
 fn not_preloaded() -> StackOptions {
     StackOptions::for_tests().setting("shared_preload_libraries", "pg_cron")

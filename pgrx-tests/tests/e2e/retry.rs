@@ -1,14 +1,12 @@
 //! What fails is tried again at its times, then it is a dead letter, then somebody settles it.
 
-mod support;
-
 use std::collections::BTreeSet;
 
 use raw_ops_e2e::Stack;
 use raw_ops_e2e::orders::{Change, Generator};
 use raw_ops_e2e::shopify::Delivery;
 use serde_json::{Value, json};
-use support::*;
+use crate::support::*;
 use tokio_postgres::Client;
 
 /// Stands for the clock: every failed webhook is due now.

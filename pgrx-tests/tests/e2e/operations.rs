@@ -1,7 +1,5 @@
 //! What an operator sees of the shim: ready or not, counters, logs, a clean stop, a database that is stuck.
 
-mod support;
-
 use std::time::Duration;
 
 use raw_ops_e2e::http::{Answer, HttpClient};
@@ -9,7 +7,7 @@ use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::shopify::{Delivery, Sender};
 use raw_ops_e2e::{Cluster, Shim, Stack, StackOptions, wait_until};
 use serde_json::Value;
-use support::*;
+use crate::support::*;
 
 async fn get(shim: &Shim, path: &str) -> Answer {
     HttpClient::new(Duration::from_secs(10))

@@ -1,13 +1,11 @@
 //! Whatever dies under load: nothing acknowledged is lost, nothing is there twice, everything becomes an order.
 
-mod support;
-
 use std::time::Duration;
 
 use raw_ops_e2e::http::{Answer, HttpClient};
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::{Stack, StackOptions, Stop, wait_until};
-use support::*;
+use crate::support::*;
 use tokio_postgres::Client;
 
 /// Sends one signed webhook and returns the whole answer.

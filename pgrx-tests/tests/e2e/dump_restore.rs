@@ -1,12 +1,10 @@
 //! A dump holds every row and everything an owner added; a restore fires nothing; DROP EXTENSION destroys nothing.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::{Cluster, Stack, wait_until};
-use support::*;
+use crate::support::*;
 use tokio_postgres::Client;
 
 /// Every table of the schema with all its rows as text.

@@ -1,7 +1,5 @@
 //! From Shopify's bytes on a socket to rows: real payloads and a thousand generated orders.
 
-mod support;
-
 use std::collections::BTreeMap;
 
 use chrono::DateTime;
@@ -10,7 +8,7 @@ use raw_ops_e2e::payloads::{self, Payload};
 use raw_ops_e2e::shopify::Delivery;
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::Value;
-use support::*;
+use crate::support::*;
 use tokio_postgres::Client;
 
 /// A row as exact text, member by member.

@@ -1,12 +1,10 @@
 //! What `CREATE EXTENSION` and `setup()` leave in a database.
 
-mod support;
-
 use std::sync::Arc;
 
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::Value;
-use support::*;
+use crate::support::*;
 use tokio::sync::Barrier;
 use tokio_postgres::Client;
 
