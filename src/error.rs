@@ -135,7 +135,9 @@ impl Error {
     /// Whether the trouble is the server's, not the webhook's: then nothing is recorded against the webhook and the
     /// whole call fails, so that a full disk cannot walk the inbox into the dead letter queue.
     pub fn is_servers_fault(&self) -> bool {
-        let Error::Database { code, .. } = self else { return matches!(self, Error::NotSetUp { .. }) };
+        let Error::Database { code, .. } = self else {
+            return matches!(self, Error::NotSetUp { .. });
+        };
         // cancelled, shutting down, out of disk or memory, I/O error, read-only
         matches!(
             &sqlstate_text(*code),
@@ -146,13 +148,24 @@ impl Error {
     /// Whether it may be: a table, column or right is missing, a page is corrupt. One webhook among good ones is to
     /// blame itself (an owner's trigger, a damaged payload); when all fail so, it is the server.
     pub fn may_be_servers_fault(&self) -> bool {
-        let Error::Database { code, .. } = self else { return false };
-        matches!(&sqlstate_text(*code), b"42P01" | b"42703" | b"42P10" | b"42501" | b"XX001" | b"XX002")
+        let Error::Database { code, .. } = self else {
+            return false;
+        };
+        matches!(
+            &sqlstate_text(*code),
+            b"42P01" | b"42703" | b"42P10" | b"42501" | b"XX001" | b"XX002"
+        )
     }
 
     /// Whether somebody else held a row for too long.
     pub fn is_lock_timeout(&self) -> bool {
-        matches!(self, Error::Database { code: PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE, .. })
+        matches!(
+            self,
+            Error::Database {
+                code: PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+                ..
+            }
+        )
     }
 
     /// The next step, where there is one to name.

@@ -102,8 +102,7 @@ fn refuse_another_owner(session: &Session, job: &Job) -> Result<()> {
         let rows = session.run(&OTHER_OWNER, vec![Value::Text(job.name), Value::Text(&caller)])?;
         Ok(rows.first(|row| row.text(1)).flatten())
     })?;
-    let Some(owner) = other
-    else {
+    let Some(owner) = other else {
         return Ok(());
     };
     Err(Error::Conflict {

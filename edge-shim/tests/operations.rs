@@ -79,7 +79,10 @@ async fn readyz_passes_on_the_databases_own_advice() {
 
 #[tokio::test]
 async fn readyz_knows_better_than_the_database_what_a_missing_function_means() {
-    for (sqlstate, advice) in [("42883", "CREATE EXTENSION raw_ops"), ("42501", "EXECUTE on its receive_webhook")] {
+    for (sqlstate, advice) in [
+        ("42883", "CREATE EXTENSION raw_ops"),
+        ("42501", "EXECUTE on its receive_webhook"),
+    ] {
         let inbox = ScriptedInbox::open(move |_: &[Webhook]| {
             Err(StoreError {
                 class: Class::Rejected,

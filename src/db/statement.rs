@@ -97,7 +97,11 @@ impl Session {
             }
             // A plan is often made while the tables are empty or small, and kept while they grow.
             let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
-            let plan = if kept.is_null() { statement.prepare()? } else { kept };
+            let plan = if kept.is_null() {
+                statement.prepare()?
+            } else {
+                kept
+            };
             let rows = execute(statement, plan, values);
             drop(planning);
             rows
@@ -136,8 +140,11 @@ fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_
 }
 
 /// Statements here touch a few rows by key, whatever the table's size.
-const PLAN_FOR_LARGE_TABLES: &[(&CStr, &CStr)] =
-    &[(c"enable_seqscan", c"off"), (c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off")];
+const PLAN_FOR_LARGE_TABLES: &[(&CStr, &CStr)] = &[
+    (c"enable_seqscan", c"off"),
+    (c"enable_hashjoin", c"off"),
+    (c"enable_mergejoin", c"off"),
+];
 
 /// What a statement returned.
 pub struct Rows {

@@ -1,8 +1,8 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
 use crate::error::{Error, Result};
-use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
+use pgrx::{PgSqlErrorCode, PgTryBuilder};
 use std::panic::AssertUnwindSafe;
 
 /// Runs `work` in a sub-transaction: all of it holds, or none. A PostgreSQL ERROR or a Rust panic inside becomes an
@@ -67,7 +67,10 @@ pub fn caught_error(caught: CaughtError) -> Error {
             return Error::Raced(what);
         }
     }
-    Error::Database { code, message: message.to_owned() }
+    Error::Database {
+        code,
+        message: message.to_owned(),
+    }
 }
 
 const LOOKED_UP_BEFORE: &[(&str, &str)] = &[

@@ -26,7 +26,13 @@ impl Schedule {
     const ORD: [Micros; 5] = [0, 60_000_000, 300_000_000, 900_000_000, 1_800_000_000];
 
     fn of(waits: Vec<Micros>) -> Self {
-        Self { waits: if waits.is_empty() { Self::ORD.to_vec() } else { waits } }
+        Self {
+            waits: if waits.is_empty() {
+                Self::ORD.to_vec()
+            } else {
+                waits
+            },
+        }
     }
 
     /// What follows the failure of attempt number `attempts_made` (1 is the first).

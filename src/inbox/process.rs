@@ -32,7 +32,9 @@ pub fn webhooks(session: &Session, claims: &[Claimed<'_>]) -> Result<Vec<Result<
 }
 
 fn order_id(claim: &Claimed<'_>) -> Option<i64> {
-    claim.payload.and_then(|payload| providers::shopify_order_id(&claim.provider, &claim.topic, payload))
+    claim
+        .payload
+        .and_then(|payload| providers::shopify_order_id(&claim.provider, &claim.topic, payload))
 }
 
 /// When every webhook fails for a table or a right that is missing, it is not the webhooks.
@@ -84,7 +86,9 @@ fn apply(session: &Session, set: &[(usize, &Claimed<'_>)]) -> Result<Vec<Result<
 fn command<'a>(claim: &Claimed<'a>) -> Result<Command<'a, Jsonb<'a>>> {
     match claim.payload {
         Some(payload) => providers::command(&claim.provider, &claim.topic, payload),
-        None => Err(Error::NotJson { provider: claim.provider.clone() }),
+        None => Err(Error::NotJson {
+            provider: claim.provider.clone(),
+        }),
     }
 }
 
@@ -94,5 +98,11 @@ fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>
         Command::CancelOrder(order) => (order, true),
     };
     let payload_hash = claim.payload.map_or(0, Jsonb::hash);
-    orders::Change { index, order, payload_hash, must_exist, triggered_at: claim.triggered_at }
+    orders::Change {
+        index,
+        order,
+        payload_hash,
+        must_exist,
+        triggered_at: claim.triggered_at,
+    }
 }

@@ -110,7 +110,11 @@ fn receive_webhooks<'a>(
     let (Some(p_providers), Some(p_topics), Some(p_event_ids), Some(p_headers), Some(p_bodies)) =
         (p_providers, p_topics, p_event_ids, p_headers, p_bodies)
     else {
-        return Err(Error::argument("receive_webhooks", "an array is null; pass arrays of equal length").into());
+        return Err(Error::argument(
+            "receive_webhooks",
+            "an array is null; pass arrays of equal length",
+        )
+        .into());
     };
     let count = p_bodies.len();
     for (name, length) in [

@@ -89,12 +89,19 @@ struct People<'a> {
 
 impl<'a> People<'a> {
     fn place(&mut self, found: &Found, customer: &Customer<'a>, version: Option<i64>) -> Option<Id> {
-        let by_email = customer.email.and_then(|email| found.emails.get(email)).copied().unwrap_or_default();
+        let by_email = customer
+            .email
+            .and_then(|email| found.emails.get(email))
+            .copied()
+            .unwrap_or_default();
         let (id, is_new) = match (customer.shopify_customer_id, customer.email) {
             (Some(shopify_id), _) => self.customer(found, shopify_id, by_email),
             (None, None) => return None,
             // A guest order tells nothing new about somebody Shopify knows.
             (None, Some(_)) if by_email.customer.is_some() => return by_email.customer,
+            (None, Some(email)) if self.is_customer(email) => {
+                return self.by_email.get(&email.to_lowercase()).copied();
+            }
             (None, Some(email)) => self.guest(email, by_email),
         };
         if let Some(email) = customer.email {
@@ -103,7 +110,11 @@ impl<'a> People<'a> {
         self.records
             .entry(id)
             .and_modify(|record| record.merge(customer, version))
-            .or_insert_with(|| Record { customer: customer.clone(), version, is_new });
+            .or_insert_with(|| Record {
+                customer: customer.clone(),
+                version,
+                is_new,
+            });
         Some(id)
     }
 
@@ -123,7 +134,18 @@ impl<'a> People<'a> {
         if let Some(id) = self.by_email.get(&email.to_lowercase()) {
             return (*id, self.is_new(id));
         }
-        by_email.guest.map_or_else(|| (ids::uuid_v7(), true), |id| (id, false))
+        by_email
+            .guest
+            .map_or_else(|| (ids::uuid_v7(), true), |id| (id, false))
+    }
+
+    /// Whether somebody Shopify knows has this address in the set.
+    fn is_customer(&self, email: &str) -> bool {
+        let known = self
+            .by_email
+            .get(&email.to_lowercase())
+            .and_then(|id| self.records.get(id));
+        known.is_some_and(|record| record.customer.shopify_customer_id.is_some())
     }
 
     fn is_new(&self, id: &Id) -> bool {
@@ -134,10 +156,22 @@ impl<'a> People<'a> {
     fn rowset(&self, name: &'static CStr, is_new: bool) -> Rowset {
         let records = self.records.iter().filter(|(_, record)| record.is_new == is_new);
         let mut rows = Rowset::new(name, COLUMNS);
-        for (id, Record { customer, version, .. }) in records {
-            rows.uuid(*id).int8(customer.shopify_customer_id).text(customer.email);
-            rows.text(customer.first_name).text(customer.last_name).text(customer.phone);
-            rows.boolean(customer.accepts_marketing).timestamp(*version).end_row();
+        for (
+            id,
+            Record {
+                customer, version, ..
+            },
+        ) in records
+        {
+            rows.uuid(*id)
+                .int8(customer.shopify_customer_id)
+                .text(customer.email);
+            rows.text(customer.first_name)
+                .text(customer.last_name)
+                .text(customer.phone);
+            rows.boolean(customer.accepts_marketing)
+                .timestamp(*version)
+                .end_row();
         }
         rows
     }

@@ -49,7 +49,10 @@ thread_local! {
 
 /// The orders of these payloads.
 pub fn find_orders(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
-    let ids = changes.iter().map(|change| change.order.shopify_order_id).collect();
+    let ids = changes
+        .iter()
+        .map(|change| change.order.shopify_order_id)
+        .collect();
     let rows = session.run(&ORDERS, vec![Value::Int8Array(ids)])?.map(|row| {
         let known = KnownOrder {
             id: row.uuid(2).unwrap_or_default(),
@@ -59,7 +62,10 @@ pub fn find_orders(session: &Session, changes: &[Change<'_>]) -> Result<Found> {
         };
         (row.int8(1).unwrap_or_default(), known)
     });
-    Ok(Found { orders: rows.into_iter().collect(), ..Found::default() })
+    Ok(Found {
+        orders: rows.into_iter().collect(),
+        ..Found::default()
+    })
 }
 
 /// The same, once rows that may change are locked: what they say is then true until commit.
@@ -86,7 +92,10 @@ pub fn find_buyers<'c, 'a: 'c>(
     found: &mut Found,
     changes: impl Iterator<Item = &'c Change<'a>> + Clone,
 ) -> Result<()> {
-    let ids: Vec<i64> = changes.clone().filter_map(|change| change.order.customer.shopify_customer_id).collect();
+    let ids: Vec<i64> = changes
+        .clone()
+        .filter_map(|change| change.order.customer.shopify_customer_id)
+        .collect();
     if !ids.is_empty() {
         let rows = session.run(&CUSTOMERS, vec![Value::Int8Array(ids)])?;
         let rows = rows.map(|row| (row.int8(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
@@ -94,20 +103,36 @@ pub fn find_buyers<'c, 'a: 'c>(
     }
     let emails: Vec<&str> = changes
         .map(|change| &change.order.customer)
-        .filter(|buyer| buyer.shopify_customer_id.is_none_or(|id| !found.customers.contains_key(&id)))
+        .filter(|buyer| {
+            buyer
+                .shopify_customer_id
+                .is_none_or(|id| !found.customers.contains_key(&id))
+        })
         .filter_map(|buyer| buyer.email)
         .collect();
     if emails.is_empty() {
         return Ok(());
     }
-    let rows = session.run(&BY_EMAIL, vec![Value::TextArray(emails.clone())])?.map(|row| {
-        let position = row.int4(1).unwrap_or(1) as usize;
-        (position - 1, row.uuid(2).unwrap_or_default(), row.int8(3).is_some())
-    });
+    let rows = session
+        .run(&BY_EMAIL, vec![Value::TextArray(emails.clone())])?
+        .map(|row| {
+            let position = row.int4(1).unwrap_or(1) as usize;
+            (
+                position - 1,
+                row.uuid(2).unwrap_or_default(),
+                row.int8(3).is_some(),
+            )
+        });
     for (position, id, is_customer) in rows {
-        let Some(email) = emails.get(position) else { continue };
+        let Some(email) = emails.get(position) else {
+            continue;
+        };
         let known = found.emails.entry((*email).to_owned()).or_default();
-        let slot = if is_customer { &mut known.customer } else { &mut known.guest };
+        let slot = if is_customer {
+            &mut known.customer
+        } else {
+            &mut known.guest
+        };
         // Of several people with one address always the same one: the oldest row.
         *slot = Some(slot.map_or(id, |other| other.min(id)));
     }

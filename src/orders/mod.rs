@@ -141,16 +141,33 @@ fn apply_round(
 ) -> Result<()> {
     let mut plans = Vec::with_capacity(changes.len());
     for change in &changes {
-        let new = Plan { change, kind: PlanKind::New, order_id: [0; 16], customer_id: None };
+        let new = Plan {
+            change,
+            kind: PlanKind::New,
+            order_id: [0; 16],
+            customer_id: None,
+        };
         let plan = match found.orders.get(&change.order.shopify_order_id) {
             None if change.must_exist => {
                 outcomes.push((change.index, Err(not_here_yet(change.order.shopify_order_id))));
                 continue;
             }
-            None => Plan { order_id: crate::db::ids::uuid_v7(), ..new },
+            None => Plan {
+                order_id: crate::db::ids::uuid_v7(),
+                ..new
+            },
             Some(known) => {
-                let kind = if is_stale(change, known.version) { PlanKind::Older } else { PlanKind::Known };
-                let plan = Plan { kind, order_id: known.id, customer_id: known.customer_id, ..new };
+                let kind = if is_stale(change, known.version) {
+                    PlanKind::Older
+                } else {
+                    PlanKind::Known
+                };
+                let plan = Plan {
+                    kind,
+                    order_id: known.id,
+                    customer_id: known.customer_id,
+                    ..new
+                };
                 if known.payload_hash == Some(change.payload_hash) {
                     outcomes.push((change.index, Ok(applied(&plan, Outcome::Unchanged))));
                     continue;
@@ -171,7 +188,10 @@ fn apply_round(
     done.extend(write::insert_new(session, new_customers, &of(PlanKind::New))?);
     done.extend(write::update_known(session, &of(PlanKind::Known))?);
     done.extend(write::fill_gaps(session, &of(PlanKind::Older))?);
-    outcomes.extend(done.into_iter().map(|(plan, outcome)| (plan.change.index, Ok(applied(plan, outcome)))));
+    outcomes.extend(
+        done.into_iter()
+            .map(|(plan, outcome)| (plan.change.index, Ok(applied(plan, outcome)))),
+    );
     Ok(())
 }
 

@@ -200,12 +200,18 @@ mod tests {
             sent["shipping_address"] = address;
             apply(&sent);
         };
-        send(5, serde_json::json!({"address1": "Old Street 1", "address2": "c/o Bob", "country": "DE"}));
+        send(
+            5,
+            serde_json::json!({"address1": "Old Street 1", "address2": "c/o Bob", "country": "DE"}),
+        );
         send(6, serde_json::json!({"address1": null, "country": "DE"}));
         assert_eq!(one::<String>(address), "Old Street 1 c/o Bob DE");
         send(8, serde_json::json!({"address1": null, "country": "AT"}));
         assert_eq!(one::<String>(address), "AT");
-        send(7, serde_json::json!({"address1": "Ring 2", "address2": null, "country": "AT"}));
+        send(
+            7,
+            serde_json::json!({"address1": "Ring 2", "address2": null, "country": "AT"}),
+        );
         assert_eq!(one::<String>(address), "Ring 2 AT");
     }
 }

@@ -116,7 +116,9 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
     orders.register(session)?;
     items.register(session)?;
 
-    let changed = session.run(&FIND_CHANGED, vec![])?.map(|row| row.uuid(1).unwrap_or_default());
+    let changed = session
+        .run(&FIND_CHANGED, vec![])?
+        .map(|row| row.uuid(1).unwrap_or_default());
     if !changed.is_empty() {
         session.run(&UPDATE_ORDERS, vec![Value::UuidArray(changed.clone())])?;
         session.run(&MERGE_ITEMS, vec![Value::UuidArray(changed.clone())])?;
@@ -159,7 +161,9 @@ fn push(plan: &Plan<'_, '_>, orders: &mut Rowset, items: &mut Rowset) {
     orders
         .timestamp(order.cancelled_at.map(|t| t.0))
         .text(order.cancel_reason);
-    orders.timestamp(order.version.map(|t| t.0)).int8(Some(plan.change.payload_hash));
+    orders
+        .timestamp(order.version.map(|t| t.0))
+        .int8(Some(plan.change.payload_hash));
     // Only known orders have items to be compared with.
     let listed = order.items.as_ref().filter(|_| plan.kind == PlanKind::Known);
     orders.int8_array(listed.map(|items| items.iter().map(|item| item.shopify_line_item_id).collect()));

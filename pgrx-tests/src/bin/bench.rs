@@ -52,7 +52,12 @@ struct Contender {
 
 impl Contender {
     fn new(name: &'static str, statement: &'static str, times: i64) -> Self {
-        Self { name, statement, times, rounds: Vec::new() }
+        Self {
+            name,
+            statement,
+            times,
+            rounds: Vec::new(),
+        }
     }
 
     fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
@@ -84,7 +89,9 @@ async fn main() -> Result<()> {
     let client = cluster.connect("bench").await?;
     client.batch_execute(PREPARE).await?;
     for script in ["drain.sql", "floor.sql"] {
-        let path = install::workspace_root().join("pgrx-tests/reference").join(script);
+        let path = install::workspace_root()
+            .join("pgrx-tests/reference")
+            .join(script);
         let sql = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         client.batch_execute(&sql).await?;
     }
@@ -99,12 +106,16 @@ async fn main() -> Result<()> {
 }
 
 async fn load(client: &Client) -> Result<usize> {
-    let insert = client.prepare("insert into bench.payloads values ($1, $2::text::jsonb)").await?;
+    let insert = client
+        .prepare("insert into bench.payloads values ($1, $2::text::jsonb)")
+        .await?;
     let mut sizes = Vec::new();
     client.batch_execute("begin").await?;
     for (n, order) in (0_i64..).zip(Generator::new(1).customers(6_000).orders(0..ORDERS as u64)) {
         sizes.push(order.bytes.len());
-        client.execute(&insert, &[&n, &std::str::from_utf8(&order.bytes)?]).await?;
+        client
+            .execute(&insert, &[&n, &std::str::from_utf8(&order.bytes)?])
+            .await?;
     }
     client.batch_execute("commit").await?;
     client.batch_execute("vacuum analyze bench.payloads").await?;
@@ -145,7 +156,11 @@ async fn measure(client: &Client, statement: &str, times: i64) -> Result<Round> 
     }
     let time = start.elapsed();
     let after = wal_and_dead(client).await?;
-    Ok(Round { time, wal_bytes: after.0 - before.0, dead_tuples: after.1 - before.1 })
+    Ok(Round {
+        time,
+        wal_bytes: after.0 - before.0,
+        dead_tuples: after.1 - before.1,
+    })
 }
 
 async fn wal_and_dead(client: &Client) -> Result<(f64, f64)> {
@@ -170,7 +185,10 @@ async fn check_all_done(client: &Client, who: &str) -> Result<()> {
         )
         .await?;
     let (done, orders): (i64, i64) = (row.get(0), row.get(1));
-    ensure!(done == ORDERS && orders == ORDERS, "{who} left {done} of {ORDERS} done, {orders} orders");
+    ensure!(
+        done == ORDERS && orders == ORDERS,
+        "{who} left {done} of {ORDERS} done, {orders} orders"
+    );
     Ok(())
 }
 
@@ -207,13 +225,20 @@ async fn singles(client: &Client) -> Result<[Contender; 4]> {
 }
 
 fn progress(what: &str, round: usize) {
-    let name = if round == 0 { "warm-up".to_owned() } else { format!("round {round} of {ROUNDS}") };
+    let name = if round == 0 {
+        "warm-up".to_owned()
+    } else {
+        format!("round {round} of {ROUNDS}")
+    };
     eprintln!("  {what}: {name}");
 }
 
 fn report_drains([ours, reference, floor]: &[Contender; 3]) {
     println!("\nDrain, one backend");
-    println!("  {:<22} {:>10} {:>12} {:>14} {:>14}", "", "µs/order", "orders/s", "WAL B/order", "rewrites/order");
+    println!(
+        "  {:<22} {:>10} {:>12} {:>14} {:>14}",
+        "", "µs/order", "orders/s", "WAL B/order", "rewrites/order"
+    );
     for contender in [ours, reference, floor] {
         let micros = contender.micros(ORDERS);
         println!(
@@ -226,10 +251,20 @@ fn report_drains([ours, reference, floor]: &[Contender; 3]) {
         );
     }
     let time = |contender: &Contender| contender.micros(ORDERS);
-    verdict("rate against the reference", time(reference) / time(ours), 2.5, true);
+    verdict(
+        "rate against the reference",
+        time(reference) / time(ours),
+        2.5,
+        true,
+    );
     verdict("time against the floor", time(ours) / time(floor), 2.0, false);
     let wal = |contender: &Contender| contender.median(|round| round.wal_bytes);
-    verdict("WAL against the reference", wal(ours) / wal(reference), 1.0, false);
+    verdict(
+        "WAL against the reference",
+        wal(ours) / wal(reference),
+        1.0,
+        false,
+    );
 }
 
 fn report_singles([new, reference_new, unchanged, reference_unchanged]: &[Contender; 4]) {
@@ -237,14 +272,36 @@ fn report_singles([new, reference_new, unchanged, reference_unchanged]: &[Conten
     for contender in [new, reference_new, unchanged, reference_unchanged] {
         println!("  {:<22} {:>10.1} µs", contender.name, contender.micros(SINGLES));
     }
-    verdict("new order, time against the reference", new.micros(SINGLES) / reference_new.micros(SINGLES), 0.7, false);
+    verdict(
+        "new order, time against the reference",
+        new.micros(SINGLES) / reference_new.micros(SINGLES),
+        0.7,
+        false,
+    );
     let unchanged_ratio = unchanged.micros(SINGLES) / reference_unchanged.micros(SINGLES);
-    verdict("unchanged, time against the reference's", unchanged_ratio, 0.4, false);
+    verdict(
+        "unchanged, time against the reference's",
+        unchanged_ratio,
+        0.4,
+        false,
+    );
     let against_new = unchanged.micros(SINGLES) / reference_new.micros(SINGLES);
-    verdict("unchanged, against the reference's new order", against_new, 0.4, false);
+    verdict(
+        "unchanged, against the reference's new order",
+        against_new,
+        0.4,
+        false,
+    );
 }
 
 fn verdict(what: &str, ratio: f64, target: f64, at_least: bool) {
-    let (holds, sign) = if at_least { (ratio >= target, '≥') } else { (ratio <= target, '≤') };
-    println!("  {} {what:<46} {ratio:>6.2}×   target {sign} {target}×", if holds { '✓' } else { '✗' });
+    let (holds, sign) = if at_least {
+        (ratio >= target, '≥')
+    } else {
+        (ratio <= target, '≤')
+    };
+    println!(
+        "  {} {what:<46} {ratio:>6.2}×   target {sign} {target}×",
+        if holds { '✓' } else { '✗' }
+    );
 }

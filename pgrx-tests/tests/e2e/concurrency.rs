@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use crate::support::*;
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use raw_ops_e2e::shopify::{Delivery, Sender};
 use raw_ops_e2e::{Stack, StackOptions};
-use crate::support::*;
 use tokio::sync::Barrier;
 
 /// Patience of our own with locks: on a busy machine the drain's half a second may pass while nothing is wrong.

@@ -1,9 +1,9 @@
 //! Whatever order payloads arrive in, however often and in what batches: the tables come out as if in order.
 
+use crate::support::*;
 use raw_ops_e2e::Stack;
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use serde_json::json;
-use crate::support::*;
 use tokio_postgres::Client;
 
 /// Five orders in four full versions each, in the order they happened: buyers who come back, a guest whose address

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::support::*;
 use raw_ops_e2e::http::{Answer, HttpClient};
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::{Stack, StackOptions, Stop, wait_until};
-use crate::support::*;
 use tokio_postgres::Client;
 
 /// Sends one signed webhook and returns the whole answer.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::*;
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::{Cluster, Stack, wait_until};
-use crate::support::*;
 use tokio_postgres::Client;
 
 /// Every table of the schema with all its rows as text.

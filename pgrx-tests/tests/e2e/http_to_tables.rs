@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::support::*;
 use chrono::DateTime;
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::payloads::{self, Payload};
 use raw_ops_e2e::shopify::Delivery;
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::Value;
-use crate::support::*;
 use tokio_postgres::Client;
 
 /// A row as exact text, member by member.

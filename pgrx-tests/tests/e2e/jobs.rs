@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::support::*;
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use raw_ops_e2e::shopify::Delivery;
 use raw_ops_e2e::{Stack, StackOptions, wait_for};
 use serde_json::{Value, json};
-use crate::support::*;
 
 fn not_preloaded() -> StackOptions {
     StackOptions::for_tests().setting("shared_preload_libraries", "pg_cron")

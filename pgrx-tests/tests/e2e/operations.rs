@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use crate::support::*;
 use raw_ops_e2e::http::{Answer, HttpClient};
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::shopify::{Delivery, Sender};
 use raw_ops_e2e::{Cluster, Shim, Stack, StackOptions, wait_until};
 use serde_json::Value;
-use crate::support::*;
 
 async fn get(shim: &Shim, path: &str) -> Answer {
     HttpClient::new(Duration::from_secs(10))

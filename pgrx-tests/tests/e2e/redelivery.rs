@@ -1,10 +1,10 @@
 //! Webhooks come twice, late, in any order and in parts; the tables come out the same.
 
+use crate::support::*;
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use raw_ops_e2e::shopify::Delivery;
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::json;
-use crate::support::*;
 
 #[tokio::test]
 async fn one_delivery_sent_forty_times_at_once_is_one_webhook_and_one_order() {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::support::*;
 use raw_ops_e2e::Stack;
 use raw_ops_e2e::orders::{Change, Generator};
 use raw_ops_e2e::shopify::Delivery;
 use serde_json::{Value, json};
-use crate::support::*;
 use tokio_postgres::Client;
 
 /// Stands for the clock: every failed webhook is due now.

@@ -1,10 +1,10 @@
 //! Who may do what, and as whom the worker works.
 
+use crate::support::*;
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::stack::SHIM_ROLE;
 use raw_ops_e2e::{Cluster, Stack, wait_until};
 use serde_json::Value;
-use crate::support::*;
 
 const DENIED: &str = "42501";
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::support::*;
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::Value;
-use crate::support::*;
 use tokio::sync::Barrier;
 use tokio_postgres::Client;
 

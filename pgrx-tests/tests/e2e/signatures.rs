@@ -1,10 +1,10 @@
 //! Who may put something into the inbox, and what becomes of what makes no sense.
 
+use crate::support::*;
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::shopify::{Delivery, Signature, malformed_bodies, sign};
 use raw_ops_e2e::stack::SHIM_ROLE;
 use raw_ops_e2e::{Shim, Stack, StackOptions, payloads};
-use crate::support::*;
 
 #[tokio::test]
 async fn what_is_not_signed_by_the_shop_leaves_no_trace() {

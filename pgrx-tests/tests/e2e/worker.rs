@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::support::*;
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use raw_ops_e2e::shopify::Delivery;
 use raw_ops_e2e::{Stack, StackOptions, wait_for};
-use crate::support::*;
 
 /// Pids of the workers.
 const WORKERS: &str = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'raw_ops worker'";
