@@ -2,7 +2,7 @@
 # PG_CONFIG=/path/to/pg_config chooses the PostgreSQL.
 
 SHELL := /bin/sh
-RUN := cargo run --quiet --release -p raw_ops_e2e --bin
+RUN = "$${CARGO_TARGET_DIR:-target}/release/$(1)"
 .DEFAULT_GOAL := help
 .PHONY: help setup build install demo test up down bench package schema fmt lint
 
@@ -18,25 +18,27 @@ build: setup ## Build the extension and the shim
 install: build ## Install the extension into the PostgreSQL of PG_CONFIG
 	@pgrx-tests/install.sh
 
-demo: ## Show everything at work on a private server, then stop it
-	@$(call needs,demo)
-	@$(MAKE) --no-print-directory install
-	@$(call building); $(RUN) demo
+demo: all ## Show everything at work on a private server, then stop it
+	@$(call RUN,demo)
 
 test: ## Run every test
 	@pgrx-tests/setup.sh --dev
 	@pgrx-tests/test.sh
 
-up: install ## Start PostgreSQL, raw_ops and the shim, and keep them running
-	@$(call building); $(RUN) stack -- up
+up: all ## Start PostgreSQL, raw_ops and the shim, and keep them running
+	@$(call RUN,stack) up
 
 down: ## Stop and remove what `make up` started
-	@$(RUN) stack -- down
+	@if [ -x $(call RUN,stack) ]; then $(call RUN,stack) down; else echo 'Nothing is running: make up was never called here.'; fi
 
-bench: ## Measure, as ratios side by side
-	@$(call needs,bench)
-	@$(MAKE) --no-print-directory install
-	@$(call building); $(RUN) bench
+bench: all ## Measure, as ratios side by side
+	@$(call RUN,bench)
+
+# Everything built and installed.
+.PHONY: all
+all: setup
+	@pgrx-tests/build.sh --all
+	@pgrx-tests/install.sh
 
 package: ## Make a .deb and a tarball
 	@echo 'error: packaging is not built yet' >&2; echo 'next:  make install' >&2; exit 1
@@ -50,6 +52,3 @@ fmt: ## Format the code
 lint: setup ## Check format and lints
 	@cargo fmt --all --check
 	@PGRX_PG_CONFIG_PATH="$$(pgrx-tests/setup.sh --pg-config)" cargo clippy --workspace --all-targets -- -D warnings
-
-needs = if [ ! -f pgrx-tests/src/bin/$(1).rs ] && [ ! -d pgrx-tests/src/bin/$(1) ]; then echo 'error: the $(1) is not built yet' >&2; exit 1; fi
-building = echo '==> Building the programs that run it (the first time: a minute or two)'

@@ -1,5 +1,7 @@
 #!/bin/sh
-# Builds the extension for the server of PG_CONFIG, and the shim. Needs no cargo-pgrx.
+# Builds for the server of PG_CONFIG; needs no cargo-pgrx.
+#   build.sh        the extension and the shim
+#   build.sh --all  also the programs that show, measure and keep them running; all in one go, so that no core idles
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -8,6 +10,13 @@ cd "$root"
 
 pg_config=$(find_pg_config) || die "no PostgreSQL server found" "make setup"
 major=$(pg_major "$pg_config")
-say "Building raw_ops for PostgreSQL $major and the shim (the first time: some minutes)"
-PGRX_PG_CONFIG_PATH=$pg_config cargo build --release -p raw_ops --no-default-features --features "pg$major"
-cargo build --release -p edge-shim
+more=
+what="raw_ops for PostgreSQL $major and the shim"
+if [ "${1:-}" = --all ]; then
+    more="-p raw_ops_e2e"
+    what="$what, and the programs that run them"
+fi
+say "Building $what (the first time: some minutes)"
+# shellcheck disable=SC2086 # two words or none
+PGRX_PG_CONFIG_PATH=$pg_config cargo build --release -p raw_ops -p edge-shim $more --lib --bins \
+    --no-default-features --features "raw_ops/pg$major"
