@@ -18,27 +18,27 @@ build: setup ## Build the extension and the shim
 install: build ## Install the extension into the PostgreSQL of PG_CONFIG
 	@pgrx-tests/install.sh
 
-demo: all ## Show everything at work on a private server, then stop it
+demo: setup ## Show everything at work on a private server, then stop it
+	@pgrx-tests/build.sh demo
+	@pgrx-tests/install.sh
 	@$(call RUN,demo)
 
 test: ## Run every test
 	@pgrx-tests/setup.sh --dev
 	@pgrx-tests/test.sh
 
-up: all ## Start PostgreSQL, raw_ops and the shim, and keep them running
+up: setup ## Start PostgreSQL, raw_ops and the shim, and keep them running
+	@pgrx-tests/build.sh stack
+	@pgrx-tests/install.sh
 	@$(call RUN,stack) up
 
 down: ## Stop and remove what `make up` started
 	@if [ -x $(call RUN,stack) ]; then $(call RUN,stack) down; else echo 'Nothing is running: make up was never called here.'; fi
 
-bench: all ## Measure, as ratios side by side
-	@$(call RUN,bench)
-
-# Everything built and installed.
-.PHONY: all
-all: setup
-	@pgrx-tests/build.sh --all
+bench: setup ## Measure, as ratios side by side
+	@pgrx-tests/build.sh bench
 	@pgrx-tests/install.sh
+	@$(call RUN,bench)
 
 package: ## Make a .deb and a tarball
 	@echo 'error: packaging is not built yet' >&2; echo 'next:  make install' >&2; exit 1

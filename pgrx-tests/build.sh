@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds for the server of PG_CONFIG; needs no cargo-pgrx.
-#   build.sh        the extension and the shim
-#   build.sh --all  also the programs that show, measure and keep them running; all in one go, so that no core idles
+#   build.sh            the extension and the shim
+#   build.sh PROGRAM    also demo, stack or bench; all in one go, so that no core idles
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -12,11 +12,11 @@ pg_config=$(find_pg_config) || die "no PostgreSQL server found" "make setup"
 major=$(pg_major "$pg_config")
 more=
 what="raw_ops for PostgreSQL $major and the shim"
-if [ "${1:-}" = --all ]; then
-    more="-p raw_ops_e2e"
-    what="$what, and the programs that run them"
+if [ $# -gt 0 ]; then
+    more="-p raw_ops_e2e --bin $1"
+    what="$what, and the program that runs them"
 fi
 say "Building $what (the first time: some minutes)"
-# shellcheck disable=SC2086 # two words or none
-PGRX_PG_CONFIG_PATH=$pg_config cargo build --release -p raw_ops -p edge-shim $more --lib --bins \
+# shellcheck disable=SC2086 # words or none
+PGRX_PG_CONFIG_PATH=$pg_config cargo build --release -p raw_ops -p edge-shim --lib --bin edge-shim $more \
     --no-default-features --features "raw_ops/pg$major"
