@@ -38,10 +38,11 @@ begin
                accepts_marketing = coalesce(excluded.accepts_marketing, t.accepts_marketing),
                shopify_updated_at = excluded.shopify_updated_at, updated_at = now()
          where (t.shopify_updated_at is null or excluded.shopify_updated_at >= t.shopify_updated_at)
-           and (t.email, t.first_name, t.last_name, t.phone, t.accepts_marketing) is distinct from
-               (coalesce(excluded.email, t.email), coalesce(excluded.first_name, t.first_name),
-                coalesce(excluded.last_name, t.last_name), coalesce(excluded.phone, t.phone),
-                coalesce(excluded.accepts_marketing, t.accepts_marketing))
+           and (t.shopify_updated_at < excluded.shopify_updated_at
+                or (t.email, t.first_name, t.last_name, t.phone, t.accepts_marketing) is distinct from
+                   (coalesce(excluded.email, t.email), coalesce(excluded.first_name, t.first_name),
+                    coalesce(excluded.last_name, t.last_name), coalesce(excluded.phone, t.phone),
+                    coalesce(excluded.accepts_marketing, t.accepts_marketing)))
         returning t.id into v_customer;
         if v_customer is null then
             select t.id into v_customer from raw_ops.customers t where t.shopify_customer_id = c.id;
