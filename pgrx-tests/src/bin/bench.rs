@@ -1,7 +1,7 @@
 //! `make bench`: raw_ops against the best row-by-row PL/pgSQL (`reference/drain.sql`) and against the floor
 //! (`reference/floor.sql`), side by side in one run on one private server: same tables, same indexes, same rows, same
-//! durability. Times are the best of interleaved rounds, since whatever else the machine does can only add to them; read the ratios, not
-//! the rates.
+//! durability. Times are the best of interleaved rounds, since whatever else the machine does can only add to them;
+//! read the ratios, not the rates.
 
 use std::time::{Duration, Instant};
 
