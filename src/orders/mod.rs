@@ -1,6 +1,6 @@
 //! Customers, orders and items, converged from Shopify's payloads whatever the order they come in.
 //!
-//! [`apply`] takes a whole set: a look at what is here ([`lookup`]), then one statement a table for what is new, and
+//! [`apply`] takes a whole set: a look at what is here ([`lookup`]), then one statement for all that is new, and
 //! for what is known only if something differs. Payloads of one order in one set are applied one after the other.
 
 mod customers;
