@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde::{Deserialize, Serialize};
@@ -24,12 +24,15 @@ pub struct Identity {
 impl Identity {
     /// The process with this id, if it runs (a zombie does not).
     pub fn of(pid: i32) -> Option<Self> {
+        let (state, identity) = Self::read(pid)?;
+        (!matches!(state.as_str(), "Z" | "X")).then_some(identity)
+    }
+
+    /// State and identity of a process, also of one that has ended and was not reaped yet.
+    fn read(pid: i32) -> Option<(String, Self)> {
         let fields = stat_fields(pid)?;
-        let running = !matches!(fields.first()?.as_str(), "Z" | "X");
-        running.then_some(Self {
-            pid,
-            started: fields.get(19)?.parse().ok()?,
-        })
+        let started = fields.get(19)?.parse().ok()?;
+        Some((fields.first()?.clone(), Self { pid, started }))
     }
 
     /// Is it still that process?
@@ -98,15 +101,15 @@ impl Process {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        let mut child = command
+        let child = command
             .stdin(Stdio::null())
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let pid = i32::try_from(child.id())?;
-        let Some(identity) = Identity::of(pid) else {
-            bail!("{name} ended at once: {}", child.wait()?);
-        };
+        // Nobody has reaped it, so its entry is there even if it has ended already: `ended` will tell.
+        let (_, identity) =
+            Identity::read(pid).with_context(|| format!("no entry in /proc for {name} (process {pid})"))?;
         let janitor = match lifetime {
             Lifetime::Bound => Some(Janitor::hire(identity, removes)?),
             Lifetime::Persistent => None,
@@ -255,6 +258,15 @@ mod tests {
         assert!(!process.wait(Duration::from_secs(5)).await.unwrap().success());
         assert!(!identity.alive());
         assert!(!identity.signal(Signal::KILL));
+    }
+
+    #[tokio::test]
+    async fn one_that_ends_at_once_is_started_and_tells_how_it_ended() {
+        for _ in 0..50 {
+            let mut process = Process::spawn(Command::new("false"), Lifetime::Bound, None).unwrap();
+            let status = process.wait(Duration::from_secs(5)).await.unwrap();
+            assert_eq!(status.code(), Some(1));
+        }
     }
 
     #[test]
