@@ -160,6 +160,14 @@ CREATE FUNCTION "guard_webhook_status"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- raw_ops::worker::wake::wake_sender
+CREATE FUNCTION "wake_sender"()
+	RETURNS TRIGGER
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'wake_sender_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::worker::wake::wake_worker
 CREATE FUNCTION "wake_worker"()
 	RETURNS TRIGGER

@@ -14,8 +14,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("providers", &["json", "error"]),
     ("orders", &["providers", "audit", "db", "json", "error"]),
     ("inbox", &["orders", "providers", "audit", "db", "json", "error"]),
-    ("jobs", &["db", "error"]),
-    ("worker", &["inbox", "db", "config", "error"]),
+    ("sending", &["audit", "db", "config", "error"]),
+    ("recovery", &["inbox", "orders", "providers", "audit", "db", "json", "error"]),
+    ("monitoring", &["sending", "audit", "db", "config", "error"]),
+    ("delivery", &["monitoring", "sending", "db", "config", "error"]),
+    ("jobs", &["monitoring", "audit", "db", "error"]),
+    ("worker", &["delivery", "inbox", "db", "config", "error"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

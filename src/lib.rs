@@ -6,10 +6,14 @@
 //!
 //! | room          | what it holds                                                                          |
 //! |---------------|----------------------------------------------------------------------------------------|
-//! | [`worker`]    | background workers: loop, wake-up at commit                                            |
-//! | [`jobs`]      | the pg_cron jobs: what runs when                                                       |
+//! | [`worker`]    | background workers and the sender: loops, wake-up at commit                            |
+//! | [`jobs`]      | the pg_cron jobs: what runs when; housekeeping                                         |
+//! | [`delivery`]  | one pass over the outbox: claim, send, record, tell the part that asked                |
+//! | [`monitoring`] | checks (one file each), their runs, alerts; dashboard, metrics, health                |
+//! | [`recovery`]  | the archive; replay and reconciliation come here                                       |
 //! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
+//! | [`sending`]   | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
 //! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
 //! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
 //! | [`audit`]     | writing to the operational log                                                         |
@@ -27,12 +31,16 @@
 mod audit;
 mod config;
 mod db;
+mod delivery;
 mod error;
 mod inbox;
 mod jobs;
 mod json;
+mod monitoring;
 mod orders;
 mod providers;
+mod recovery;
+mod sending;
 mod setup;
 mod worker;
 

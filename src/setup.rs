@@ -29,6 +29,10 @@ const MIGRATIONS: &[Migration] = &migrations![
     2 "0002_orders",
     3 "0003_ops_events",
     4 "0004_retry_schedule",
+    5 "0005_sending",
+    6 "0006_monitoring",
+    7 "0007_archive",
+    8 "0008_views",
 ];
 
 /// The schema version this library works with.

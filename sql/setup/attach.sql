@@ -5,7 +5,8 @@ do $attach$
 declare
     t text;
 begin
-    foreach t in array array['webhook_inbox', 'customers', 'orders', 'order_items', 'ops_events'] loop
+    foreach t in array array['webhook_inbox', 'customers', 'orders', 'order_items', 'ops_events', 'http_requests',
+                             'monitoring_runs', 'alerts', 'alert_messages'] loop
         if not exists (select from pg_catalog.pg_attrdef d
                        join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
                        where d.adrelid = format('raw_ops.%I', t)::regclass and a.attname = 'id') then
@@ -37,6 +38,16 @@ begin
             execute function raw_ops.wake_worker();
         comment on trigger trigger_webhook_inbox_wake on raw_ops.webhook_inbox is
             'At commit, wakes the background worker.';
+    end if;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.http_requests'::regclass and tgname = 'trigger_http_requests_wake') then
+        create trigger trigger_http_requests_wake
+            after insert on raw_ops.http_requests
+            for each statement
+            execute function raw_ops.wake_sender();
+        comment on trigger trigger_http_requests_wake on raw_ops.http_requests is
+            'At commit, wakes the sender.';
     end if;
 end
 $attach$;

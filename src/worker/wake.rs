@@ -1,4 +1,4 @@
-//! Waking a worker at commit: an insert sets its latch. No NOTIFY, whose commits wait for each other, no lock.
+//! Waking a process of ours at commit: an insert sets its latch. No NOTIFY, whose commits wait for each other, no lock.
 
 use crate::config::MAX_WORKERS;
 use pgrx::bgworkers::BackgroundWorker;
@@ -10,14 +10,27 @@ use pgrx::{
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
-/// Where a worker listens.
+/// The slot of the sender; the workers' come before it.
+pub const SENDER: usize = MAX_WORKERS;
+const SLOT_COUNT: usize = MAX_WORKERS + 1;
+
+/// Who is to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sleeper {
+    /// Those who drain the inbox.
+    Workers,
+    /// The one who sends.
+    Sender,
+}
+
+/// Where a worker or the sender listens.
 struct Slot {
     /// Oid of the worker's database; 0 while nobody listens.
     database: AtomicU32,
     latch: AtomicPtr<pg_sys::Latch>,
 }
 
-struct Slots([Slot; MAX_WORKERS]);
+struct Slots([Slot; SLOT_COUNT]);
 
 impl Slots {
     const fn new() -> Self {
@@ -27,7 +40,7 @@ impl Slots {
                     database: AtomicU32::new(0),
                     latch: AtomicPtr::new(std::ptr::null_mut()),
                 }
-            }; MAX_WORKERS],
+            }; SLOT_COUNT],
         )
     }
 }
@@ -38,7 +51,8 @@ static SLOTS: PgAtomic<AssertPGRXSharedMemory<Slots>> = unsafe { PgAtomic::new(c
 static HAS_SHARED_MEMORY: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    static WAKES_AT_COMMIT: Cell<bool> = const { Cell::new(false) };
+    static WAKES_WORKERS: Cell<bool> = const { Cell::new(false) };
+    static WAKES_SENDER: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Reserves the shared memory; only while the server is starting.
@@ -100,21 +114,39 @@ pub fn handle_interrupts() {
 fn wake_worker<'a>(
     trigger: &'a pgrx::PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
-    if HAS_SHARED_MEMORY.load(Ordering::Relaxed) && !WAKES_AT_COMMIT.replace(true) {
-        register_xact_callback(PgXactCallbackEvent::Commit, || {
-            WAKES_AT_COMMIT.set(false);
-            wake();
-        });
-        register_xact_callback(PgXactCallbackEvent::Abort, || WAKES_AT_COMMIT.set(false));
-        register_xact_callback(PgXactCallbackEvent::Prepare, || WAKES_AT_COMMIT.set(false));
-    }
+    wake_at_commit(&WAKES_WORKERS, Sleeper::Workers);
     Ok(trigger.new())
 }
 
-fn wake() {
+/// The statement trigger of the outbox: when this transaction commits, the sender of this database is woken.
+#[pg_trigger]
+fn wake_sender<'a>(
+    trigger: &'a pgrx::PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
+    wake_at_commit(&WAKES_SENDER, Sleeper::Sender);
+    Ok(trigger.new())
+}
+
+fn wake_at_commit(pending: &'static std::thread::LocalKey<Cell<bool>>, whom: Sleeper) {
+    if HAS_SHARED_MEMORY.load(Ordering::Relaxed) && !pending.replace(true) {
+        register_xact_callback(PgXactCallbackEvent::Commit, move || {
+            pending.set(false);
+            wake(whom);
+        });
+        register_xact_callback(PgXactCallbackEvent::Abort, || pending.set(false));
+        register_xact_callback(PgXactCallbackEvent::Prepare, || pending.set(false));
+    }
+}
+
+fn wake(whom: Sleeper) {
     // SAFETY: reads the backend's database.
     let database = unsafe { pg_sys::MyDatabaseId.to_u32() };
-    for slot in &SLOTS.get().0 {
+    let (workers, sender) = SLOTS.get().0.split_at(SENDER);
+    let slots = match whom {
+        Sleeper::Workers => workers,
+        Sleeper::Sender => sender,
+    };
+    for slot in slots {
         if slot.database.load(Ordering::Acquire) == database {
             let latch = slot.latch.load(Ordering::Acquire);
             if !latch.is_null() {

@@ -1,0 +1,1 @@
+//! One pass over the outbox: claim, send, record, and tell the part that asked.

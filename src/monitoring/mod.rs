@@ -1,0 +1,4 @@
+//! Monitoring: the system watches itself and tells people.
+
+mod dashboard;
+mod metrics;

@@ -1,0 +1,1 @@
+//! Moving webhooks that are done with into `webhook_inbox_archive`.

@@ -1,0 +1,1 @@
+//! Sending: the transactional outbox `http_requests` and its carriers.
