@@ -16,6 +16,7 @@
 //! | [`sending`]   | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
 //! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
 //! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
+//! | [`schedule`]  | when to try again: the waits of each purpose                                           |
 //! | [`audit`]     | writing to the operational log                                                         |
 //! | [`db`]        | the only place that names SPI: statements, rowsets, jsonb, sub-transactions, roles     |
 //! | [`json`]      | reading JSON with paths for errors, wherever it lives. Pure                            |
@@ -40,6 +41,7 @@ mod monitoring;
 mod orders;
 mod providers;
 mod recovery;
+mod schedule;
 mod sending;
 mod setup;
 mod worker;
