@@ -75,21 +75,24 @@ pub fn alert_email() -> Option<String> {
 /// Defines the settings. Those read at server start can only be fixed there; a library loaded later (no
 /// `shared_preload_libraries`) defines them too, for `SHOW` to answer.
 pub fn register(at_server_start: bool) {
-    register_workers(if at_server_start {
-        GucContext::Postmaster
-    } else {
-        GucContext::Sighup
-    });
+    register_workers(at_server_start);
     register_sending();
 }
 
-fn register_workers(context: GucContext) {
+fn register_workers(at_server_start: bool) {
+    let context = || {
+        if at_server_start {
+            GucContext::Postmaster
+        } else {
+            GucContext::Sighup
+        }
+    };
     GucRegistry::define_string_guc(
         c"raw_ops.database",
         c"Database whose inbox the background workers drain and whose outbox is sent.",
         c"Read at server start. The extension must be created and set up in this database.",
         &DATABASE,
-        context,
+        context(),
         GucFlags::default(),
     );
     GucRegistry::define_int_guc(
@@ -99,7 +102,7 @@ fn register_workers(context: GucContext) {
         &WORKERS,
         0,
         MAX_WORKERS as i32,
-        context,
+        context(),
         GucFlags::default(),
     );
 }
