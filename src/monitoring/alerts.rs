@@ -203,10 +203,10 @@ fn resolve(session: &Session, alert: &Open) -> Result<()> {
     session.run(&RESOLVE, vec![Value::Uuid(alert.id)])?;
     let title = format!("Resolved: {}", alert.title);
     let context = format!(
-        "Open from {} to {} · found {} times · last seen as above",
+        "Open from {} to {} · {}, last as above",
         moment(alert.opened_at),
         moment(db::clock()),
-        alert.occurrences
+        runs(alert.occurrences)
     );
     let notice = Notice {
         severity: alert.severity.as_str(),
@@ -351,6 +351,10 @@ fn try_fallback(session: &Session, message: [u8; 16]) -> Result<()> {
             &key,
         )],
     )
+}
+
+fn runs(count: i32) -> String {
+    format!("found in {count} {}", if count == 1 { "run" } else { "runs" })
 }
 
 /// A time for people.

@@ -17,7 +17,7 @@ thread_local! {
     static OLDEST_SNAPSHOT: Statement = const { Statement::new(
         include_str!("../../sql/monitoring/oldest_snapshot.sql"), &[]) };
     static JOBS: Statement = const { Statement::new(
-        "select jobname from cron.job where active and database = current_database()", &[]) };
+        "select jobname::text from cron.job where active and database = current_database()", &[]) };
     static NET_IS_OPEN: Statement = const { Statement::new(
         "select has_table_privilege(0, 'net.http_request_queue', 'select')", &[]) };
 }
