@@ -11,6 +11,7 @@
 //! - [`orders`]: makes realistic orders, the same ones for the same seed
 //! - [`payloads`]: real payloads from public sources
 //! - [`receiver`]: the outside world: Slack, Customer.io, partners, and everything that goes wrong there
+//! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
 
@@ -19,6 +20,7 @@ pub mod http;
 pub mod install;
 pub mod orders;
 pub mod payloads;
+pub mod pg_net;
 pub mod postgres;
 pub mod process;
 pub mod receiver;
