@@ -21,6 +21,8 @@ pub struct StackOptions {
     pub database: String,
     /// Lines of `postgresql.conf`, e.g. `("raw_ops.workers", "0")`.
     pub settings: Vec<(String, String)>,
+    /// Environment of the server, e.g. `("SSL_CERT_FILE", "/…")`.
+    pub environment: Vec<(String, String)>,
     /// No fsync: only where no test asks what survives a crash.
     pub fast: bool,
     /// Let pg_cron run raw_ops' jobs every minute.
@@ -42,6 +44,7 @@ impl Default for StackOptions {
         Self {
             database: "shop".to_owned(),
             settings: Vec::new(),
+            environment: Vec::new(),
             fast: false,
             schedule_jobs: true,
             shim: true,
@@ -72,6 +75,12 @@ impl StackOptions {
     /// With a line of `postgresql.conf`.
     pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// With an environment variable of the server.
+    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -193,6 +202,9 @@ async fn start_cluster(options: &StackOptions) -> Result<Cluster> {
     let mut builder = Cluster::builder().for_raw_ops(&options.database);
     for (name, value) in &options.settings {
         builder = builder.setting(name, value);
+    }
+    for (name, value) in &options.environment {
+        builder = builder.env(name, value);
     }
     if options.fast {
         builder = builder.fast();

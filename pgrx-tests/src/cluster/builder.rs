@@ -20,6 +20,7 @@ const PORT_TRIES: usize = 5;
 #[derive(Clone, Debug, Default)]
 pub struct ClusterBuilder {
     settings: Vec<(String, String)>,
+    environment: Vec<(String, String)>,
     fast: bool,
     socket_only: bool,
     database: Option<String>,
@@ -30,6 +31,12 @@ impl ClusterBuilder {
     /// A line of `postgresql.conf`; the value is quoted here. A later one of the same name wins.
     pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// An environment variable of the server, e.g. `SSL_CERT_FILE`.
+    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -89,6 +96,7 @@ impl ClusterBuilder {
             socket_dir,
             port: free_port()?,
             lifetime,
+            environment: self.environment.clone(),
             server: None,
         };
         if !cluster.data_dir().join("PG_VERSION").exists() {
