@@ -1,6 +1,8 @@
 //! Making a server's directory and settings.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -53,6 +55,8 @@ impl ClusterBuilder {
             .setting("cron.use_background_workers", "on")
             .setting("raw_ops.database", database)
             .setting("max_worker_processes", 24)
+            // Whatever it sends goes to receivers on this machine.
+            .setting("raw_ops.allow_private_targets", "on")
             .initial_database(database)
     }
 
@@ -148,6 +152,7 @@ impl ClusterBuilder {
         for (name, value) in DEFAULTS {
             add(name, value);
         }
+        add("raw_ops.secret_key_file", &key_file(cluster)?);
         if self.fast {
             for name in ["fsync", "full_page_writes", "synchronous_commit"] {
                 add(name, "off");
@@ -160,6 +165,25 @@ impl ClusterBuilder {
         std::fs::write(&path, lines)?;
         cluster.postgres.give(&path)
     }
+}
+
+/// The key of this server's secrets, beside its data; made once.
+fn key_file(cluster: &Cluster) -> Result<String> {
+    let path = cluster.dir().join("secret.key");
+    if !path.exists() {
+        let mut file = std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        file.write_all(random_key().as_bytes())?;
+        cluster.postgres.give(&path)?;
+    }
+    Ok(path.to_str().context("the directory is not UTF-8")?.to_owned())
+}
+
+fn random_key() -> String {
+    (0..4).map(|_| format!("{:016x}", fastrand::u64(..))).collect()
 }
 
 const DEFAULTS: &[(&str, &str)] = &[
