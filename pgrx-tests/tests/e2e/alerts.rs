@@ -232,7 +232,7 @@ async fn slack_silent_for_an_hour_loses_nothing_and_the_heartbeat_says_what_is_s
         run(&client, INVOKE).await;
         run(
             &client,
-            "UPDATE raw_ops.alert_messages SET created_at = created_at - interval '10 minutes';
+            "UPDATE raw_ops.alert_messages SET created_at = created_at - interval '10 minutes' WHERE kind = 'opened';
              UPDATE raw_ops.alerts SET last_notified_at = last_notified_at - interval '10 minutes'",
         )
         .await;
