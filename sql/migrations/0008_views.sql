@@ -17,7 +17,7 @@ select message.id as message_id, alert.check_name, alert.condition, message.kind
        select min(request.send_after) as send_after
          from raw_ops.http_requests as request
         where request.subject_id = message.id and request.state = 'queued') as next_attempt on true
- where message.delivery <> 'delivered'
+ where message.delivery in ('pending', 'undelivered')
    and (message.delivery = 'undelivered' or message.created_at < now() - interval '5 minutes');
 comment on view raw_ops.undelivered_alerts is
     'Alerts that have reached nobody: no attempt is left, or five minutes have passed. After mending the cause: SELECT raw_ops.fn_resend_alerts_v1();';

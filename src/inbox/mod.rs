@@ -3,7 +3,6 @@
 
 mod claim;
 pub mod drain;
-pub mod policy;
 mod process;
 mod receive;
 mod record;
