@@ -13,6 +13,7 @@ mod redelivery;
 mod retry;
 mod roles;
 mod schema;
+mod sending;
 mod signatures;
 mod support;
 mod worker;

@@ -65,7 +65,6 @@ struct Sending {
     pg_net: Option<PgNetWorker>,
     stack: Stack,
     world: Receiver,
-    carrier: Carrier,
     _files: tempfile::TempDir,
 }
 
@@ -111,7 +110,6 @@ impl Sending {
             pg_net: None,
             stack,
             world,
-            carrier,
             _files: files,
         };
         if carrier == Carrier::PgNet {
@@ -270,7 +268,11 @@ impl Request {
 
     /// An alert to #ops-alerts.
     fn slack() -> Self {
-        Self::new("alert", "slack_url_ops_alerts", &json!({"text": "something is wrong"}))
+        Self::new(
+            "alert",
+            "slack_url_ops_alerts",
+            &json!({"text": "something is wrong"}),
+        )
     }
 
     /// A notice to a customer.

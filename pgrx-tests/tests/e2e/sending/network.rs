@@ -59,7 +59,10 @@ async fn a_receiver_that_was_away_gets_it_when_it_is_back(carrier: Carrier) {
     assert!(error.to_lowercase().contains("connect"), "{error}");
     sending.world.start_again().unwrap();
     let attempts = sending.settled(&request).await;
-    assert!(attempts.last().unwrap().ends_with("succeeded 200"), "{attempts:?}");
+    assert!(
+        attempts.last().unwrap().ends_with("succeeded 200"),
+        "{attempts:?}"
+    );
     assert_eq!(sending.world.count(), 1);
 }
 

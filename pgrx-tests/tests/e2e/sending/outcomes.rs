@@ -64,13 +64,14 @@ async fn a_success_is_recorded_whole(carrier: Carrier) {
     assert_eq!(arrived(alert).await.path, slack::PATH);
     let event = arrived(notice).await;
     assert_eq!(event.path, "/api/v1/customers/anna%2Bb%40example.com/events");
-    assert_eq!(
-        event.basic_auth(),
-        Some((SITE_ID.to_owned(), API_KEY.to_owned()))
-    );
+    assert_eq!(event.basic_auth(), Some((SITE_ID.to_owned(), API_KEY.to_owned())));
     assert_eq!(sending.world.count(), 3, "each once");
     let origin = sending.world.url("");
-    assert_eq!(sending.text(alert, 1, "url").await, origin, "the secret stays out");
+    assert_eq!(
+        sending.text(alert, 1, "url").await,
+        origin,
+        "the secret stays out"
+    );
 }
 
 async fn what_may_change_is_asked_again(carrier: Carrier) {
@@ -78,9 +79,7 @@ async fn what_may_change_is_asked_again(carrier: Carrier) {
     let mut requests = Vec::new();
     for status in [408, 425, 429, 500, 502, 503, 504, 599] {
         let path = format!("/{status}");
-        sending
-            .world
-            .next(&path, [Reply::status(status).text("not now")]);
+        sending.world.next(&path, [Reply::status(status).text("not now")]);
         sending.world.always(&path, Reply::status(204));
         let request = Request::endpoint(&sending.world.url(&path));
         sending.enqueue(&request).await;
@@ -134,10 +133,7 @@ async fn what_slack_and_customerio_refuse_is_given_up_at_once(carrier: Carrier) 
         sending.world.next(slack::PATH, [reply]);
         let request = Request::slack();
         sending.enqueue(&request).await;
-        assert_eq!(
-            sending.settled(&request).await,
-            [format!("1 abandoned {status}")]
-        );
+        assert_eq!(sending.settled(&request).await, [format!("1 abandoned {status}")]);
         let error = sending.text(&request, 1, "error").await;
         assert!(error.contains(said), "{error}");
     }
@@ -199,7 +195,12 @@ async fn the_last_attempt_of_each_schedule_is_abandoned(carrier: Carrier) {
     for (request, attempts) in &requests {
         let mut expected: Vec<String> = (1..*attempts).map(|n| format!("{n} failed 500")).collect();
         expected.push(format!("{attempts} abandoned 500"));
-        assert_eq!(sending.settled(request).await, expected, "{}", request.destination);
+        assert_eq!(
+            sending.settled(request).await,
+            expected,
+            "{}",
+            request.destination
+        );
         let received = sending.world.requests();
         let received = received.iter().filter(|received| request.is(received));
         assert_eq!(received.count(), *attempts);
@@ -217,12 +218,7 @@ async fn the_schedule_and_retry_after_say_when(carrier: Carrier) {
     let second = Duration::from_secs(1);
     for (path, reply, least, most) in [
         ("/plain", Reply::status(503), 600, 660),
-        (
-            "/seconds",
-            Reply::status(429).retry_after(3600),
-            3600,
-            3660,
-        ),
+        ("/seconds", Reply::status(429).retry_after(3600), 3600, 3660),
         (
             "/date",
             Reply::status(503).retry_after_date(in_two_hours),
@@ -267,14 +263,9 @@ async fn the_schedule_and_retry_after_say_when(carrier: Carrier) {
 
     // Not only written down: obeyed.
     sending.no_waits().await;
-    sending
-        .world
-        .next("/obeyed", [Reply::status(429).retry_after(1)]);
+    sending.world.next("/obeyed", [Reply::status(429).retry_after(1)]);
     sending.world.always("/obeyed", Reply::ok());
-    assert_eq!(
-        sending.send("/obeyed").await,
-        ["1 failed 429", "2 succeeded 200"]
-    );
+    assert_eq!(sending.send("/obeyed").await, ["1 failed 429", "2 succeeded 200"]);
     let received = sending.world.requests_to("/obeyed");
     let waited = received[1].at - received[0].at;
     assert!(waited >= second, "{waited:?}");
@@ -294,7 +285,15 @@ async fn an_answer_of_any_bytes_is_kept_to_4_kib(carrier: Carrier) {
         Reply::status(410).body([b"\xe2\x82 no ".repeat(2_000), b"\0".to_vec()].concat()),
     );
     let mut kept = Vec::new();
-    for path in ["/long", "/umlauts", "/nul", "/no-text", "/only-nul", "/empty", "/refused"] {
+    for path in [
+        "/long",
+        "/umlauts",
+        "/nul",
+        "/no-text",
+        "/only-nul",
+        "/empty",
+        "/refused",
+    ] {
         let request = Request::endpoint(&world.url(path));
         sending.enqueue(&request).await;
         let attempts = sending.settled(&request).await;
