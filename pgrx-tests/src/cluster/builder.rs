@@ -27,6 +27,7 @@ pub struct ClusterBuilder {
     socket_only: bool,
     database: Option<String>,
     dir: Option<PathBuf>,
+    copied: Option<PathBuf>,
 }
 
 impl ClusterBuilder {
@@ -85,6 +86,12 @@ impl ClusterBuilder {
         self
     }
 
+    /// Begins with a copy of the data of another server, which must be stopped: what a volume's snapshot does.
+    pub fn copy_of(mut self, other: &Cluster) -> Self {
+        self.copied = Some(other.data_dir());
+        self
+    }
+
     /// Makes the server and starts it.
     pub async fn start(self) -> Result<Cluster> {
         let postgres = Postgres::find()?;
@@ -103,6 +110,9 @@ impl ClusterBuilder {
             environment: self.environment.clone(),
             server: None,
         };
+        if let Some(data) = &self.copied {
+            copy(data, &cluster.data_dir()).await?;
+        }
         if !cluster.data_dir().join("PG_VERSION").exists() {
             initialise(&cluster).await?;
             std::fs::write(
@@ -213,6 +223,14 @@ async fn initialise(cluster: &Cluster) -> Result<()> {
         .arg("--pgdata")
         .arg(cluster.data_dir());
     checked("initdb", tokio::process::Command::from(command).output().await?)?;
+    Ok(())
+}
+
+/// With owners, permissions and times, as PostgreSQL's data must be copied.
+async fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut command = tokio::process::Command::new("cp");
+    command.arg("-a").arg(from).arg(to);
+    checked("copying the data", command.output().await?)?;
     Ok(())
 }
 

@@ -15,6 +15,7 @@ mod redelivery;
 mod retry;
 mod roles;
 mod schema;
+mod sending;
 mod signatures;
 mod support;
 mod worker;
