@@ -46,6 +46,8 @@ comment on function raw_ops.fn_health_v1() is
     'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
 comment on function raw_ops.fn_schedule_jobs_v1() is 'Creates or updates the pg_cron jobs of raw_ops. Idempotent.';
 comment on function raw_ops.fn_unschedule_jobs_v1() is 'Removes the pg_cron jobs of raw_ops that the caller owns.';
+comment on function raw_ops.fn_dashboard_html_v1() is
+    'The page "Webhook Operations" as HTML: health, what to do next, the eight questions as charts, alerts, outbox. Fetches nothing; works on a replica.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
     'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';

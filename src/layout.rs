@@ -25,7 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "monitoring",
-        &["wake", "sending", "audit", "db", "config", "error"],
+        &["wake", "sending", "schedule", "audit", "db", "config", "error"],
     ),
     (
         "delivery",
