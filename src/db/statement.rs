@@ -107,9 +107,45 @@ impl Session {
             rows
         })
     }
+
+    /// Runs a statement that only reads; a writing one is an ERROR. Takes no transaction id, so it works in a read-only
+    /// transaction and on a replica, and sees what the query that called the function sees, as a STABLE function must.
+    /// Planned anew each time, for these values and for the tables as they are now: for questions about many rows,
+    /// asked now and then.
+    pub fn look(
+        &self,
+        statement: &'static std::thread::LocalKey<Statement>,
+        values: Vec<Value<'_>>,
+    ) -> Result<Rows> {
+        statement.with(|statement| {
+            let sql = CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
+            let (mut datums, nulls) = bind(statement, values);
+            // SAFETY: arrays have the statement's parameter count and outlive the call; SPI is connected.
+            let code = unsafe {
+                pg_sys::SPI_execute_with_args(
+                    sql.as_ptr(),
+                    datums.len() as i32,
+                    statement.parameters.as_ptr().cast_mut(),
+                    datums.as_mut_ptr(),
+                    nulls.as_ptr(),
+                    true,
+                    0,
+                )
+            };
+            take_rows(statement, code)
+        })
+    }
 }
 
 fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_>>) -> Result<Rows> {
+    let (mut datums, nulls) = bind(statement, values);
+    // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists).
+    let code = unsafe { pg_sys::SPI_execute_plan(plan, datums.as_mut_ptr(), nulls.as_ptr(), false, 0) };
+    take_rows(statement, code)
+}
+
+/// Values as SPI wants them: data, and `n` or a blank for null or not.
+fn bind(statement: &Statement, values: Vec<Value<'_>>) -> (Vec<Datum>, Vec<std::ffi::c_char>) {
     debug_assert_eq!(values.len(), statement.parameters.len());
     let mut nulls = vec![b' ' as std::ffi::c_char; values.len()];
     let mut datums = Vec::with_capacity(values.len());
@@ -120,16 +156,20 @@ fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_
         }
         datums.push(datum.unwrap_or(Datum::from(0usize)));
     }
-    // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists). SPI_tuptable is replaced
-    // by the next call, so it is taken at once; its memory lives until SPI disconnects or `Rows` is dropped.
+    (datums, nulls)
+}
+
+/// What the SPI call that has just answered `code` returned.
+fn take_rows(statement: &Statement, code: i32) -> Result<Rows> {
+    if code < 0 {
+        return Err(Error::Internal(format!(
+            "SPI code {code} from: {}",
+            statement.sql
+        )));
+    }
+    // SAFETY: SPI_tuptable is replaced by the next call, so it is taken at once; its memory lives until SPI
+    // disconnects or `Rows` is dropped.
     unsafe {
-        let code = pg_sys::SPI_execute_plan(plan, datums.as_mut_ptr(), nulls.as_ptr(), false, 0);
-        if code < 0 {
-            return Err(Error::Internal(format!(
-                "SPI code {code} from: {}",
-                statement.sql
-            )));
-        }
         let table = pg_sys::SPI_tuptable;
         pg_sys::SPI_tuptable = std::ptr::null_mut();
         Ok(Rows {
