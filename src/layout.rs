@@ -15,7 +15,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("orders", &["providers", "audit", "db", "json", "error"]),
     ("inbox", &["orders", "providers", "audit", "db", "json", "error"]),
     ("sending", &["audit", "db", "config", "error"]),
-    ("recovery", &["inbox", "orders", "providers", "audit", "db", "json", "error"]),
+    (
+        "recovery",
+        &["inbox", "orders", "providers", "audit", "db", "json", "error"],
+    ),
     ("monitoring", &["sending", "audit", "db", "config", "error"]),
     ("delivery", &["monitoring", "sending", "db", "config", "error"]),
     ("jobs", &["monitoring", "audit", "db", "error"]),

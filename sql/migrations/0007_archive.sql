@@ -2,20 +2,24 @@
 
 -- Append-only, so that drains never wait for each other over a counter; folded into webhook_totals now and then.
 create table raw_ops.webhook_tallies (
-    provider   text        not null,
-    processed  bigint      not null default 0,
-    failed     bigint      not null default 0,
-    duplicates bigint      not null default 0,
-    counted_at timestamptz not null default clock_timestamp(),
-    constraint webhook_tallies_counts_check check (processed >= 0 and failed >= 0 and duplicates >= 0)
+    provider    text        not null,
+    processed   bigint      not null default 0,
+    failed      bigint      not null default 0,
+    duration_ms bigint      not null default 0,
+    duplicates  bigint      not null default 0,
+    counted_at  timestamptz not null default clock_timestamp(),
+    constraint webhook_tallies_counts_check
+        check (processed >= 0 and failed >= 0 and duration_ms >= 0 and duplicates >= 0)
 );
 create table raw_ops.webhook_totals (
-    provider   text   not null,
-    processed  bigint not null default 0,
-    failed     bigint not null default 0,
-    duplicates bigint not null default 0,
+    provider    text   not null,
+    processed   bigint not null default 0,
+    failed      bigint not null default 0,
+    duration_ms bigint not null default 0,
+    duplicates  bigint not null default 0,
     constraint webhook_totals_pkey primary key (provider),
-    constraint webhook_totals_counts_check check (processed >= 0 and failed >= 0 and duplicates >= 0)
+    constraint webhook_totals_counts_check
+        check (processed >= 0 and failed >= 0 and duration_ms >= 0 and duplicates >= 0)
 );
 comment on table raw_ops.webhook_tallies is
     'What drains and captures counted, one row a set and provider, not yet folded into webhook_totals.';

@@ -118,7 +118,8 @@ impl Session {
         values: Vec<Value<'_>>,
     ) -> Result<Rows> {
         statement.with(|statement| {
-            let sql = CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
+            let sql =
+                CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
             let (mut datums, nulls) = bind(statement, values);
             // SAFETY: arrays have the statement's parameter count and outlive the call; SPI is connected.
             let code = unsafe {
