@@ -1,5 +1,7 @@
 //! What runs when: the pg_cron jobs. Rows of pg_cron's, not members of the extension: they survive DROP EXTENSION.
 
+mod housekeeping;
+
 use crate::db::{self, Session, Statement, Value, owner};
 use crate::error::{Error, Result};
 use pgrx::JsonB;

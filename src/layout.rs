@@ -21,7 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("monitoring", &["sending", "audit", "db", "config", "error"]),
     ("delivery", &["monitoring", "sending", "db", "config", "error"]),
-    ("jobs", &["monitoring", "audit", "db", "error"]),
+    ("jobs", &["monitoring", "inbox", "audit", "db", "error"]),
     ("worker", &["delivery", "inbox", "db", "config", "error"]),
 ];
 

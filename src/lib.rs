@@ -56,7 +56,13 @@ use pgrx::prelude::*;
 extension_sql_file!(
     "../sql/jobs.sql",
     name = "jobs",
-    requires = [process_pending_webhooks, retry_failed_webhooks]
+    requires = [
+        process_pending_webhooks,
+        retry_failed_webhooks,
+        fold_webhook_tallies,
+        fn_archive_webhooks_v1,
+        fn_housekeeping_v1
+    ]
 );
 extension_sql_file!(
     "../sql/finish.sql",
