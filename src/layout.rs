@@ -31,7 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "delivery",
         &["monitoring", "sending", "schedule", "db", "config", "error"],
     ),
-    ("jobs", &["monitoring", "audit", "db", "error"]),
+    ("jobs", &["monitoring", "inbox", "audit", "db", "error"]),
     ("wake", &["config"]),
     ("worker", &["wake", "delivery", "inbox", "db", "config", "error"]),
 ];
