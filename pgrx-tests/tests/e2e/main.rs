@@ -7,6 +7,7 @@ mod convergence;
 mod crashes;
 mod dump_restore;
 mod harness;
+mod health;
 mod http_to_tables;
 mod jobs;
 mod monitors;
