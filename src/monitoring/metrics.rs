@@ -216,8 +216,11 @@ fn metrics(session: &Session) -> Result<String> {
     Ok(text)
 }
 
-/// A family with all its samples, as the format wants them: in one piece.
+/// A family with all its samples, as the format wants them: in one piece. Nothing of it where there are none.
 fn exposition(text: &mut String, family: &Family, names: &[&str], samples: &[Sample], number: usize) {
+    if samples.is_empty() {
+        return;
+    }
     let kind = match family.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",

@@ -1,6 +1,7 @@
 //! End-to-end tests: the real shim, real PostgreSQL, real pg_cron, real payloads, over real sockets. One program, so
 //! that it is linked once.
 
+mod archive;
 mod concurrency;
 mod convergence;
 mod crashes;
