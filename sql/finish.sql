@@ -16,6 +16,34 @@ comment on procedure raw_ops.drain_inbox(integer) is
     'Drains and retries until nothing is left or p_max_seconds have passed, committing after each set. For pg_cron.';
 comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
     'Settles a dead letter (dlq to resolved_manual) with a note, audited in ops_events. Refuses any other state.';
+comment on function raw_ops.fn_set_secret_v1(text, text) is
+    'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
+comment on function raw_ops.delivery_fingerprint() is
+    'What tells this database from a restored or copied one; see delivery_guard.';
+comment on function raw_ops.fn_resume_delivery_v1(boolean) is
+    'Lets a restored or copied database send. p_discard_queued: what was queued before is abandoned instead of sent.';
+comment on function raw_ops.fn_deliver_outbox_v1() is
+    'One pass over the outbox where pg_net is the carrier: collects its answers, hands it what is due. Says who sends.';
+comment on procedure raw_ops.deliver_outbox(integer) is
+    'Passes over the outbox until nothing is left or p_max_seconds have passed. For pg_cron.';
+comment on function raw_ops.fn_invoke_monitor(text) is
+    'Runs a check, writes monitoring_runs (also when the check fails), opens, repeats and closes its alerts.';
+comment on function raw_ops.fn_check_order_ingestion_slo_v2() is
+    'ORD monitor 1: order webhooks without their order after 5 (warning) and 15 minutes (critical). Looks only.';
+comment on function raw_ops.check_order_ingestion_slo() is
+    'The order webhooks that fn_check_order_ingestion_slo_v2() complains about, oldest first.';
+comment on function raw_ops.fn_check_webhook_health_v2() is
+    'ORD monitor 2: depth and age of the retry queue, new dead letters, latency. Looks only.';
+comment on function raw_ops.fn_check_webhook_daily_digest_v2() is
+    'ORD monitor 3: what the last 24 hours brought. Looks only.';
+comment on function raw_ops.fn_check_monitoring_heartbeat_v2() is
+    'The monitors run, alerts reach somebody, the workers live, the outbox moves. Looks only.';
+comment on function raw_ops.fn_check_webhook_silence_v1() is
+    'Sources that have gone quiet against their own rhythm. Looks only.';
+comment on function raw_ops.fn_resend_alerts_v1() is
+    'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
+comment on function raw_ops.fn_health_v1() is
+    'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
 comment on function raw_ops.fn_archive_webhooks_v1(interval, integer) is
     'Moves up to p_limit success and resolved_manual webhooks older than p_older_than (null: as log_retention says) into webhook_inbox_archive. Returns archived, remaining, partitions_created, columns_added.';
 comment on procedure raw_ops.archive_inbox(integer, interval) is
@@ -30,10 +58,16 @@ comment on function raw_ops.fn_metrics_v1() is
     'All figures of this database in Prometheus'' text format. Reads only, also on a replica; counters never go down.';
 comment on function raw_ops.fn_schedule_jobs_v1() is 'Creates or updates the pg_cron jobs of raw_ops. Idempotent.';
 comment on function raw_ops.fn_unschedule_jobs_v1() is 'Removes the pg_cron jobs of raw_ops that the caller owns.';
+comment on function raw_ops.fn_dashboard_html_v1() is
+    'The page "Webhook Operations" as HTML: health, what to do next, the eight questions as charts, alerts, outbox. Fetches nothing; works on a replica.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
     'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';
 comment on function raw_ops.wake_worker() is 'Trigger: at commit, wakes the background workers of this database.';
+comment on function raw_ops.wake_sender() is 'Trigger: at commit, wakes the sender of this database.';
+
+-- Were it to fail, the statement and the secret in it would be logged.
+alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';
 
 -- Nothing of raw_ops is PUBLIC's to run. Whoever needs a function is granted it.
 revoke all on all functions in schema raw_ops from public;

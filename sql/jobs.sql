@@ -22,6 +22,25 @@ begin
 end
 $drain$;
 
+-- Sending as pg_cron drives it: hands to pg_net what is due and collects its answers, until nothing is left or the next
+-- minute's run is due. Where the built-in carrier sends, there is nothing to do here. Holds no snapshot while it waits.
+create procedure raw_ops.deliver_outbox(p_max_seconds integer default 50)
+    language plpgsql
+as $deliver$
+declare
+    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
+    v_pass  jsonb;
+begin
+    loop
+        v_pass := raw_ops.fn_deliver_outbox_v1();
+        commit;
+        exit when v_pass->>'carrier' <> 'pg_net' or clock_timestamp() >= v_until;
+        exit when (v_pass->>'in_flight')::bigint = 0
+              and coalesce((v_pass->>'next_due_seconds')::float8, 'infinity') > extract(epoch from v_until - clock_timestamp());
+        perform pg_catalog.pg_sleep(0.5);
+    end loop;
+end
+$deliver$;
 -- The archive run as pg_cron calls it: batch after batch, a commit after each.
 create procedure raw_ops.archive_inbox(p_max_seconds integer default 3000, p_older_than interval default null)
     language plpgsql

@@ -7,33 +7,111 @@ The ordering of items is not stable, it is driven by a dependency graph.
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::recovery::archive::fn_archive_webhooks_v1
-CREATE  FUNCTION "fn_archive_webhooks_v1"(
-	"p_older_than" interval DEFAULT '90 days', /* Option < Interval > */
-	"p_limit" INT DEFAULT 10000 /* Option < i32 > */
+-- raw_ops::monitoring::checks::order_ingestion_slo::check_order_ingestion_slo
+CREATE  FUNCTION "check_order_ingestion_slo"() RETURNS TABLE (
+	"shopify_order_id" bigint,  /* Option < i64 > */
+	"webhook_id" uuid,  /* Option < pgrx :: Uuid > */
+	"received_at" timestamp with time zone,  /* Option < TimestampWithTimeZone > */
+	"age_minutes" double precision,  /* f64 */
+	"processing_status" TEXT,  /* Option < String > */
+	"attempts" INT,  /* Option < i32 > */
+	"last_error" TEXT,  /* Option < String > */
+	"severity" TEXT  /* Option < String > */
+)
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'check_order_ingestion_slo_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::sending::guard::delivery_fingerprint
+CREATE  FUNCTION "delivery_fingerprint"() RETURNS TEXT /* Result < String, ErrorReport > */
+STRICT VOLATILE
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'delivery_fingerprint_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::checks::monitoring_heartbeat::fn_check_monitoring_heartbeat_v2
+CREATE  FUNCTION "fn_check_monitoring_heartbeat_v2"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_check_monitoring_heartbeat_v2_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::checks::order_ingestion_slo::fn_check_order_ingestion_slo_v2
+CREATE  FUNCTION "fn_check_order_ingestion_slo_v2"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_check_order_ingestion_slo_v2_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::checks::webhook_daily_digest::fn_check_webhook_daily_digest_v2
+CREATE  FUNCTION "fn_check_webhook_daily_digest_v2"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_check_webhook_daily_digest_v2_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::checks::webhook_health::fn_check_webhook_health_v2
+CREATE  FUNCTION "fn_check_webhook_health_v2"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_check_webhook_health_v2_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::checks::webhook_silence::fn_check_webhook_silence_v1
+CREATE  FUNCTION "fn_check_webhook_silence_v1"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_check_webhook_silence_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::delivery::deliver::fn_deliver_outbox_v1
+CREATE  FUNCTION "fn_deliver_outbox_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
+STRICT VOLATILE
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_deliver_outbox_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::health::fn_health_v1
+CREATE  FUNCTION "fn_health_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_health_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::invoke::fn_invoke_monitor
+CREATE  FUNCTION "fn_invoke_monitor"(
+	"p_check_name" TEXT /* Option < & str > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
 VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'fn_archive_webhooks_v1_wrapper';
+AS 'MODULE_PATHNAME', 'fn_invoke_monitor_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::jobs::housekeeping::fn_housekeeping_v1
-CREATE  FUNCTION "fn_housekeeping_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
+-- raw_ops::monitoring::invoke::fn_resend_alerts_v1
+CREATE  FUNCTION "fn_resend_alerts_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'fn_housekeeping_v1_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- raw_ops::monitoring::metrics::fn_metrics_v1
-CREATE  FUNCTION "fn_metrics_v1"() RETURNS TEXT /* Result < String, ErrorReport > */
-STRICT STABLE SECURITY DEFINER
-SET search_path TO pg_catalog, pg_temp
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'fn_metrics_v1_wrapper';
+AS 'MODULE_PATHNAME', 'fn_resend_alerts_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -49,11 +127,34 @@ AS 'MODULE_PATHNAME', 'fn_resolve_webhook_manually_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- raw_ops::sending::guard::fn_resume_delivery_v1
+CREATE  FUNCTION "fn_resume_delivery_v1"(
+	"p_discard_queued" bool DEFAULT false /* Option < bool > */
+) RETURNS jsonb /* Result < JsonB, ErrorReport > */
+VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_resume_delivery_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::jobs::fn_schedule_jobs_v1
 CREATE  FUNCTION "fn_schedule_jobs_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_schedule_jobs_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::sending::secrets::fn_set_secret_v1
+CREATE  FUNCTION "fn_set_secret_v1"(
+	"p_name" TEXT, /* Option < & str > */
+	"p_value" TEXT /* Option < & str > */
+) RETURNS jsonb /* Result < JsonB, ErrorReport > */
+VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_set_secret_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -70,14 +171,6 @@ CREATE  FUNCTION "fn_uuid_v7"() RETURNS uuid /* pgrx :: Uuid */
 STRICT VOLATILE PARALLEL SAFE
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_uuid_v7_wrapper';
-/* </end connected objects> */
-
-/* <begin connected objects> */
--- raw_ops::inbox::counters::fold_webhook_tallies
-CREATE  FUNCTION "fold_webhook_tallies"() RETURNS bigint /* Result < i64, ErrorReport > */
-STRICT VOLATILE
-LANGUAGE c /* Rust */
-AS 'MODULE_PATHNAME', 'fold_webhook_tallies_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -157,9 +250,7 @@ AS 'MODULE_PATHNAME', 'retry_failed_webhooks_wrapper';
 -- requires:
 --   process_pending_webhooks
 --   retry_failed_webhooks
---   fold_webhook_tallies
---   fn_archive_webhooks_v1
---   fn_housekeeping_v1
+--   fn_deliver_outbox_v1
 
 -- The drain as pg_cron calls it: set after set, a commit after each, so that no snapshot is held and nothing done is
 -- lost. Stops before the next minute's run is due.
@@ -180,43 +271,28 @@ begin
         commit;
         exit when (v_done->>'claimed')::int < 100 or clock_timestamp() >= v_until;
     end loop;
-    perform raw_ops.fold_webhook_tallies();
-    commit;
 end
 $drain$;
 
--- The archive run as pg_cron calls it: batch after batch, a commit after each.
-create procedure raw_ops.archive_inbox(p_max_seconds integer default 3000, p_older_than interval default null)
+-- Sending as pg_cron drives it: hands to pg_net what is due and collects its answers, until nothing is left or the next
+-- minute's run is due. Where the built-in carrier sends, there is nothing to do here. Holds no snapshot while it waits.
+create procedure raw_ops.deliver_outbox(p_max_seconds integer default 50)
     language plpgsql
-as $archive$
+as $deliver$
 declare
     v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
-    v_done  jsonb;
+    v_pass  jsonb;
 begin
     loop
-        v_done := raw_ops.fn_archive_webhooks_v1(p_older_than, 5000);
+        v_pass := raw_ops.fn_deliver_outbox_v1();
         commit;
-        exit when (v_done->>'archived')::bigint = 0 or not (v_done->>'remaining')::boolean
-               or clock_timestamp() >= v_until;
+        exit when v_pass->>'carrier' <> 'pg_net' or clock_timestamp() >= v_until;
+        exit when (v_pass->>'in_flight')::bigint = 0
+              and coalesce((v_pass->>'next_due_seconds')::float8, 'infinity') > extract(epoch from v_until - clock_timestamp());
+        perform pg_catalog.pg_sleep(0.5);
     end loop;
 end
-$archive$;
-
--- Housekeeping as pg_cron calls it: until every log is as short as it should be, a commit after each round.
-create procedure raw_ops.keep_house(p_max_seconds integer default 600)
-    language plpgsql
-as $house$
-declare
-    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
-    v_done  jsonb;
-begin
-    loop
-        v_done := raw_ops.fn_housekeeping_v1();
-        commit;
-        exit when not (v_done->>'remaining')::boolean or clock_timestamp() >= v_until;
-    end loop;
-end
-$house$;
+$deliver$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -236,7 +312,7 @@ CREATE FUNCTION "guard_webhook_status"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::worker::wake::wake_sender
+-- raw_ops::wake::wake_sender
 CREATE FUNCTION "wake_sender"()
 	RETURNS TRIGGER
 	LANGUAGE c
@@ -244,7 +320,7 @@ CREATE FUNCTION "wake_sender"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::worker::wake::wake_worker
+-- raw_ops::wake::wake_worker
 CREATE FUNCTION "wake_worker"()
 	RETURNS TRIGGER
 	LANGUAGE c
@@ -274,24 +350,44 @@ comment on procedure raw_ops.drain_inbox(integer) is
     'Drains and retries until nothing is left or p_max_seconds have passed, committing after each set. For pg_cron.';
 comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
     'Settles a dead letter (dlq to resolved_manual) with a note, audited in ops_events. Refuses any other state.';
-comment on function raw_ops.fn_archive_webhooks_v1(interval, integer) is
-    'Moves up to p_limit success and resolved_manual webhooks older than p_older_than (null: as log_retention says) into webhook_inbox_archive. Returns archived, remaining, partitions_created, columns_added.';
-comment on procedure raw_ops.archive_inbox(integer, interval) is
-    'Archives until nothing is left or p_max_seconds have passed, committing after each batch. For pg_cron.';
-comment on function raw_ops.fold_webhook_tallies() is
-    'Folds webhook_tallies into webhook_totals; the figures of both together stay the same. Returns how many.';
-comment on function raw_ops.fn_housekeeping_v1() is
-    'Deletes up to 10,000 rows of each log that are older than log_retention says, and folds tallies. Returns how many of each; remaining: there is more.';
-comment on procedure raw_ops.keep_house(integer) is
-    'Housekeeping until nothing is left or p_max_seconds have passed, committing after each round. For pg_cron.';
-comment on function raw_ops.fn_metrics_v1() is
-    'All figures of this database in Prometheus'' text format. Reads only, also on a replica; counters never go down.';
+comment on function raw_ops.fn_set_secret_v1(text, text) is
+    'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
+comment on function raw_ops.delivery_fingerprint() is
+    'What tells this database from a restored or copied one; see delivery_guard.';
+comment on function raw_ops.fn_resume_delivery_v1(boolean) is
+    'Lets a restored or copied database send. p_discard_queued: what was queued before is abandoned instead of sent.';
+comment on function raw_ops.fn_deliver_outbox_v1() is
+    'One pass over the outbox where pg_net is the carrier: collects its answers, hands it what is due. Says who sends.';
+comment on procedure raw_ops.deliver_outbox(integer) is
+    'Passes over the outbox until nothing is left or p_max_seconds have passed. For pg_cron.';
+comment on function raw_ops.fn_invoke_monitor(text) is
+    'Runs a check, writes monitoring_runs (also when the check fails), opens, repeats and closes its alerts.';
+comment on function raw_ops.fn_check_order_ingestion_slo_v2() is
+    'ORD monitor 1: order webhooks without their order after 5 (warning) and 15 minutes (critical). Looks only.';
+comment on function raw_ops.check_order_ingestion_slo() is
+    'The order webhooks that fn_check_order_ingestion_slo_v2() complains about, oldest first.';
+comment on function raw_ops.fn_check_webhook_health_v2() is
+    'ORD monitor 2: depth and age of the retry queue, new dead letters, latency. Looks only.';
+comment on function raw_ops.fn_check_webhook_daily_digest_v2() is
+    'ORD monitor 3: what the last 24 hours brought. Looks only.';
+comment on function raw_ops.fn_check_monitoring_heartbeat_v2() is
+    'The monitors run, alerts reach somebody, the workers live, the outbox moves. Looks only.';
+comment on function raw_ops.fn_check_webhook_silence_v1() is
+    'Sources that have gone quiet against their own rhythm. Looks only.';
+comment on function raw_ops.fn_resend_alerts_v1() is
+    'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
+comment on function raw_ops.fn_health_v1() is
+    'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
 comment on function raw_ops.fn_schedule_jobs_v1() is 'Creates or updates the pg_cron jobs of raw_ops. Idempotent.';
 comment on function raw_ops.fn_unschedule_jobs_v1() is 'Removes the pg_cron jobs of raw_ops that the caller owns.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
     'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';
 comment on function raw_ops.wake_worker() is 'Trigger: at commit, wakes the background workers of this database.';
+comment on function raw_ops.wake_sender() is 'Trigger: at commit, wakes the sender of this database.';
+
+-- Were it to fail, the statement and the secret in it would be logged.
+alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';
 
 -- Nothing of raw_ops is PUBLIC's to run. Whoever needs a function is granted it.
 revoke all on all functions in schema raw_ops from public;

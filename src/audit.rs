@@ -17,11 +17,26 @@ thread_local! {
 
 /// Logs what a person did to a webhook; who, why, before and after are in the details.
 pub fn log_manual_step(session: &Session, webhook: [u8; 16], message: &str, details: &Json) -> Result<()> {
+    log(session, "webhook", Some(webhook), message, details)
+}
+
+/// Logs what a person did to something that has no row of its own: a setting, a set of rows.
+pub fn log_act(session: &Session, entity_type: &str, message: &str, details: &Json) -> Result<()> {
+    log(session, entity_type, None, message, details)
+}
+
+fn log(
+    session: &Session,
+    entity_type: &str,
+    entity: Option<[u8; 16]>,
+    message: &str,
+    details: &Json,
+) -> Result<()> {
     let values = vec![
         Value::Uuid(ids::uuid_v7()),
         Value::Text("AUDIT"),
-        Value::Text("webhook"),
-        Value::Uuid(webhook),
+        Value::Text(entity_type),
+        Value::OptionalUuid(entity),
         Value::Text(message),
         Value::Json(details),
     ];

@@ -2,8 +2,9 @@
 
 mod housekeeping;
 
-use crate::db::{self, Session, Statement, Value, owner};
+use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
+use crate::monitoring::checks;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -16,6 +17,7 @@ struct Job {
     command: &'static str,
 }
 
+/// Besides these, each check brings its own: [`checks::CHECKS`].
 const JOBS: &[Job] = &[
     // Source: ORD, "pg_cron Job"; it calls the function directly instead of a hosted URL.
     Job {
@@ -23,15 +25,57 @@ const JOBS: &[Job] = &[
         schedule: "*/5 * * * *",
         command: "SELECT raw_ops.retry_failed_webhooks();",
     },
-    // The safety net under the worker, and all there is without it.
+    // The safety nets under the worker and the sender, and all there is without them.
     Job {
         name: "raw-ops-drain",
         schedule: "* * * * *",
         command: "CALL raw_ops.drain_inbox();",
     },
+    Job {
+        name: "raw-ops-deliver",
+        schedule: "* * * * *",
+        command: "CALL raw_ops.deliver_outbox();",
+    },
+    Job {
+        name: "raw-ops-archive",
+        schedule: "17 3 1 * *",
+        command: "CALL raw_ops.archive_inbox();",
+    },
+    Job {
+        name: "raw-ops-housekeeping",
+        schedule: "47 2 * * *",
+        command: "CALL raw_ops.keep_house();",
+    },
 ];
 
+/// Every job there should be.
+fn all_jobs() -> impl Iterator<Item = Planned> {
+    let fixed = JOBS.iter().map(|job| Planned {
+        name: job.name,
+        schedule: job.schedule,
+        command: job.command.to_owned(),
+    });
+    // Source: ORD, "pg_cron job" of each monitor.
+    let monitors = checks::CHECKS.iter().map(|check| Planned {
+        name: check.job,
+        schedule: check.schedule,
+        command: format!("SELECT raw_ops.fn_invoke_monitor('{}');", check.name),
+    });
+    fixed.chain(monitors)
+}
+
+struct Planned {
+    name: &'static str,
+    schedule: &'static str,
+    command: String,
+}
+
 thread_local! {
+    /// From now on the heartbeat expects runs.
+    static WATCH: Statement = const { Statement::new(
+        "update raw_ops.monitors set scheduled_at = now() where scheduled_at is null", &[]) };
+    static UNWATCH: Statement = const { Statement::new(
+        "update raw_ops.monitors set scheduled_at = null where scheduled_at is not null", &[]) };
     static IS_INSTALLED: Statement = const { Statement::new(
         "select exists (select from pg_catalog.pg_extension where extname = 'pg_cron')", &[]) };
     static OTHER_OWNER: Statement = const { Statement::new(
@@ -48,19 +92,21 @@ thread_local! {
 fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
     Ok(db::session(|session| {
         require_pg_cron(session)?;
-        let mut scheduled = Vec::with_capacity(JOBS.len());
-        for job in JOBS {
-            refuse_another_owner(session, job)?;
+        schema::ensure_ready(session)?;
+        let mut scheduled = Vec::new();
+        for job in all_jobs() {
+            refuse_another_owner(session, &job)?;
             let values = vec![
                 Value::Text(job.name),
                 Value::Text(job.schedule),
-                Value::Text(job.command),
+                Value::Text(&job.command),
             ];
             let id = session.run(&SCHEDULE, values)?.first(|row| row.int8(1)).flatten();
             scheduled.push(json!({
                 "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
             }));
         }
+        session.run(&WATCH, vec![])?;
         Ok(JsonB(json!({"scheduled": scheduled})))
     })?)
 }
@@ -70,10 +116,13 @@ fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
     Ok(db::session(|session| {
         require_pg_cron(session)?;
         let mut unscheduled = Vec::new();
-        for job in JOBS {
+        for job in all_jobs() {
             if session.run(&UNSCHEDULE, vec![Value::Text(job.name)])?.affected() > 0 {
                 unscheduled.push(job.name);
             }
+        }
+        if schema::ensure_ready(session).is_ok() {
+            session.run(&UNWATCH, vec![])?;
         }
         Ok(JsonB(json!({"unscheduled": unscheduled})))
     })?)
@@ -97,7 +146,7 @@ fn require_pg_cron(session: &Session) -> Result<()> {
 }
 
 /// pg_cron keeps jobs per role: the same name under another role would run everything twice.
-fn refuse_another_owner(session: &Session, job: &Job) -> Result<()> {
+fn refuse_another_owner(session: &Session, job: &Planned) -> Result<()> {
     // pg_cron's row security hides other roles' jobs from the caller.
     let caller = db::current_user();
     let other = owner::as_superuser(|| {
@@ -116,4 +165,16 @@ fn refuse_another_owner(session: &Session, job: &Job) -> Result<()> {
             "Run this function as {owner}, or as {owner} run first: SELECT raw_ops.fn_unschedule_jobs_v1();"
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitoring::health::OTHER_JOBS;
+
+    #[test]
+    fn health_misses_every_job_that_is_not_scheduled() {
+        let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
+        assert_eq!(names, OTHER_JOBS);
+    }
 }

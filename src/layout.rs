@@ -10,19 +10,30 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("json", &["error"]),
     ("db", &["json", "error", "setup"]),
     ("audit", &["db", "error"]),
+    ("schedule", &["db", "error"]),
     ("setup", &["db", "error"]),
     ("providers", &["json", "error"]),
     ("orders", &["providers", "audit", "db", "json", "error"]),
-    ("inbox", &["orders", "providers", "audit", "db", "json", "error"]),
-    ("sending", &["audit", "db", "config", "error"]),
+    (
+        "inbox",
+        &["orders", "providers", "schedule", "audit", "db", "json", "error"],
+    ),
+    ("sending", &["schedule", "audit", "db", "config", "error"]),
     (
         "recovery",
         &["inbox", "orders", "providers", "audit", "db", "json", "error"],
     ),
-    ("monitoring", &["sending", "audit", "db", "config", "error"]),
-    ("delivery", &["monitoring", "sending", "db", "config", "error"]),
+    (
+        "monitoring",
+        &["wake", "sending", "schedule", "audit", "db", "config", "error"],
+    ),
+    (
+        "delivery",
+        &["monitoring", "sending", "schedule", "db", "config", "error"],
+    ),
     ("jobs", &["monitoring", "inbox", "audit", "db", "error"]),
-    ("worker", &["delivery", "inbox", "db", "config", "error"]),
+    ("wake", &["config"]),
+    ("worker", &["wake", "delivery", "inbox", "db", "config", "error"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

@@ -6,7 +6,7 @@
 //!
 //! | room          | what it holds                                                                          |
 //! |---------------|----------------------------------------------------------------------------------------|
-//! | [`worker`]    | background workers and the sender: loops, wake-up at commit                            |
+//! | [`worker`]    | background workers and the sender: their loops                                         |
 //! | [`jobs`]      | the pg_cron jobs: what runs when; housekeeping                                         |
 //! | [`delivery`]  | one pass over the outbox: claim, send, record, tell the part that asked                |
 //! | [`monitoring`] | checks (one file each), their runs, alerts; dashboard, metrics, health                |
@@ -15,7 +15,9 @@
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
 //! | [`sending`]   | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
 //! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
+//! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
 //! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
+//! | [`schedule`]  | when to try again: the waits of each purpose                                           |
 //! | [`audit`]     | writing to the operational log                                                         |
 //! | [`db`]        | the only place that names SPI: statements, rowsets, jsonb, sub-transactions, roles     |
 //! | [`json`]      | reading JSON with paths for errors, wherever it lives. Pure                            |
@@ -40,8 +42,10 @@ mod monitoring;
 mod orders;
 mod providers;
 mod recovery;
+mod schedule;
 mod sending;
 mod setup;
+mod wake;
 mod worker;
 
 #[cfg(test)]
@@ -59,6 +63,7 @@ extension_sql_file!(
     requires = [
         process_pending_webhooks,
         retry_failed_webhooks,
+        fn_deliver_outbox_v1,
         fold_webhook_tallies,
         fn_archive_webhooks_v1,
         fn_housekeeping_v1

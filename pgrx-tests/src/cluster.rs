@@ -44,6 +44,7 @@ pub struct Cluster {
     socket_dir: PathBuf,
     port: u16,
     lifetime: Lifetime,
+    environment: Vec<(String, String)>,
     server: Option<Process>,
 }
 
@@ -98,6 +99,17 @@ impl Cluster {
 
     /// Connects as a role over the unix socket.
     pub async fn connect_as(&self, db: &str, role: &str) -> Result<Client> {
+        let (client, connection) =
+            self.config(db, role).connect(NoTls).await.with_context(|| {
+                format!("cannot connect to database {db} as {role} on port {}", self.port)
+            })?;
+        // The client reports what ends the connection; the task has nobody else to tell.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(client)
+    }
+
+    /// How to connect over the unix socket, for whoever looks after the connection themselves.
+    pub fn config(&self, db: &str, role: &str) -> tokio_postgres::Config {
         let mut config = tokio_postgres::Config::new();
         config
             .host_path(&self.socket_dir)
@@ -105,13 +117,7 @@ impl Cluster {
             .user(role)
             .dbname(db)
             .connect_timeout(CONNECT_LIMIT);
-        let (client, connection) = config
-            .connect(NoTls)
-            .await
-            .with_context(|| format!("cannot connect to database {db} as {role} on port {}", self.port))?;
-        // The client reports what ends the connection; the task has nobody else to tell.
-        tokio::spawn(async move { drop(connection.await) });
-        Ok(client)
+        config
     }
 
     /// Creates a database.
@@ -133,6 +139,7 @@ impl Cluster {
         command
             .arg("-D")
             .arg(self.data_dir())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone()?)
             .stderr(log);
         let removes = (!keeps_files()).then_some(self.dir.as_path());

@@ -10,6 +10,8 @@
 //! - [`shopify`]: signs webhooks and sends them as Shopify does
 //! - [`orders`]: makes realistic orders, the same ones for the same seed
 //! - [`payloads`]: real payloads from public sources
+//! - [`receiver`]: the outside world: Slack, Customer.io, partners, and everything that goes wrong there
+//! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
 
@@ -18,14 +20,17 @@ pub mod http;
 pub mod install;
 pub mod orders;
 pub mod payloads;
+pub mod pg_net;
 pub mod postgres;
 pub mod process;
+pub mod receiver;
 pub mod shim;
 pub mod shopify;
 pub mod stack;
 pub mod wait;
 
 pub use cluster::{Cluster, ClusterBuilder, Stop};
+pub use receiver::{Received, Receiver, Reply};
 pub use shim::{Shim, ShimBuilder};
 pub use stack::{Stack, StackOptions};
 pub use wait::{wait_for, wait_until};

@@ -1,5 +1,7 @@
 //! Real payloads from public sources, kept under `payloads/` with their origin in `SOURCES.tsv`.
 
+pub mod customerio;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 
 use crate::cluster::Cluster;
 use crate::install;
+use crate::receiver::{Receiver, slack};
 use crate::shim::Shim;
 use crate::shopify::Sender;
 use crate::wait_until;
@@ -21,6 +22,8 @@ pub struct StackOptions {
     pub database: String,
     /// Lines of `postgresql.conf`, e.g. `("raw_ops.workers", "0")`.
     pub settings: Vec<(String, String)>,
+    /// Environment of the server, e.g. `("SSL_CERT_FILE", "/…")`.
+    pub environment: Vec<(String, String)>,
     /// No fsync: only where no test asks what survives a crash.
     pub fast: bool,
     /// Let pg_cron run raw_ops' jobs every minute.
@@ -42,6 +45,7 @@ impl Default for StackOptions {
         Self {
             database: "shop".to_owned(),
             settings: Vec::new(),
+            environment: Vec::new(),
             fast: false,
             schedule_jobs: true,
             shim: true,
@@ -72,6 +76,12 @@ impl StackOptions {
     /// With a line of `postgresql.conf`.
     pub fn setting(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// With an environment variable of the server.
+    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -150,6 +160,18 @@ impl Stack {
             .await
     }
 
+    /// Points every Slack channel at a path of its own of this receiver: `/slack/ops-alerts` and so on.
+    pub async fn post_alerts_to(&self, receiver: &Receiver) -> Result<()> {
+        let client = self.connect().await?;
+        for (secret, path) in SLACK_PATHS {
+            receiver.always(path, slack::incoming_webhook);
+            let url = receiver.url(path);
+            let sql = "SELECT raw_ops.fn_set_secret_v1($1, $2)";
+            client.execute(sql, &[&secret, &url]).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until no webhook is pending or due for another try.
     pub async fn wait_drained(&self, limit: std::time::Duration) -> Result<()> {
         let client = self.connect().await?;
@@ -161,6 +183,13 @@ impl Stack {
         .with_context(|| format!("the end of the server's log:\n{}", self.cluster.log_tail()))
     }
 }
+
+/// Where [`Stack::post_alerts_to`] lets each channel's messages arrive.
+pub const SLACK_PATHS: [(&str, &str); 3] = [
+    ("slack_url_ops_alerts", "/slack/ops-alerts"),
+    ("slack_url_ops_urgent", "/slack/ops-urgent"),
+    ("slack_url_daily_ops", "/slack/daily-ops"),
+];
 
 const UNFINISHED: &str =
     "SELECT EXISTS (SELECT FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'
@@ -193,6 +222,9 @@ async fn start_cluster(options: &StackOptions) -> Result<Cluster> {
     let mut builder = Cluster::builder().for_raw_ops(&options.database);
     for (name, value) in &options.settings {
         builder = builder.setting(name, value);
+    }
+    for (name, value) in &options.environment {
+        builder = builder.env(name, value);
     }
     if options.fast {
         builder = builder.fast();

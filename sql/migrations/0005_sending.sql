@@ -25,6 +25,8 @@ create table raw_ops.http_requests (
     error            text,
     response_body    text,
     created_at       timestamptz not null default clock_timestamp(),
+    lane             text        generated always as (
+        case when destination = 'endpoint' then substring(url from '^https?://([^/?#]+)') else destination end) stored,
     constraint http_requests_pkey primary key (id),
     constraint http_requests_purpose_check check (purpose in ('alert', 'courier', 'outbound')),
     constraint http_requests_state_check check (state in ('queued', 'sending', 'succeeded', 'failed', 'abandoned')),
@@ -38,7 +40,9 @@ create table raw_ops.http_requests (
     constraint http_requests_sending_check check ((state = 'sending') = (lease_until is not null)),
     constraint http_requests_completed_check
         check ((state in ('succeeded', 'failed', 'abandoned')) = (completed_at is not null)),
-    constraint http_requests_url_check check (url is null or url ~ '^https?://[^/@[:space:]]+')
+    -- No user:password@, no blank, no line break.
+    constraint http_requests_url_check check (url ~ '^https?://[^/?#@[:space:]]+([/?#][^[:space:]]*)?$'),
+    constraint http_requests_endpoint_check check (destination <> 'endpoint' or url is not null)
 ) with (
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_threshold = 1000,
@@ -78,6 +82,7 @@ comment on column raw_ops.http_requests.carrier_ref is 'pg_net''s request id; un
 comment on column raw_ops.http_requests.lease_until is
     'While sending: when the sender is given up for dead and the attempt counts as failed.';
 comment on column raw_ops.http_requests.latency_ms is 'Milliseconds from sending to the answer.';
+comment on column raw_ops.http_requests.lane is 'Requests of one lane share a limit of concurrent sends: host and port of an endpoint, else the destination.';
 comment on column raw_ops.http_requests.response_body is 'The first 4 KiB of the answer.';
 comment on index raw_ops.idx_http_requests_queued is 'The sender''s claim.';
 comment on index raw_ops.idx_http_requests_sending is 'Leases that have run out.';
@@ -105,6 +110,7 @@ create table raw_ops.delivery_guard (
     constraint delivery_guard_pkey primary key (only_row),
     constraint delivery_guard_only_row_check check (only_row)
 );
+insert into raw_ops.delivery_guard (fingerprint) values (raw_ops.delivery_fingerprint());
 comment on table raw_ops.delivery_guard is
     'The database that may send: a restored or copied one differs from the fingerprint and stays silent until fn_resume_delivery_v1().';
 

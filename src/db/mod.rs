@@ -46,6 +46,18 @@ pub fn current_user() -> String {
     role_name(unsafe { pg_sys::GetUserId() })
 }
 
+/// The database this session is in.
+pub fn current_database() -> String {
+    // SAFETY: a C string in the server's memory, or null for a database that is gone.
+    unsafe {
+        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
+        if name.is_null() {
+            return String::new();
+        }
+        std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned()
+    }
+}
+
 fn role_name(role: pg_sys::Oid) -> String {
     // SAFETY: a C string in the server's memory; noerr makes a vanished role null.
     unsafe {

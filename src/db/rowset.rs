@@ -107,6 +107,11 @@ impl Rowset {
         self.push(value.map(Jsonb::to_datum))
     }
 
+    /// A tree of our own making.
+    pub fn json(&mut self, value: &serde_json::Value) -> &mut Self {
+        self.push(pgrx::JsonB(value.clone()).into_datum())
+    }
+
     /// A jsonb datum made elsewhere.
     pub fn jsonb_datum(&mut self, value: Option<Datum>) -> &mut Self {
         self.push(value)

@@ -2,7 +2,7 @@
 
 use super::{Session, Statement};
 use crate::error::{Error, Result};
-use crate::setup::LATEST_VERSION;
+pub use crate::setup::LATEST_VERSION;
 use pgrx::pg_sys;
 use std::cell::Cell;
 
@@ -34,6 +34,11 @@ fn relation(name: &std::ffi::CStr) -> pg_sys::Oid {
         }
         pg_sys::get_relname_relid(name.as_ptr(), schema)
     }
+}
+
+/// A table of the schema raw_ops, if it is there.
+pub fn oid_of(table: &std::ffi::CStr) -> Option<pg_sys::Oid> {
+    Some(relation(table)).filter(|oid| *oid != pg_sys::InvalidOid)
 }
 
 fn not_set_up(found: Option<i32>) -> Error {

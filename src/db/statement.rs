@@ -19,6 +19,11 @@ pub enum Value<'a> {
     Timestamp(i64),
     UuidArray(Vec<[u8; 16]>),
     Json(&'a serde_json::Value),
+    Bytes(&'a [u8]),
+    Boolean(bool),
+    /// Null where there is nothing.
+    OptionalText(Option<&'a str>),
+    OptionalUuid(Option<[u8; 16]>),
     Interval(Option<pgrx::datum::Interval>),
 }
 
@@ -37,6 +42,10 @@ impl Value<'_> {
                 .collect::<Vec<_>>()
                 .into_datum(),
             Value::Json(v) => pgrx::JsonB(v.clone()).into_datum(),
+            Value::Bytes(v) => v.into_datum(),
+            Value::Boolean(v) => v.into_datum(),
+            Value::OptionalText(v) => v.into_datum(),
+            Value::OptionalUuid(v) => v.map(pgrx::Uuid::from_bytes).into_datum(),
             Value::Interval(v) => v.into_datum(),
         }
     }
@@ -284,12 +293,30 @@ impl Row {
         self.get(column)
     }
 
+    pub fn float8(self, column: i32) -> Option<f64> {
+        self.get(column)
+    }
+
     pub fn boolean(self, column: i32) -> Option<bool> {
         self.get(column)
     }
 
     pub fn text(self, column: i32) -> Option<String> {
         self.get(column)
+    }
+
+    /// A text[]; empty when null.
+    pub fn texts(self, column: i32) -> Vec<String> {
+        self.get(column).unwrap_or_default()
+    }
+
+    pub fn bytes(self, column: i32) -> Option<Vec<u8>> {
+        self.get(column)
+    }
+
+    /// A jsonb as a tree of its own: for small values.
+    pub fn json(self, column: i32) -> Option<serde_json::Value> {
+        self.get::<pgrx::JsonB>(column).map(|json| json.0)
     }
 
     /// Microseconds since 2000-01-01 UTC.

@@ -1,1 +1,133 @@
-//! One pass over the outbox: claim, send, record, and tell the part that asked.
+//! One pass over the outbox: claim, send, record, and tell the part that asked. Sending itself happens between the two
+//! transactions [`take`] and [`finish`]; with pg_net both are one, [`pg_net_pass`].
+
+mod deliver;
+
+use crate::db::{self, Session, schema};
+use crate::error::Result;
+use crate::monitoring::alerts;
+use crate::schedule::Purpose;
+use crate::sending::carrier::{self, InForce};
+use crate::sending::destination::{self, NotReady, Ready};
+use crate::sending::outbox::{self, Answered, Outgoing, Settled};
+use crate::sending::outcome::Answer;
+use crate::sending::{guard, pg_net};
+
+/// What a look at the outbox brought.
+pub enum Work {
+    /// To be sent by the built-in carrier; recorded by [`finish`].
+    Builtin(Vec<(Outgoing, Ready)>),
+    /// pg_net does the sending; call [`pg_net_pass`].
+    PgNet,
+    /// This database was restored or copied: it sends nothing.
+    Held,
+}
+
+/// Room in the lanes, as the sender sees it.
+pub struct Room<'a> {
+    pub limit: usize,
+    pub of_lane: &'a dyn Fn(&str) -> usize,
+    pub full_lanes: &'a [String],
+    /// The sender has just started: whatever was being sent, it is not by this process.
+    pub just_started: bool,
+}
+
+/// Takes what is due for the built-in carrier. One transaction.
+pub fn take(room: &Room<'_>) -> Result<Work> {
+    db::session(|session| {
+        schema::ensure_ready(session)?;
+        if !guard::may_send(session)? {
+            return Ok(Work::Held);
+        }
+        if carrier::in_force(session)? == InForce::PgNet {
+            return Ok(Work::PgNet);
+        }
+        let lost = outbox::lost(session, room.just_started)?;
+        record(session, lost)?;
+        let claimed = outbox::claim(
+            session,
+            room.limit,
+            room.of_lane,
+            room.full_lanes,
+            InForce::Builtin.as_str(),
+        )?;
+        Ok(Work::Builtin(ready(session, claimed)?))
+    })
+}
+
+/// Records what came back. One transaction.
+pub fn finish(answered: Vec<Answered>) -> Result<()> {
+    db::session(|session| {
+        schema::ensure_ready(session)?;
+        record(session, answered)
+    })
+}
+
+/// What a pass through pg_net did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pass {
+    pub dispatched: usize,
+    pub recorded: usize,
+    pub in_flight: i64,
+}
+
+/// Requests handed to pg_net at a time: it sends its queue in batches of 200.
+const PG_NET_LIMIT: usize = 200;
+
+/// Collects pg_net's answers and hands it what is due. One transaction.
+pub fn pg_net_pass() -> Result<Pass> {
+    db::session(|session| {
+        schema::ensure_ready(session)?;
+        let mut answered = pg_net::collect(session)?;
+        let collected = answered.len();
+        record(session, std::mem::take(&mut answered))?;
+        let mut lost = outbox::lost(session, false)?;
+        pg_net::take_back(session, &mut lost)?;
+        record(session, lost)?;
+        let room = PG_NET_LIMIT.saturating_sub(pg_net::in_flight(session)? as usize);
+        let claimed = match room {
+            0 => Vec::new(),
+            room => outbox::claim(session, room, &|_| room, &[], InForce::PgNet.as_str())?,
+        };
+        let ready = ready(session, claimed)?;
+        let dispatched = ready.len();
+        let refused = pg_net::dispatch(session, ready)?;
+        let dispatched = dispatched - refused.len();
+        record(session, refused)?;
+        Ok(Pass {
+            dispatched,
+            recorded: collected,
+            in_flight: pg_net::in_flight(session)?,
+        })
+    })
+}
+
+/// Looks up where each request goes; what cannot go out is recorded at once.
+fn ready(session: &Session, claimed: Vec<Outgoing>) -> Result<Vec<(Outgoing, Ready)>> {
+    let (mut ready, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
+    for request in claimed {
+        match destination::resolve(session, &request)? {
+            Ok(target) => ready.push((request, target)),
+            Err(NotReady::NotYet(problem)) => {
+                failed.push(Answered::of(&request, Answer::failure(problem), None))
+            }
+            Err(NotReady::Refused(problem)) => {
+                failed.push(Answered::of(&request, Answer::refused(problem), None))
+            }
+        }
+    }
+    record(session, failed)?;
+    Ok(ready)
+}
+
+/// Records outcomes and tells each part about its own.
+fn record(session: &Session, answered: Vec<Answered>) -> Result<()> {
+    let settled = outbox::record(session, answered)?;
+    let of = |purpose: Purpose| -> Vec<&Settled> {
+        settled
+            .iter()
+            .filter(|one| one.purpose == Some(purpose))
+            .collect()
+    };
+    alerts::settle(session, &of(Purpose::Alert))
+}

@@ -5,7 +5,6 @@ mod capture;
 mod claim;
 pub mod counters;
 pub mod drain;
-pub mod policy;
 mod process;
 mod receive;
 mod record;

@@ -2,9 +2,9 @@
 
 use super::claim::Claimed;
 use super::counters::{self, Counts};
-use super::policy::{self, Next};
 use crate::db::{self, Rowset, Session, Statement, Value, ids};
 use crate::error::{Error, Result};
+use crate::schedule::{self, Next, Purpose};
 use pgrx::pg_sys;
 use serde::Serialize;
 use std::time::Instant;
@@ -84,7 +84,7 @@ pub fn outcomes<T>(
 
 /// Returns how many had no attempt left.
 fn failures(session: &Session, failed: &[(&Claimed<'_>, &Error)], milliseconds: i32) -> Result<usize> {
-    let schedule = policy::webhook_schedule(session)?;
+    let schedule = schedule::of_purpose(session, Purpose::Webhooks)?;
     let now = db::clock();
     let mut rows = Rowset::new(
         c"failures",
@@ -100,7 +100,7 @@ fn failures(session: &Session, failed: &[(&Claimed<'_>, &Error)], milliseconds: 
     for (claim, error) in failed {
         let retry_at = match schedule.after_failure(claim.attempts_made + 1) {
             Next::RetryAfter(wait) => Some(now + wait),
-            Next::DeadLetter => None,
+            Next::GiveUp => None,
         };
         if retry_at.is_none() {
             dead += 1;

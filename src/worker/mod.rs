@@ -1,12 +1,12 @@
 //! The background workers: woken at commit of an insert, they drain the inbox and pick up retries when they are due.
-//! Idle, a worker sleeps on its latch and looks around every ten seconds.
+//! Idle, a worker sleeps on its latch and looks around every ten seconds. Beside them the [`sender`] empties the outbox.
 
+mod sender;
 mod transaction;
-mod wake;
 
 use crate::error::{Error, Result};
 use crate::inbox::{drain, retry};
-use crate::{config, db};
+use crate::{config, db, wake};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::prelude::*;
 use std::time::Duration;
@@ -22,6 +22,7 @@ const REST_AFTER_TROUBLE: i64 = 5_000_000;
 /// Asks for shared memory and starts the workers; only while the server itself is starting.
 pub fn register() {
     wake::init();
+    sender::register();
     for number in 1..=config::workers() {
         BackgroundWorkerBuilder::new(&format!("raw_ops worker {number}"))
             .set_type("raw_ops worker")

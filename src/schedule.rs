@@ -1,11 +1,43 @@
-//! When to try again: a pure function of the schedule and the attempts made.
-//! Source: ORD, "Retry Worker"; the waits are data in `raw_ops.retry_schedule`.
+//! When to try again: a pure function of the schedule and the attempts made. The waits are data, in
+//! `raw_ops.retry_schedule`, for each purpose.
 
-use crate::db::{Session, Statement};
+use crate::db::{Session, Statement, Value};
 use crate::error::Result;
+use pgrx::pg_sys;
 
 /// Microseconds.
 pub type Micros = i64;
+
+/// What is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Processing a webhook of the inbox.
+    Webhooks,
+    /// A message to Slack about an alert.
+    Alert,
+    /// A notice to a customer about their parcel.
+    Courier,
+    /// A webhook to a partner.
+    Outbound,
+}
+
+impl Purpose {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Webhooks => "webhooks",
+            Purpose::Alert => "alert",
+            Purpose::Courier => "courier",
+            Purpose::Outbound => "outbound",
+        }
+    }
+
+    /// The purpose of a row of the outbox.
+    pub fn of_request(name: &str) -> Option<Self> {
+        [Purpose::Alert, Purpose::Courier, Purpose::Outbound]
+            .into_iter()
+            .find(|purpose| purpose.as_str() == name)
+    }
+}
 
 /// What follows a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,16 +45,17 @@ pub enum Next {
     /// Try again, not before this long from now.
     RetryAfter(Micros),
     /// No attempt is left.
-    DeadLetter,
+    GiveUp,
 }
 
 /// The waits before each attempt; the first is before attempt 1.
+#[derive(Clone, Debug)]
 pub struct Schedule {
     waits: Vec<Micros>,
 }
 
 impl Schedule {
-    /// ORD's waits, for when somebody has emptied the table: a webhook is never given up without its retries.
+    /// ORD's waits, for when somebody has emptied the table: nothing is ever given up without its retries.
     const ORD: [Micros; 5] = [0, 60_000_000, 300_000_000, 900_000_000, 1_800_000_000];
 
     fn of(waits: Vec<Micros>) -> Self {
@@ -40,20 +73,25 @@ impl Schedule {
         let made = usize::try_from(attempts_made).unwrap_or(0);
         self.waits
             .get(made)
-            .map_or(Next::DeadLetter, |wait| Next::RetryAfter(*wait))
+            .map_or(Next::GiveUp, |wait| Next::RetryAfter(*wait))
+    }
+
+    #[cfg(test)]
+    pub fn of_seconds(waits: &[i64]) -> Self {
+        Self::of(waits.iter().map(|seconds| seconds * 1_000_000).collect())
     }
 }
 
 thread_local! {
     static WAITS: Statement = const { Statement::new(
         "select (extract(epoch from wait) * 1000000)::bigint
-           from raw_ops.retry_schedule where purpose = 'webhooks' order by attempt", &[]) };
+           from raw_ops.retry_schedule where purpose = $1 order by attempt", &[pg_sys::TEXTOID]) };
 }
 
-/// The schedule for webhooks, as it stands now.
-pub fn webhook_schedule(session: &Session) -> Result<Schedule> {
-    let waits = session.run(&WAITS, vec![])?.map(|row| row.int8(1).unwrap_or(0));
-    Ok(Schedule::of(waits))
+/// The schedule of a purpose, as it stands now.
+pub fn of_purpose(session: &Session, purpose: Purpose) -> Result<Schedule> {
+    let rows = session.run(&WAITS, vec![Value::Text(purpose.as_str())])?;
+    Ok(Schedule::of(rows.map(|row| row.int8(1).unwrap_or(0))))
 }
 
 #[cfg(test)]
@@ -63,9 +101,7 @@ mod tests {
     const MINUTE: Micros = 60_000_000;
 
     fn ord() -> Schedule {
-        Schedule {
-            waits: [0, 1, 5, 15, 30].map(|minutes| minutes * MINUTE).to_vec(),
-        }
+        Schedule::of([0, 1, 5, 15, 30].map(|minutes| minutes * MINUTE).to_vec())
     }
 
     #[test]
@@ -78,8 +114,8 @@ mod tests {
                 Next::RetryAfter(5 * MINUTE),
                 Next::RetryAfter(15 * MINUTE),
                 Next::RetryAfter(30 * MINUTE),
-                Next::DeadLetter,
-                Next::DeadLetter,
+                Next::GiveUp,
+                Next::GiveUp,
             ]
         );
     }
@@ -89,7 +125,7 @@ mod tests {
         let total: Micros = (1..5)
             .map(|attempt| match ord().after_failure(attempt) {
                 Next::RetryAfter(wait) => wait,
-                Next::DeadLetter => panic!("too early"),
+                Next::GiveUp => panic!("too early"),
             })
             .sum();
         assert_eq!(total, 51 * MINUTE);
@@ -98,6 +134,6 @@ mod tests {
     #[test]
     fn an_emptied_schedule_falls_back_to_ords() {
         assert_eq!(Schedule::of(vec![]).after_failure(1), Next::RetryAfter(MINUTE));
-        assert_eq!(Schedule::of(vec![0]).after_failure(1), Next::DeadLetter);
+        assert_eq!(Schedule::of(vec![0]).after_failure(1), Next::GiveUp);
     }
 }

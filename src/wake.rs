@@ -62,6 +62,28 @@ pub fn init() {
     HAS_SHARED_MEMORY.store(true, Ordering::Relaxed);
 }
 
+/// Who is there to be woken, in this database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    pub workers: usize,
+    pub sender: bool,
+}
+
+/// `None` when the server was started without the library, so that nobody can be.
+pub fn listening() -> Option<Listening> {
+    if !HAS_SHARED_MEMORY.load(Ordering::Relaxed) {
+        return None;
+    }
+    // SAFETY: reads the backend's database.
+    let database = unsafe { pg_sys::MyDatabaseId.to_u32() };
+    let (workers, sender) = SLOTS.get().0.split_at(SENDER);
+    let is_here = |slot: &&Slot| slot.database.load(Ordering::Acquire) == database;
+    Some(Listening {
+        workers: workers.iter().filter(is_here).count(),
+        sender: sender.iter().any(|slot| is_here(&slot)),
+    })
+}
+
 /// From now on commits wake this worker process.
 pub fn listen(slot: usize) {
     let Some(own) = SLOTS.get().0.get(slot) else {
@@ -83,8 +105,8 @@ unsafe extern "C-unwind" fn leave(_code: i32, slot: pg_sys::Datum) {
     }
 }
 
-/// Sleeps until woken or for so many microseconds.
-pub fn sleep(micros: i64) {
+/// Sleeps until woken or for so many microseconds. Returns whether it was woken.
+pub fn sleep(micros: i64) -> bool {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     // SAFETY: waits on the process's own latch; dies with the postmaster.
     unsafe {
@@ -95,9 +117,22 @@ pub fn sleep(micros: i64) {
             (micros / 1000).max(1),
             pg_sys::PG_WAIT_EXTENSION,
         );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
     }
+    was_called()
+}
+
+/// Whether somebody has woken this process since the last look; forgets it.
+pub fn was_called() -> bool {
+    // SAFETY: the process's own latch. Reset before anything is looked at, so that no call is lost.
+    let called = unsafe {
+        let called = (*pg_sys::MyLatch).is_set != 0;
+        if called {
+            pg_sys::ResetLatch(pg_sys::MyLatch);
+        }
+        called
+    };
     handle_interrupts();
+    called
 }
 
 /// Ends the process if asked to, reads changed settings.

@@ -1,0 +1,33 @@
+-- Each source (provider): how long it has been silent, and how many webhooks the same hours of earlier days brought. $1
+-- microseconds of history. The silence is cut to a day; earlier days count from the same time of day as now, backwards.
+-- Usual is the lesser of the average day and of the same weekday, so that a quiet Sunday is no alarm.
+with recent as (
+    select provider, now() - created_at as age
+      from raw_ops.webhook_inbox
+     where processing_status in ('pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual')
+       and created_at > now() - $1 * interval '1 microsecond'
+), sources as (
+    select provider, min(age) as silence, least(min(age), interval '1 day') as window_length,
+           floor(extract(epoch from max(age)) / 86400)::integer as days
+      from recent
+     group by provider
+), shifted as (
+    select recent.provider, floor(extract(epoch from recent.age) / 86400)::integer as days_ago, count(*) as webhooks
+      from recent
+      join sources using (provider)
+     where recent.age >= interval '1 day'
+       and extract(epoch from recent.age)::numeric % 86400 <= extract(epoch from sources.window_length)
+     group by recent.provider, days_ago
+)
+select sources.provider,
+       (extract(epoch from sources.silence) / 60)::float8 as silent_minutes,
+       case when sources.days >= 3 then
+           least(coalesce(sum(shifted.webhooks) filter (where shifted.days_ago < sources.days), 0)::float8
+                     / greatest(sources.days - 1, 1),
+                 case when sources.days > 7
+                      then coalesce(avg(shifted.webhooks) filter (where shifted.days_ago in (7, 14)), 0)::float8 end)
+       else 0 end as usual
+  from sources
+  left join shifted using (provider)
+ group by sources.provider, sources.silence, sources.days
+ order by sources.provider

@@ -1,0 +1,7 @@
+-- The last message of each alert that reached nobody; what came before it says less.
+select distinct on (message.alert_id) message.id, message.channel, message.severity, message.title, message.body
+  from raw_ops.alert_messages as message
+ where message.delivery = 'undelivered'
+   and not exists (select from raw_ops.alert_messages as later
+                    where later.alert_id = message.alert_id and later.created_at > message.created_at)
+ order by message.alert_id, message.created_at desc

@@ -1,0 +1,20 @@
+-- The state of the queue, of dead letters within $1 microseconds, of latency within $2.
+select queue.depth, queue.oldest_minutes, dead.fresh, dead.total, latency.p95, latency.worst, latency.processed,
+       queue.pending, queue.failed, queue.retrying
+  from (select count(*) as depth,
+               (extract(epoch from now() - min(received_at)) / 60)::float8 as oldest_minutes,
+               count(*) filter (where processing_status = 'pending') as pending,
+               count(*) filter (where processing_status = 'failed') as failed,
+               count(*) filter (where processing_status = 'retrying') as retrying
+          from raw_ops.webhook_inbox
+         where processing_status in ('pending', 'failed', 'retrying')) as queue,
+       (select count(*) as total,
+               count(*) filter (where coalesce(last_error_at, created_at) > now() - $1 * interval '1 microsecond') as fresh
+          from raw_ops.webhook_inbox
+         where processing_status = 'dlq') as dead,
+       (select percentile_cont(0.95) within group (order by processing_duration_ms) as p95,
+               max(processing_duration_ms)::float8 as worst,
+               count(processing_duration_ms) as processed
+          from raw_ops.webhook_inbox
+         where processing_status in ('success', 'failed', 'dlq', 'resolved_manual', 'retrying')
+           and created_at > now() - $2 * interval '1 microsecond') as latency

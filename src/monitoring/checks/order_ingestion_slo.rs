@@ -1,0 +1,223 @@
+//! Every order webhook must be an order within minutes. Source: ORD, "Monitor 1: Order Ingestion SLO".
+
+use super::Check;
+use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::error::Result;
+use crate::monitoring::report::{Finding, Report, Thresholds, listed, rounded};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+pub const CHECK: Check = Check {
+    name: "order_ingestion_slo",
+    job: "monitor-order-ingestion-slo",
+    schedule: "*/2 * * * *",
+    run,
+};
+
+const CONDITION: &str = "orders_not_ingested";
+const MINUTE: f64 = 60_000_000.0;
+const DAY: i64 = 86_400_000_000;
+/// Order ids an alert shows.
+const SHOWN: usize = 20;
+
+thread_local! {
+    static MISSING: Statement = const { Statement::new(
+        include_str!("../../../sql/monitoring/missing_orders.sql"), &[pg_sys::INT8OID, pg_sys::INT8OID]) };
+}
+
+/// An order webhook without its order.
+struct Missing {
+    shopify_order_id: Option<i64>,
+    webhook_id: Option<[u8; 16]>,
+    received_at: i64,
+    age_minutes: f64,
+    status: Option<String>,
+    attempts: Option<i32>,
+    last_error: Option<String>,
+}
+
+impl Missing {
+    fn label(&self) -> String {
+        match (self.shopify_order_id, self.webhook_id) {
+            (Some(id), _) => id.to_string(),
+            (None, Some(webhook)) => format!("unknown (webhook {})", pgrx::Uuid::from_bytes(webhook)),
+            (None, None) => "unknown".into(),
+        }
+    }
+}
+
+/// Received within the last `lookback` and longer than `age` ago, both in microseconds.
+fn missing(session: &Session, lookback: i64, age: i64) -> Result<Vec<Missing>> {
+    let rows = session.look(&MISSING, vec![Value::Int8(lookback), Value::Int8(age)])?;
+    Ok(rows.map(|row| Missing {
+        shopify_order_id: row.int8(1),
+        webhook_id: row.uuid(2),
+        received_at: row.timestamp(3).unwrap_or(0),
+        age_minutes: row.float8(4).unwrap_or(0.0),
+        status: row.text(5),
+        attempts: row.int4(6),
+        last_error: row.text(7),
+    }))
+}
+
+fn window(thresholds: &Thresholds) -> (i64, i64) {
+    let lookback = thresholds.lookback(CONDITION).unwrap_or((20.0 * MINUTE) as i64);
+    let age = thresholds
+        .lowest(CONDITION)
+        .map_or(i64::MAX / 4, |minutes| (minutes * MINUTE) as i64);
+    (lookback, age)
+}
+
+fn run(session: &Session) -> Result<Report> {
+    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let (lookback, age) = window(&thresholds);
+    let within = missing(session, lookback, age)?;
+    // ORD looks back 20 minutes. An order that is still missing after that is not "resolved": the alert stays open.
+    let still_missing = match within.is_empty() {
+        true => missing(session, DAY, age)?.len(),
+        false => 0,
+    };
+    let mut report = judge(&within, &thresholds);
+    report
+        .summary
+        .insert("missing_beyond_lookback".into(), still_missing.into());
+    if still_missing > 0 {
+        report.lasting.push(CONDITION);
+    }
+    Ok(report)
+}
+
+fn judge(missing: &[Missing], thresholds: &Thresholds) -> Report {
+    let count = missing.len() as i64;
+    let oldest = missing.iter().map(|one| one.age_minutes).fold(0.0, f64::max);
+    let ids: Vec<String> = missing.iter().take(SHOWN).map(Missing::label).collect();
+    let summary = json!({
+        "orders_affected": count, "oldest_minutes": (oldest * 10.0).round() / 10.0, "order_ids": ids,
+    });
+    let crossed = thresholds.crossed(CONDITION, oldest).filter(|_| count > 0);
+    let finding = crossed.map(|threshold| {
+        Finding::new(CONDITION, threshold, "Order Ingestion SLO Breach")
+            .field("Orders Affected", count)
+            .field("Oldest (minutes)", rounded(oldest))
+            .field("Severity", threshold.severity.as_str())
+            .field("Order IDs", listed(&ids, count))
+            .next_step("SELECT * FROM raw_ops.check_order_ingestion_slo();")
+    });
+    Report::new(CHECK.name, summary).with(finding)
+}
+
+#[pg_extern(stable, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_check_order_ingestion_slo_v2() -> Result<pgrx::JsonB, ErrorReport> {
+    Ok(super::answer(&CHECK)?)
+}
+
+type MissingRow = (
+    Option<i64>,
+    Option<pgrx::Uuid>,
+    Option<TimestampWithTimeZone>,
+    f64,
+    Option<String>,
+    Option<i32>,
+    Option<String>,
+    Option<String>,
+);
+
+#[pg_extern(stable, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity, reason = "pgrx wants the columns spelled out")]
+fn check_order_ingestion_slo() -> Result<
+    TableIterator<
+        'static,
+        (
+            name!(shopify_order_id, Option<i64>),
+            name!(webhook_id, Option<pgrx::Uuid>),
+            name!(received_at, Option<TimestampWithTimeZone>),
+            name!(age_minutes, f64),
+            name!(processing_status, Option<String>),
+            name!(attempts, Option<i32>),
+            name!(last_error, Option<String>),
+            name!(severity, Option<String>),
+        ),
+    >,
+    ErrorReport,
+> {
+    let rows = owner::as_table_owner(|| {
+        db::session(|session| {
+            schema::ensure_ready(session)?;
+            let thresholds = Thresholds::of(session, CHECK.name)?;
+            let (lookback, age) = window(&thresholds);
+            let rows = missing(session, lookback, age)?;
+            Ok(rows
+                .into_iter()
+                .map(|one| row(one, &thresholds))
+                .collect::<Vec<_>>())
+        })
+    })?;
+    Ok(TableIterator::new(rows))
+}
+
+fn row(one: Missing, thresholds: &Thresholds) -> MissingRow {
+    let severity = thresholds
+        .crossed(CONDITION, one.age_minutes)
+        .map(|one| one.severity.as_str().to_owned());
+    (
+        one.shopify_order_id,
+        one.webhook_id.map(pgrx::Uuid::from_bytes),
+        TimestampWithTimeZone::try_from(one.received_at).ok(),
+        (one.age_minutes * 10.0).round() / 10.0,
+        one.status,
+        one.attempts,
+        one.last_error,
+        severity,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitoring::report::{Severity, tests::row};
+
+    fn thresholds() -> Thresholds {
+        Thresholds(vec![
+            row(CONDITION, Severity::Warning, "#ops-alerts", 5.0),
+            row(CONDITION, Severity::Critical, "#ops-urgent", 15.0),
+        ])
+    }
+
+    fn missing(age_minutes: f64) -> Missing {
+        Missing {
+            shopify_order_id: Some(820_982_911_946_154_508),
+            webhook_id: None,
+            received_at: 0,
+            age_minutes,
+            status: None,
+            attempts: None,
+            last_error: None,
+        }
+    }
+
+    #[test]
+    fn the_alert_is_the_one_ord_prints() {
+        let json = judge(&[missing(6.04), missing(5.2)], &thresholds()).to_json();
+        assert_eq!(
+            json["alert_config"],
+            serde_json::json!({
+                "severity": "warning", "channel": "#ops-alerts", "title": "Order Ingestion SLO Breach",
+                "fields": [
+                    {"title": "Orders Affected", "value": "2"},
+                    {"title": "Oldest (minutes)", "value": "6"},
+                    {"title": "Severity", "value": "warning"},
+                    {"title": "Order IDs", "value": "820982911946154508, 820982911946154508"},
+                ],
+            })
+        );
+        let worse = judge(&[missing(15.5)], &thresholds());
+        assert_eq!(
+            (worse.status(), worse.findings[0].channel.as_str()),
+            ("critical", "#ops-urgent")
+        );
+        assert_eq!(judge(&[], &thresholds()).status(), "ok");
+    }
+}

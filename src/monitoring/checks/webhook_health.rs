@@ -1,0 +1,194 @@
+//! The retry queue, dead letters, latency. Source: ORD, "Monitor 2: Webhook Health Check".
+
+use super::Check;
+use crate::db::{Session, Statement, Value};
+use crate::error::Result;
+use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+pub const CHECK: Check = Check {
+    name: "webhook_health",
+    job: "monitor-webhook-health",
+    schedule: "*/5 * * * *",
+    run,
+};
+
+const MINUTE: i64 = 60_000_000;
+const DEPTH: &str = "retry_queue_depth";
+const OLDEST: &str = "oldest_pending";
+const DEAD_LETTERS: &str = "new_dead_letters";
+const LATENCY: &str = "p95_latency";
+
+thread_local! {
+    static FIGURES: Statement = const { Statement::new(
+        include_str!("../../../sql/monitoring/webhook_health.sql"), &[pg_sys::INT8OID, pg_sys::INT8OID]) };
+}
+
+#[derive(Clone, Debug, Default)]
+struct Figures {
+    depth: i64,
+    oldest_minutes: f64,
+    new_dead_letters: i64,
+    dead_letters: i64,
+    p95_ms: f64,
+    worst_ms: f64,
+    processed: i64,
+    pending: i64,
+    failed: i64,
+    retrying: i64,
+}
+
+fn run(session: &Session) -> Result<Report> {
+    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let window = |condition, otherwise: i64| Value::Int8(thresholds.lookback(condition).unwrap_or(otherwise));
+    let windows = vec![window(DEAD_LETTERS, 10 * MINUTE), window(LATENCY, 60 * MINUTE)];
+    let figures = session.look(&FIGURES, windows)?.first(|row| Figures {
+        depth: row.int8(1).unwrap_or(0),
+        oldest_minutes: row.float8(2).unwrap_or(0.0),
+        new_dead_letters: row.int8(3).unwrap_or(0),
+        dead_letters: row.int8(4).unwrap_or(0),
+        p95_ms: row.float8(5).unwrap_or(0.0),
+        worst_ms: row.float8(6).unwrap_or(0.0),
+        processed: row.int8(7).unwrap_or(0),
+        pending: row.int8(8).unwrap_or(0),
+        failed: row.int8(9).unwrap_or(0),
+        retrying: row.int8(10).unwrap_or(0),
+    });
+    Ok(judge(&figures.unwrap_or_default(), &thresholds))
+}
+
+fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
+    let summary = json!({
+        "queue_depth": figures.depth, "oldest_pending_minutes": (figures.oldest_minutes * 10.0).round() / 10.0,
+        "pending": figures.pending, "failed": figures.failed, "retrying": figures.retrying,
+        "new_dlq": figures.new_dead_letters, "dlq": figures.dead_letters,
+        "p95_ms": figures.p95_ms.round(), "max_ms": figures.worst_ms, "processed": figures.processed,
+    });
+    Report::new(CHECK.name, summary)
+        .with(dead_letters(figures, thresholds))
+        .with(queue_backup(figures, thresholds))
+        .with(slow_processing(figures, thresholds))
+}
+
+/// ORD's runbook treats depth and age as one condition: two posts about one stuck queue would help nobody.
+fn queue_backup(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let depth = thresholds.crossed(DEPTH, figures.depth as f64);
+    let oldest = thresholds
+        .crossed(OLDEST, figures.oldest_minutes)
+        .filter(|_| figures.depth > 0);
+    let worst = [depth, oldest]
+        .into_iter()
+        .flatten()
+        .max_by_key(|one| one.severity)?;
+    let finding = Finding::new("retry_queue_backup", worst, "Retry Queue Backup")
+        .field("Retry Queue Depth", figures.depth)
+        .field("Oldest Pending (minutes)", rounded(figures.oldest_minutes))
+        .field("Severity", worst.severity.as_str())
+        .next_step("SELECT * FROM raw_ops.retry_queue_depth;");
+    Some(finding)
+}
+
+fn dead_letters(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let crossed = thresholds.crossed(DEAD_LETTERS, figures.new_dead_letters as f64)?;
+    let finding = Finding::new(DEAD_LETTERS, crossed, "DLQ Critical")
+        .field("New DLQ Entries", figures.new_dead_letters)
+        .field("DLQ Total", figures.dead_letters)
+        .field("Severity", crossed.severity.as_str())
+        .next_step(
+            "SELECT id, topic, last_error, error_category FROM raw_ops.webhook_inbox WHERE processing_status = 'dlq' \
+             ORDER BY last_error_at DESC LIMIT 5;",
+        );
+    Some(finding)
+}
+
+fn slow_processing(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let crossed = thresholds.crossed(LATENCY, figures.p95_ms)?;
+    let finding = Finding::new("slow_processing", crossed, "Slow Processing")
+        .field("P95 Latency (ms)", rounded(figures.p95_ms))
+        .field("Max Latency (ms)", rounded(figures.worst_ms))
+        .field("Severity", crossed.severity.as_str())
+        .next_step("SELECT * FROM raw_ops.alert_slow_processing;");
+    Some(finding)
+}
+
+#[pg_extern(stable, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_check_webhook_health_v2() -> Result<pgrx::JsonB, ErrorReport> {
+    Ok(super::answer(&CHECK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitoring::report::{Severity, tests::row};
+
+    fn ord() -> Thresholds {
+        Thresholds(vec![
+            row(DEPTH, Severity::Warning, "#ops-alerts", 100.0),
+            row(OLDEST, Severity::Warning, "#ops-alerts", 30.0),
+            row(DEAD_LETTERS, Severity::Critical, "#ops-urgent", 0.0),
+            row(LATENCY, Severity::Warning, "#ops-alerts", 5_000.0),
+        ])
+    }
+
+    fn told(figures: &Figures) -> Vec<(String, &'static str, String)> {
+        let report = judge(figures, &ord());
+        let tell = |one: Finding| (one.title, one.severity.as_str(), one.channel);
+        report.findings.into_iter().map(tell).collect()
+    }
+
+    #[test]
+    fn each_threshold_just_under_and_just_over() {
+        let quiet = Figures {
+            depth: 100,
+            oldest_minutes: 30.0,
+            p95_ms: 5_000.0,
+            ..Figures::default()
+        };
+        assert_eq!(told(&quiet), []);
+        let warning = |title: &str| vec![(title.to_owned(), "warning", "#ops-alerts".to_owned())];
+        assert_eq!(
+            told(&Figures {
+                depth: 101,
+                ..quiet.clone()
+            }),
+            warning("Retry Queue Backup")
+        );
+        assert_eq!(
+            told(&Figures {
+                oldest_minutes: 30.1,
+                ..quiet.clone()
+            }),
+            warning("Retry Queue Backup")
+        );
+        assert_eq!(
+            told(&Figures {
+                p95_ms: 5_000.1,
+                ..quiet.clone()
+            }),
+            warning("Slow Processing")
+        );
+        assert_eq!(
+            told(&Figures {
+                new_dead_letters: 1,
+                ..quiet.clone()
+            }),
+            [("DLQ Critical".to_owned(), "critical", "#ops-urgent".to_owned())]
+        );
+    }
+
+    #[test]
+    fn several_at_once_are_told_each_and_the_worst_is_the_alert() {
+        let all = Figures {
+            depth: 500,
+            new_dead_letters: 2,
+            p95_ms: 9_000.0,
+            ..Figures::default()
+        };
+        let report = judge(&all, &ord());
+        assert_eq!(report.findings.len(), 3);
+        assert_eq!(report.to_json()["alert_config"]["title"], "DLQ Critical");
+    }
+}

@@ -1,0 +1,135 @@
+//! Running a check: the run is written down, also one that failed, and its findings become alerts.
+
+use super::alerts;
+use super::checks::{self, Check};
+use crate::audit;
+use crate::db::{self, Session, Statement, Value, ids, owner, schema};
+use crate::error::Result;
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::{Value as Json, json};
+use std::time::Instant;
+
+thread_local! {
+    /// Two runs of one check decide one after the other what is new.
+    static LOCK: Statement = const { Statement::new(
+        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops monitor ' || $1, 0))",
+        &[pg_sys::TEXTOID]) };
+    static RECORD: Statement = const { Statement::new(
+        "insert into raw_ops.monitoring_runs (id, check_name, status, duration_ms, result_summary, alert_triggered, error)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::JSONBOID, pg_sys::BOOLOID,
+          pg_sys::TEXTOID]) };
+}
+
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_invoke_monitor(p_check_name: Option<&str>) -> Result<JsonB, ErrorReport> {
+    let check = checks::find(p_check_name)?;
+    Ok(owner::as_table_owner(|| {
+        db::session(|session| invoke(session, check))
+    })?)
+}
+
+fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
+    schema::ensure_ready(session)?;
+    session.run(&LOCK, vec![Value::Text(check.name)])?;
+    let started = Instant::now();
+    let outcome = db::attempt(|| {
+        let report = (check.run)(session)?;
+        let messages = alerts::apply(session, &report)?;
+        Ok((report, messages))
+    });
+    let duration = i32::try_from(started.elapsed().as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
+    let run = ids::uuid_v7();
+    let mut answer = match outcome {
+        Ok((report, messages)) => {
+            let alerts = !report.findings.is_empty();
+            record(
+                session,
+                run,
+                check,
+                report.status(),
+                duration,
+                &report.summary_json(),
+                alerts,
+                None,
+            )?;
+            let mut answer = report.to_json();
+            answer["alert_triggered"] = alerts.into();
+            answer["messages"] = messages.into();
+            answer
+        }
+        Err(error) => {
+            let problem = error.to_string();
+            record(
+                session,
+                run,
+                check,
+                "error",
+                duration,
+                &json!({}),
+                false,
+                Some(&problem),
+            )?;
+            json!({
+                "check_name": check.name, "status": "error", "result_summary": {}, "alert_config": null,
+                "alert_triggered": false, "messages": [], "error": problem,
+            })
+        }
+    };
+    answer["run_id"] = pgrx::Uuid::from_bytes(run).to_string().into();
+    answer["duration_ms"] = duration.into();
+    Ok(JsonB(answer))
+}
+
+#[allow(clippy::too_many_arguments, reason = "the columns of one row")]
+fn record(
+    session: &Session,
+    run: [u8; 16],
+    check: &Check,
+    status: &str,
+    duration: i32,
+    summary: &Json,
+    alert_triggered: bool,
+    error: Option<&str>,
+) -> Result<()> {
+    let values = vec![
+        Value::Uuid(run),
+        Value::Text(check.name),
+        Value::Text(status),
+        Value::Int4(duration),
+        Value::Json(summary),
+        Value::Boolean(alert_triggered),
+        Value::OptionalText(error),
+    ];
+    session.run(&RECORD, values)?;
+    Ok(())
+}
+
+/// Sends again what reached nobody, once its cause is mended.
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_resend_alerts_v1() -> Result<JsonB, ErrorReport> {
+    Ok(owner::as_table_owner(|| db::session(resend))?)
+}
+
+fn resend(session: &Session) -> Result<JsonB> {
+    schema::ensure_ready(session)?;
+    let waiting = session.run(&alerts::TO_RESEND, vec![])?.map(|row| {
+        let id = row.uuid(1).unwrap_or_default();
+        (
+            id,
+            row.text(2).unwrap_or_default(),
+            row.json(5).unwrap_or_default(),
+        )
+    });
+    for (message, channel, body) in &waiting {
+        session.run(&alerts::PENDING_AGAIN, vec![Value::Uuid(*message)])?;
+        alerts::queue(session, *message, channel, body)?;
+    }
+    let details = json!({"who": db::session_user(), "resent": waiting.len()});
+    audit::log_act(session, "alert", "alerts.resent", &details)?;
+    Ok(JsonB(json!({"success": true, "resent": waiting.len()})))
+}

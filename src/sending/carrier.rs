@@ -1,0 +1,45 @@
+//! Which carrier is in force.
+
+use crate::config::{self, Carrier};
+use crate::db::{Session, Statement};
+use crate::error::Result;
+
+/// The carrier to use now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InForce {
+    Builtin,
+    PgNet,
+}
+
+impl InForce {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            InForce::Builtin => "builtin",
+            InForce::PgNet => "pg_net",
+        }
+    }
+}
+
+thread_local! {
+    static HAS_PG_NET: Statement = const { Statement::new(
+        "select exists (select from pg_catalog.pg_extension where extname = 'pg_net')", &[]) };
+}
+
+/// As `raw_ops.carrier` says; `auto` looks whether pg_net is installed in this database.
+pub fn in_force(session: &Session) -> Result<InForce> {
+    match config::carrier() {
+        Carrier::Builtin => Ok(InForce::Builtin),
+        Carrier::PgNet => Ok(InForce::PgNet),
+        Carrier::Auto => {
+            let found = session
+                .look(&HAS_PG_NET, vec![])?
+                .first(|row| row.boolean(1))
+                .flatten();
+            Ok(if found == Some(true) {
+                InForce::PgNet
+            } else {
+                InForce::Builtin
+            })
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The outbox: a row is written with the change that causes it, and sent once that is committed. One row an attempt.
+
+use super::outcome::{Answer, Kind, Verdict, verdict};
+use crate::db::{Rowset, Session, Statement, Value, ids};
+use crate::error::Result;
+use crate::schedule::{self, Purpose, Schedule};
+use pgrx::pg_sys;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+
+/// Requests in flight to one host at a time.
+pub const LANE_WIDTH: usize = 8;
+
+/// Requests in flight in one lane: Slack wants one message a second, so one at a time.
+pub fn lane_width(lane: &str) -> usize {
+    if lane.starts_with("slack_url_") {
+        1
+    } else {
+        LANE_WIDTH
+    }
+}
+
+/// A message to send.
+pub struct Message<'a> {
+    pub purpose: Purpose,
+    /// The row it is about, in the table its purpose names.
+    pub subject: [u8; 16],
+    pub destination: &'a str,
+    /// For endpoints.
+    pub url: Option<&'a str>,
+    /// For Customer.io.
+    pub path: Option<&'a str>,
+    pub headers: Json,
+    pub body: &'a Json,
+    /// The same for every attempt.
+    pub idempotency_key: &'a str,
+    pub timeout_ms: i32,
+}
+
+/// An attempt under way.
+pub struct Outgoing {
+    pub id: [u8; 16],
+    pub purpose: Option<Purpose>,
+    pub subject: [u8; 16],
+    pub destination: String,
+    pub lane: String,
+    pub attempt: i32,
+    pub idempotency_key: String,
+    pub url: Option<String>,
+    pub path: Option<String>,
+    pub headers: Json,
+    /// Exactly these bytes are sent.
+    pub body: String,
+    pub timeout_ms: i32,
+}
+
+/// An attempt and what came back.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub id: [u8; 16],
+    pub purpose: Option<Purpose>,
+    pub destination: String,
+    pub attempt: i32,
+    pub answer: Answer,
+    /// Where it went, without secrets.
+    pub public_url: Option<String>,
+}
+
+impl Answered {
+    pub fn of(request: &Outgoing, answer: Answer, public_url: Option<String>) -> Self {
+        Self {
+            id: request.id,
+            purpose: request.purpose,
+            destination: request.destination.clone(),
+            attempt: request.attempt,
+            answer,
+            public_url,
+        }
+    }
+}
+
+/// What an attempt that was recorded means for the part that asked for it.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    pub purpose: Option<Purpose>,
+    pub subject: [u8; 16],
+    pub destination: String,
+    pub attempt: i32,
+    pub state: State,
+    pub status: Option<i32>,
+    pub error: Option<String>,
+    /// When the next attempt is due, if one follows; microseconds since 2000.
+    pub next_at: Option<i64>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Succeeded,
+    /// Another attempt follows.
+    Failed,
+    /// None follows.
+    Abandoned,
+}
+
+thread_local! {
+    static ENQUEUE: Statement = const { Statement::new(include_str!("../../sql/sending/enqueue.sql"), &[]) };
+    static FIND_DUE: Statement = const { Statement::new(
+        include_str!("../../sql/sending/find_due.sql"), &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID]) };
+    static MARK_SENDING: Statement = const { Statement::new(
+        include_str!("../../sql/sending/mark_sending.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+    static RECORD: Statement = const { Statement::new(include_str!("../../sql/sending/record.sql"), &[]) };
+    static FIND_LOST: Statement = const { Statement::new(
+        include_str!("../../sql/sending/find_lost.sql"), &[pg_sys::BOOLOID]) };
+    static CANCEL: Statement = const { Statement::new(
+        include_str!("../../sql/sending/cancel.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+    static NEXT_DUE: Statement = const { Statement::new(
+        "select least((select min(send_after) from raw_ops.http_requests where state = 'queued'),
+                      (select min(lease_until) from raw_ops.http_requests where state = 'sending'))", &[]) };
+}
+
+/// Queues messages; sent after the commit of the current transaction, not at all if it rolls back.
+pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rowset::new(
+        c"messages",
+        &[
+            (c"id", pg_sys::UUIDOID),
+            (c"purpose", pg_sys::TEXTOID),
+            (c"subject_id", pg_sys::UUIDOID),
+            (c"destination", pg_sys::TEXTOID),
+            (c"url", pg_sys::TEXTOID),
+            (c"path", pg_sys::TEXTOID),
+            (c"headers", pg_sys::JSONBOID),
+            (c"body", pg_sys::JSONBOID),
+            (c"idempotency_key", pg_sys::TEXTOID),
+            (c"timeout_ms", pg_sys::INT4OID),
+        ],
+    );
+    for message in messages {
+        rows.uuid(ids::uuid_v7()).text(Some(message.purpose.as_str()));
+        rows.uuid(message.subject).text(Some(message.destination));
+        rows.text(message.url).text(message.path);
+        rows.json(&message.headers).json(message.body);
+        rows.text(Some(message.idempotency_key))
+            .int4(Some(message.timeout_ms))
+            .end_row();
+    }
+    rows.register(session)?;
+    session.run(&ENQUEUE, vec![])?;
+    Ok(())
+}
+
+/// Takes queued requests that are due, as many as `room` says for each lane and `limit` in all.
+pub fn claim(
+    session: &Session,
+    limit: usize,
+    room: &dyn Fn(&str) -> usize,
+    full_lanes: &[String],
+    carrier: &str,
+) -> Result<Vec<Outgoing>> {
+    /// Looked at beyond the limit, so that one busy lane does not hide the others.
+    const LOOK_AHEAD: usize = 4;
+    let full: Vec<&str> = full_lanes.iter().map(String::as_str).collect();
+    let looked_at = Value::Int8((limit * LOOK_AHEAD) as i64);
+    let due = session.run(&FIND_DUE, vec![looked_at, Value::TextArray(full)])?;
+    let due = due.map(|row| (row.uuid(1).unwrap_or_default(), row.text(2).unwrap_or_default()));
+    let mut taken: HashMap<String, usize> = HashMap::new();
+    let mut chosen = Vec::new();
+    for (id, lane) in due {
+        let room = room(&lane);
+        let taken = taken.entry(lane).or_default();
+        if *taken < room && chosen.len() < limit {
+            *taken += 1;
+            chosen.push(id);
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = vec![Value::UuidArray(chosen), Value::Text(carrier)];
+    Ok(session.run(&MARK_SENDING, values)?.map(outgoing))
+}
+
+/// Attempts of a sender that has died; `of_builtin` also those whose lease still runs.
+pub fn lost(session: &Session, of_builtin: bool) -> Result<Vec<Answered>> {
+    let rows = session.run(&FIND_LOST, vec![Value::Boolean(of_builtin)])?;
+    let lost = rows.map(outgoing);
+    Ok(lost
+        .iter()
+        .map(|request| Answered::of(request, Answer::lost(), None))
+        .collect())
+}
+
+pub(super) fn outgoing(row: crate::db::statement::Row) -> Outgoing {
+    Outgoing {
+        id: row.uuid(1).unwrap_or_default(),
+        purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
+        subject: row.uuid(3).unwrap_or_default(),
+        destination: row.text(4).unwrap_or_default(),
+        lane: row.text(5).unwrap_or_default(),
+        attempt: row.int4(6).unwrap_or(1),
+        idempotency_key: row.text(7).unwrap_or_default(),
+        url: row.text(8),
+        path: row.text(9),
+        headers: row.json(10).unwrap_or_default(),
+        body: row.text(11).unwrap_or_default(),
+        timeout_ms: row.int4(12).unwrap_or(10_000),
+    }
+}
+
+/// Writes down what became of attempts, and queues the ones that follow. Returns what the parts that asked must know.
+pub fn record(session: &Session, answered: Vec<Answered>) -> Result<Vec<Settled>> {
+    if answered.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut schedules: HashMap<Purpose, Schedule> = HashMap::new();
+    let mut rows = Rowset::new(
+        c"answers",
+        &[
+            (c"id", pg_sys::UUIDOID),
+            (c"state", pg_sys::TEXTOID),
+            (c"status_code", pg_sys::INT4OID),
+            (c"latency_ms", pg_sys::INT4OID),
+            (c"error", pg_sys::TEXTOID),
+            (c"response_body", pg_sys::TEXTOID),
+            (c"public_url", pg_sys::TEXTOID),
+            (c"next_id", pg_sys::UUIDOID),
+            (c"wait_us", pg_sys::INT8OID),
+        ],
+    );
+    for one in &answered {
+        let purpose = one.purpose.unwrap_or(Purpose::Outbound);
+        let schedule = match schedules.entry(purpose) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(unknown) => {
+                unknown.insert(schedule::of_purpose(session, purpose)?)
+            }
+        };
+        let answer = &one.answer;
+        let (state, wait) = match verdict(
+            answer,
+            Kind::of_destination(&one.destination),
+            one.attempt,
+            schedule,
+        ) {
+            Verdict::Succeeded => ("succeeded", None),
+            Verdict::Failed(wait) => ("failed", Some(wait)),
+            Verdict::Abandoned => ("abandoned", None),
+        };
+        rows.uuid(one.id)
+            .text(Some(state))
+            .int4(answer.status)
+            .int4(answer.latency_ms);
+        rows.text(answer.error.as_deref()).text(answer.body.as_deref());
+        rows.text(one.public_url.as_deref().filter(|url| !url.is_empty()));
+        rows.uuid(ids::uuid_v7()).int8(wait).end_row();
+    }
+    rows.register(session)?;
+    Ok(session.run(&RECORD, vec![])?.map(settled))
+}
+
+fn settled(row: crate::db::statement::Row) -> Settled {
+    let state = match row.text(6).as_deref() {
+        Some("succeeded") => State::Succeeded,
+        Some("failed") => State::Failed,
+        _ => State::Abandoned,
+    };
+    Settled {
+        purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
+        subject: row.uuid(3).unwrap_or_default(),
+        destination: row.text(4).unwrap_or_default(),
+        attempt: row.int4(5).unwrap_or(1),
+        state,
+        status: row.int4(7),
+        error: row.text(8),
+        next_at: row.timestamp(9).filter(|_| state == State::Failed),
+    }
+}
+
+/// Takes back attempts that are queued and no longer needed.
+pub fn cancel(session: &Session, subject: [u8; 16], why: &str) -> Result<()> {
+    session.run(&CANCEL, vec![Value::Uuid(subject), Value::Text(why)])?;
+    Ok(())
+}
+
+/// When there will be something to do: the next queued request is due or a lease runs out. Microseconds since 2000.
+pub fn next_due(session: &Session) -> Result<Option<i64>> {
+    Ok(session
+        .run(&NEXT_DUE, vec![])?
+        .first(|row| row.timestamp(1))
+        .flatten())
+}

@@ -1,0 +1,227 @@
+//! What an answer means, and what follows: pure functions of the answer, the destination and the schedule.
+//! Source: SPEC §8; CONTRACTS §6 to §8.
+
+use crate::schedule::{Micros, Next, Schedule};
+
+/// Who is at the other end; decides which answers are final.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Slack or Customer.io: a 4xx says that the request will never be right.
+    Service,
+    /// A partner's endpoint: may be mended any time, so the schedule decides.
+    Endpoint,
+}
+
+impl Kind {
+    pub fn of_destination(destination: &str) -> Self {
+        match destination {
+            super::ENDPOINT => Kind::Endpoint,
+            _ => Kind::Service,
+        }
+    }
+}
+
+/// What came back from one attempt.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// `None` when no answer came: see `error`.
+    pub status: Option<i32>,
+    /// Microseconds the receiver asked us to wait.
+    pub retry_after: Option<Micros>,
+    pub latency_ms: Option<i32>,
+    /// At most 4 KiB of text.
+    pub body: Option<String>,
+    pub error: Option<String>,
+    /// Sending it again would end the same way, whatever the receiver does: the address is not allowed.
+    pub is_refused_here: bool,
+    /// The sender died between sending and recording: nothing is known, so it is sent again at once.
+    pub is_lost: bool,
+}
+
+impl Answer {
+    /// An attempt that ended without an answer.
+    pub fn failure(error: impl Into<String>) -> Self {
+        Self {
+            error: Some(error.into()),
+            ..Self::default()
+        }
+    }
+
+    /// An attempt that this side does not allow.
+    pub fn refused(error: impl Into<String>) -> Self {
+        Self {
+            error: Some(error.into()),
+            is_refused_here: true,
+            ..Self::default()
+        }
+    }
+
+    /// An attempt of which nothing is known.
+    pub fn lost() -> Self {
+        Self {
+            error: Some("outcome unknown: the sender stopped between sending and recording".into()),
+            is_lost: true,
+            ..Self::default()
+        }
+    }
+}
+
+/// The class of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    Done,
+    Again,
+    /// No further attempt will help.
+    Permanent,
+    /// 410: the receiver wants no more, ever.
+    Gone,
+}
+
+/// Which class an answer belongs to.
+pub fn class(answer: &Answer, kind: Kind) -> Class {
+    let Some(status) = answer.status else {
+        return if answer.is_refused_here {
+            Class::Permanent
+        } else {
+            Class::Again
+        };
+    };
+    match (status, kind) {
+        (200..=299, _) => Class::Done,
+        (410, _) => Class::Gone,
+        (408 | 425 | 429 | 500.., _) => Class::Again,
+        (_, Kind::Service) => Class::Permanent,
+        (_, Kind::Endpoint) => Class::Again,
+    }
+}
+
+/// What becomes of an attempt and of its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Succeeded,
+    /// This attempt failed; the next follows, not before this long from now.
+    Failed(Micros),
+    /// This attempt failed and none follows.
+    Abandoned,
+}
+
+/// A receiver that asks for more than a day is not waited for any longer than that.
+const LONGEST_RETRY_AFTER: Micros = 86_400_000_000;
+
+/// What follows attempt number `attempt` (1 is the first).
+pub fn verdict(answer: &Answer, kind: Kind, attempt: i32, schedule: &Schedule) -> Verdict {
+    match class(answer, kind) {
+        Class::Done => Verdict::Succeeded,
+        Class::Permanent | Class::Gone => Verdict::Abandoned,
+        Class::Again => match schedule.after_failure(attempt) {
+            Next::GiveUp => Verdict::Abandoned,
+            Next::RetryAfter(_) if answer.is_lost => Verdict::Failed(0),
+            Next::RetryAfter(wait) => {
+                let asked = answer.retry_after.unwrap_or(0).clamp(0, LONGEST_RETRY_AFTER);
+                Verdict::Failed(wait.max(asked))
+            }
+        },
+    }
+}
+
+/// `Retry-After`: seconds, or an HTTP date (RFC 9110 §10.2.3). `now` is microseconds since 2000.
+pub fn retry_after(value: &str, now: Micros) -> Option<Micros> {
+    const EPOCH_2000: i64 = 946_684_800;
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u32>() {
+        return Some(Micros::from(seconds) * 1_000_000);
+    }
+    let date = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+    Some((date.timestamp() - EPOCH_2000) * 1_000_000 - now)
+}
+
+/// The error text of an answer that is an answer, but not a success.
+pub fn describe(status: i32, body: Option<&str>) -> String {
+    const SHOWN: usize = 200;
+    let said = body.unwrap_or_default().trim();
+    if said.is_empty() {
+        return format!("HTTP {status}");
+    }
+    let shown: String = said.chars().take(SHOWN).collect();
+    format!("HTTP {status}: {shown}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: i32) -> Answer {
+        Answer {
+            status: Some(status),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn every_answer_has_its_class() {
+        use Class::*;
+        for (status, service, endpoint) in [
+            (200, Done, Done),
+            (202, Done, Done),
+            (204, Done, Done),
+            (301, Permanent, Again),
+            (400, Permanent, Again),
+            (401, Permanent, Again),
+            (404, Permanent, Again),
+            (408, Again, Again),
+            (410, Gone, Gone),
+            (413, Permanent, Again),
+            (425, Again, Again),
+            (429, Again, Again),
+            (500, Again, Again),
+            (503, Again, Again),
+            (599, Again, Again),
+        ] {
+            assert_eq!(class(&answered(status), Kind::Service), service, "{status}");
+            assert_eq!(class(&answered(status), Kind::Endpoint), endpoint, "{status}");
+        }
+        let (failure, refused) = (Answer::failure("timed out"), Answer::refused("private address"));
+        assert_eq!(class(&failure, Kind::Service), Again);
+        assert_eq!(class(&refused, Kind::Endpoint), Permanent);
+    }
+
+    #[test]
+    fn the_schedule_decides_when_and_the_receiver_may_ask_for_more_time() {
+        let schedule = Schedule::of_seconds(&[0, 15, 60]);
+        let second = 1_000_000;
+        let after = |answer: &Answer, attempt| verdict(answer, Kind::Service, attempt, &schedule);
+        assert_eq!(after(&answered(500), 1), Verdict::Failed(15 * second));
+        assert_eq!(after(&answered(500), 2), Verdict::Failed(60 * second));
+        assert_eq!(after(&answered(500), 3), Verdict::Abandoned);
+        assert_eq!(after(&answered(400), 1), Verdict::Abandoned);
+        assert_eq!(after(&answered(200), 3), Verdict::Succeeded);
+        let busy = |seconds: i64| Answer {
+            retry_after: Some(seconds * second),
+            ..answered(429)
+        };
+        assert_eq!(after(&busy(30), 1), Verdict::Failed(30 * second));
+        assert_eq!(after(&busy(3), 1), Verdict::Failed(15 * second));
+        assert_eq!(after(&busy(1_000_000), 1), Verdict::Failed(86_400 * second));
+        assert_eq!(after(&Answer::lost(), 1), Verdict::Failed(0));
+        assert_eq!(after(&Answer::lost(), 3), Verdict::Abandoned);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after("120", 0), Some(120_000_000));
+        assert_eq!(retry_after(" 0 ", 0), Some(0));
+        assert_eq!(
+            retry_after("Sat, 01 Jan 2000 00:00:30 GMT", 10_000_000),
+            Some(20_000_000)
+        );
+        assert_eq!(retry_after("soon", 0), None);
+        assert_eq!(retry_after("-5", 0), None);
+    }
+
+    #[test]
+    fn an_error_shows_the_beginning_of_what_was_said() {
+        assert_eq!(describe(404, Some("no_service\n")), "HTTP 404: no_service");
+        assert_eq!(describe(500, None), "HTTP 500");
+        assert_eq!(describe(500, Some(&"é".repeat(500))).chars().count(), 10 + 200);
+    }
+}

@@ -1,0 +1,159 @@
+//! pg_net as the carrier. It is a lossy socket: its tables are emptied by a crash and its ids start again, answers
+//! expire, its worker may be down. So our rows are the truth, and what it does not answer in time is tried again.
+//! Source: PG_FINDINGS §3.
+
+use super::builtin::shown;
+use super::destination::Ready;
+use super::outbox::{Answered, Outgoing, outgoing};
+use super::outcome::{Answer, describe, retry_after};
+use crate::db::{self, Rowset, Session, Statement, Value};
+use crate::error::Result;
+use crate::schedule::Purpose;
+use pgrx::pg_sys;
+use serde_json::{Map, Value as Json};
+
+thread_local! {
+    static POST: Statement = const { Statement::new(
+        "select net.http_post(url := $1, body := $2::text::jsonb, headers := $3, timeout_milliseconds := $4)",
+        &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::INT4OID]) };
+    static MARK_DISPATCHED: Statement = const { Statement::new(
+        include_str!("../../sql/sending/mark_dispatched.sql"), &[]) };
+    static COLLECT: Statement = const { Statement::new(include_str!("../../sql/sending/collect_pg_net.sql"), &[]) };
+    static LAST_ID: Statement = const { Statement::new(
+        "select case when is_called then last_value else 0 end from net.http_request_queue_id_seq", &[]) };
+    static FORGOTTEN: Statement = const { Statement::new(
+        include_str!("../../sql/sending/forgotten_by_pg_net.sql"), &[pg_sys::INT8OID]) };
+    static UNQUEUE: Statement = const { Statement::new(
+        include_str!("../../sql/sending/unqueue_pg_net.sql"), &[pg_sys::UUIDOID]) };
+    static IN_FLIGHT: Statement = const { Statement::new(
+        "select count(*) from raw_ops.http_requests where state = 'sending' and carrier = 'pg_net'", &[]) };
+}
+
+/// Hands requests to pg_net, which sends them once this transaction is committed. When it takes none, all failed.
+pub fn dispatch(session: &Session, requests: Vec<(Outgoing, Ready)>) -> Result<Vec<Answered>> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    match db::attempt(|| hand_over(session, &requests)) {
+        Ok(()) => Ok(Vec::new()),
+        Err(error) => {
+            let failure = Answer::failure(format!("pg_net took nothing: {error}"));
+            let failed = |(request, ready): (Outgoing, Ready)| {
+                Answered::of(&request, failure.clone(), Some(ready.public_url))
+            };
+            Ok(requests.into_iter().map(failed).collect())
+        }
+    }
+}
+
+fn hand_over(session: &Session, requests: &[(Outgoing, Ready)]) -> Result<()> {
+    let mut rows = Rowset::new(
+        c"dispatched",
+        &[(c"id", pg_sys::UUIDOID), (c"carrier_ref", pg_sys::INT8OID)],
+    );
+    for (request, ready) in requests {
+        let headers: Map<String, Json> = ready
+            .headers
+            .iter()
+            // pg_net has its own; a second would go out beside it.
+            .filter(|(name, _)| *name != hyper::header::USER_AGENT)
+            .map(|(name, value)| {
+                let shown = if name == hyper::header::CONTENT_TYPE {
+                    "Content-Type"
+                } else {
+                    name.as_str()
+                };
+                (shown.to_owned(), String::from_utf8_lossy(value.as_bytes()).into())
+            })
+            .collect();
+        let (url, headers) = (ready.uri.to_string(), Json::Object(headers));
+        let values = vec![
+            Value::Text(&url),
+            Value::Text(&request.body),
+            Value::Json(&headers),
+            Value::Int4(request.timeout_ms),
+        ];
+        let id = session.run(&POST, values)?.first(|row| row.int8(1)).flatten();
+        rows.uuid(request.id).int8(id).end_row();
+    }
+    rows.register(session)?;
+    session.run(&MARK_DISPATCHED, vec![])?;
+    Ok(())
+}
+
+/// What has come back, and what never will: ids that pg_net has forgotten in a crash.
+pub fn collect(session: &Session) -> Result<Vec<Answered>> {
+    if in_flight(session)? == 0 {
+        return Ok(Vec::new());
+    }
+    let mut answered = session.run(&COLLECT, vec![])?.map(answered);
+    let last_id = session.run(&LAST_ID, vec![])?.first(|row| row.int8(1)).flatten();
+    if let Some(last_id) = last_id {
+        let forgotten = session.run(&FORGOTTEN, vec![Value::Int8(last_id)])?.map(outgoing);
+        answered.extend(
+            forgotten
+                .iter()
+                .map(|request| Answered::of(request, Answer::lost(), None)),
+        );
+    }
+    Ok(answered)
+}
+
+/// How many requests it has not answered yet.
+pub fn in_flight(session: &Session) -> Result<i64> {
+    Ok(session
+        .run(&IN_FLIGHT, vec![])?
+        .first(|row| row.int8(1))
+        .flatten()
+        .unwrap_or(0))
+}
+
+/// What it has neither sent nor answered by the end of the lease: taken back, so that it is not sent late as well.
+pub fn take_back(session: &Session, unanswered: &mut [Answered]) -> Result<()> {
+    for one in unanswered {
+        session.run(&UNQUEUE, vec![Value::Uuid(one.id)])?;
+        one.answer = Answer::failure(
+            "pg_net gave no answer in time; is its worker up? SELECT net.check_worker_is_up();",
+        );
+    }
+    Ok(())
+}
+
+fn answered(row: crate::db::statement::Row) -> Answered {
+    let status = row.int4(5);
+    let body = row
+        .text(7)
+        .map(|body| shown(body.as_bytes()))
+        .filter(|body| !body.is_empty());
+    let asked = row.json(6).and_then(|headers| header(&headers, "retry-after"));
+    let timeout = row.int4(11).unwrap_or_default();
+    let error = match (status, row.boolean(8), row.text(9)) {
+        (Some(200..=299), _, _) => None,
+        (Some(status), _, _) => Some(describe(status, body.as_deref())),
+        (None, Some(true), _) => Some(format!("no answer within {timeout} ms")),
+        (None, _, reason) => Some(reason.unwrap_or_else(|| "pg_net reports no reason".into())),
+    };
+    Answered {
+        id: row.uuid(1).unwrap_or_default(),
+        purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
+        destination: row.text(3).unwrap_or_default(),
+        attempt: row.int4(4).unwrap_or(1),
+        public_url: None,
+        answer: Answer {
+            status,
+            retry_after: asked.and_then(|value| retry_after(&value, db::clock())),
+            latency_ms: row.int4(10).map(|latency| latency.max(0)),
+            body,
+            error,
+            ..Answer::default()
+        },
+    }
+}
+
+fn header(headers: &Json, name: &str) -> Option<String> {
+    let found = headers
+        .as_object()?
+        .iter()
+        .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    found.1.as_str().map(str::to_owned)
+}

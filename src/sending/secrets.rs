@@ -1,0 +1,256 @@
+//! Secrets, encrypted at rest with a key that the database never holds: the content of `raw_ops.secret_key_file`.
+//! XChaCha20-Poly1305; the secret's name is authenticated with it, so that ciphertexts cannot change places.
+
+use crate::audit;
+use crate::config;
+use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::error::{Error, Result};
+use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
+use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+/// Every secret an operator may set.
+const NAMES: &[&str] = &[
+    "slack_url_ops_alerts",
+    "slack_url_ops_urgent",
+    "slack_url_daily_ops",
+    super::slack::FALLBACK,
+    super::customerio::SITE_ID,
+    super::customerio::API_KEY,
+];
+const SHORTEST_KEY: usize = 32;
+const LONGEST_SECRET: usize = 4096;
+
+thread_local! {
+    static FIND: Statement = const { Statement::new(
+        "select ciphertext, nonce, key_id from raw_ops.secrets where name = $1", &[pg_sys::TEXTOID]) };
+    static STORE: Statement = const { Statement::new(
+        "insert into raw_ops.secrets (name, ciphertext, nonce, key_id, updated_by) values ($1, $2, $3, $4, $5)
+             on conflict (name) do update
+            set ciphertext = excluded.ciphertext, nonce = excluded.nonce, key_id = excluded.key_id,
+                updated_at = now(), updated_by = excluded.updated_by",
+        &[pg_sys::TEXTOID, pg_sys::BYTEAOID, pg_sys::BYTEAOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
+    static REMOVE: Statement = const { Statement::new(
+        "delete from raw_ops.secrets where name = $1", &[pg_sys::TEXTOID]) };
+    static EXISTS: Statement = const { Statement::new(
+        "select exists (select from raw_ops.secrets where name = $1)", &[pg_sys::TEXTOID]) };
+}
+
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB, ErrorReport> {
+    let name = known_name(p_name)?;
+    let value = p_value.map(str::trim).filter(|value| !value.is_empty());
+    if let Some(value) = value {
+        validate(name, value)?;
+    }
+    Ok(owner::as_table_owner(|| {
+        db::session(|session| {
+            schema::ensure_ready(session)?;
+            let is_set = match value {
+                Some(value) => store(session, name, value).map(|()| true)?,
+                None => session.run(&REMOVE, vec![Value::Text(name)]).map(|_| false)?,
+            };
+            let message = if is_set { "secret.set" } else { "secret.removed" };
+            let details = json!({"who": db::session_user(), "name": name});
+            audit::log_act(session, "secret", message, &details)?;
+            Ok(JsonB(json!({"success": true, "name": name, "is_set": is_set})))
+        })
+    })?)
+}
+
+fn known_name(name: Option<&str>) -> Result<&'static str> {
+    let known = NAMES.iter().copied().find(|known| Some(*known) == name);
+    known.ok_or_else(|| {
+        let given = name.map_or("is null".to_owned(), |name| {
+            format!("\"{name}\" is no secret of raw_ops")
+        });
+        Error::argument("p_name", format!("{given}; known: {}", NAMES.join(", ")))
+    })
+}
+
+/// Never puts the value into the message.
+fn validate(name: &str, value: &str) -> Result<()> {
+    if value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
+        let problem = format!("{name} must be one line of at most {LONGEST_SECRET} bytes");
+        return Err(Error::argument("p_value", problem));
+    }
+    if name.starts_with("slack_url_") {
+        super::address::parse(value)
+            .map_err(|problem| Error::argument("p_value", format!("{name}: {problem}")))?;
+    }
+    Ok(())
+}
+
+/// Encrypts and stores a secret under a name.
+pub fn store(session: &Session, name: &str, value: &str) -> Result<()> {
+    let key = MasterKey::load()?;
+    let nonce = XNonce::generate();
+    let ciphertext = key
+        .cipher()
+        .encrypt(
+            &nonce,
+            Payload {
+                msg: value.as_bytes(),
+                aad: name.as_bytes(),
+            },
+        )
+        .map_err(|_| Error::Internal(format!("the secret {name} cannot be encrypted")))?;
+    let values = vec![
+        Value::Text(name),
+        Value::Bytes(&ciphertext),
+        Value::Bytes(&nonce),
+        Value::Text(&key.id),
+    ];
+    let who = db::session_user();
+    session.run(&STORE, values.into_iter().chain([Value::Text(&who)]).collect())?;
+    Ok(())
+}
+
+/// Whether a secret is set; does not decrypt it.
+pub fn is_set(session: &Session, name: &str) -> Result<bool> {
+    let rows = session.run(&EXISTS, vec![Value::Text(name)])?;
+    Ok(rows.first(|row| row.boolean(1)).flatten() == Some(true))
+}
+
+/// A secret in clear; lives in this process's memory only.
+///
+/// # Errors
+/// [`Error::Conflict`] when it is not set, or its key is not at hand; the hint is the statement that mends it.
+pub fn reveal(session: &Session, name: &str) -> Result<String> {
+    let found = session
+        .run(&FIND, vec![Value::Text(name)])?
+        .first(|row| Some((row.bytes(1)?, row.bytes(2)?, row.text(3)?)));
+    let Some((ciphertext, nonce, key_id)) = found.flatten() else {
+        return Err(Error::Conflict {
+            problem: format!("the secret {name} is not set"),
+            next: format!("Run: SELECT raw_ops.fn_set_secret_v1('{name}', '<value>');"),
+        });
+    };
+    let key = MasterKey::load()?;
+    if key.id != key_id {
+        return Err(wrong_key(name, &key.id, &key_id));
+    }
+    let nonce = XNonce::try_from(nonce.as_slice())
+        .map_err(|_| Error::Internal(format!("the nonce of secret {name} has the wrong length")))?;
+    let clear = key
+        .cipher()
+        .decrypt(
+            &nonce,
+            Payload {
+                msg: &ciphertext,
+                aad: name.as_bytes(),
+            },
+        )
+        .map_err(|_| wrong_key(name, &key.id, &key_id))?;
+    String::from_utf8(clear).map_err(|_| Error::Internal(format!("the secret {name} is not UTF-8")))
+}
+
+fn wrong_key(name: &str, have: &str, want: &str) -> Error {
+    Error::Conflict {
+        problem: format!(
+            "the secret {name} was encrypted with key {want}, raw_ops.secret_key_file holds key {have}"
+        ),
+        next: format!(
+            "Put the right key file back, or set the secret anew: SELECT raw_ops.fn_set_secret_v1('{name}', '<value>');"
+        ),
+    }
+}
+
+/// The key made of the key file's content.
+struct MasterKey {
+    key: Key,
+    /// Tells keys apart without telling the key.
+    id: String,
+}
+
+impl MasterKey {
+    fn load() -> Result<Self> {
+        let path = config::secret_key_file().ok_or_else(|| {
+            no_key("raw_ops.secret_key_file is not set: there is no key to encrypt secrets with".into())
+        })?;
+        let content = std::fs::read(&path)
+            .map_err(|error| no_key(format!("the key file {path} cannot be read: {error}")))?;
+        Self::of(&content).ok_or_else(|| {
+            no_key(format!(
+                "the key file {path} holds fewer than {SHORTEST_KEY} bytes"
+            ))
+        })
+    }
+
+    /// `None` when the content is too short to be a key. A line break at the end does not count.
+    fn of(content: &[u8]) -> Option<Self> {
+        let content = content.strip_suffix(b"\n").unwrap_or(content);
+        let content = content.strip_suffix(b"\r").unwrap_or(content);
+        if content.len() < SHORTEST_KEY {
+            return None;
+        }
+        let derive = |label: &[u8]| Sha256::new().chain_update(label).chain_update(content).finalize();
+        let id = derive(b"raw_ops key id\0")[..4]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        Some(Self {
+            key: Key::from(<[u8; 32]>::from(derive(b"raw_ops secrets v1\0"))),
+            id,
+        })
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new(&self.key)
+    }
+}
+
+fn no_key(problem: String) -> Error {
+    Error::Conflict {
+        problem,
+        next:
+            "As the server's user: head -c 32 /dev/urandom | base64 > /etc/postgresql/raw_ops.key; chmod 600 \
+               /etc/postgresql/raw_ops.key. Then: ALTER SYSTEM SET raw_ops.secret_key_file = \
+               '/etc/postgresql/raw_ops.key'; SELECT pg_reload_conf();"
+                .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_content_without_the_line_break() {
+        let content = [7u8; 32];
+        let key = MasterKey::of(&content).unwrap();
+        let with_break = MasterKey::of(&[&content[..], b"\r\n"].concat()).unwrap();
+        assert_eq!(key.id, with_break.id);
+        assert!(key.key == with_break.key);
+        assert!(MasterKey::of(&[8u8; 32]).unwrap().id != key.id);
+        assert!(MasterKey::of(&content[1..]).is_none());
+    }
+
+    #[test]
+    fn only_known_names_are_secrets_and_the_error_lists_them() {
+        assert_eq!(
+            known_name(Some("customerio_api_key")).unwrap(),
+            "customerio_api_key"
+        );
+        let error = known_name(Some("slack_url")).unwrap_err().to_string();
+        assert!(error.contains("slack_url_ops_urgent"), "{error}");
+    }
+
+    #[test]
+    fn a_refused_value_is_not_in_the_message() {
+        for value in [
+            "not a url xoxb-123",
+            "https://hooks.slack.com/\nxoxb-123",
+            "ftp://xoxb-123",
+        ] {
+            let error = validate("slack_url_ops_alerts", value).unwrap_err().to_string();
+            assert!(!error.contains("xoxb"), "{error}");
+        }
+        assert!(validate("slack_url_ops_alerts", "https://hooks.slack.com/services/T/B/X").is_ok());
+    }
+}

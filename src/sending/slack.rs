@@ -1,0 +1,143 @@
+//! Messages to Slack's incoming webhooks. Source: CONTRACTS §7; the channels are ORD's.
+
+use serde_json::{Value as Json, json};
+
+/// The secret of the second URL, for when Slack's own does not take a message.
+pub const FALLBACK: &str = "slack_url_fallback";
+
+/// The secret that holds a channel's URL.
+pub fn destination(channel: &str) -> &'static str {
+    match channel {
+        "#ops-urgent" => "slack_url_ops_urgent",
+        "#daily-ops" => "slack_url_daily_ops",
+        _ => "slack_url_ops_alerts",
+    }
+}
+
+/// What a message says.
+pub struct Notice<'a> {
+    pub severity: &'a str,
+    pub title: &'a str,
+    /// Name and value, in order.
+    pub fields: &'a [(String, String)],
+    /// When and how often, in a sentence.
+    pub context: &'a str,
+    /// The next step: SQL to run, if there is any.
+    pub next_step: Option<&'a str>,
+    pub is_resolved: bool,
+}
+
+/// Most fields Slack takes in one section.
+const FIELDS_A_SECTION: usize = 10;
+/// Slack refuses longer texts (3,000 a section, 2,000 a field, 150 a header).
+const LONGEST_FIELD: usize = 1_500;
+const LONGEST_HEADER: usize = 140;
+
+/// The message as Slack wants it: blocks for people, and `text` for notifications and for receivers without blocks.
+pub fn message(notice: &Notice<'_>) -> Json {
+    let headline = cut(&format!("{} {}", mark(notice), notice.title), LONGEST_HEADER);
+    let mut lines = vec![headline.clone()];
+    lines.extend(
+        notice
+            .fields
+            .iter()
+            .map(|(title, value)| format!("{title}: {value}")),
+    );
+    lines.push(notice.context.to_owned());
+    lines.extend(notice.next_step.map(|step| format!("Next: {step}")));
+
+    let mut blocks =
+        vec![json!({"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": true}})];
+    for fields in notice.fields.chunks(FIELDS_A_SECTION) {
+        let fields: Vec<Json> = fields
+            .iter()
+            .map(|(title, value)| {
+                let text = format!("*{}*\n{}", escape(title), escape(&cut(value, LONGEST_FIELD)));
+                json!({"type": "mrkdwn", "text": text})
+            })
+            .collect();
+        blocks.push(json!({"type": "section", "fields": fields}));
+    }
+    if let Some(step) = notice.next_step {
+        let text = format!("Next step:\n```{}```", escape(step));
+        blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": text}}));
+    }
+    let context = json!([{"type": "mrkdwn", "text": escape(notice.context)}]);
+    blocks.push(json!({"type": "context", "elements": context}));
+    json!({"text": escape(&lines.join("\n")), "blocks": blocks})
+}
+
+fn mark(notice: &Notice<'_>) -> &'static str {
+    match (notice.is_resolved, notice.severity) {
+        (true, _) => ":white_check_mark:",
+        (false, "critical") => ":rotating_light:",
+        (false, "warning") => ":warning:",
+        (false, _) => ":bar_chart:",
+    }
+}
+
+/// The three characters that mean something to Slack.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    if text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(longest - 1).collect();
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notice<'a>(fields: &'a [(String, String)]) -> Notice<'a> {
+        Notice {
+            severity: "critical",
+            title: "Orders <lost> & found",
+            fields,
+            context: "Since 10:00 UTC",
+            next_step: Some("SELECT * FROM raw_ops.check_order_ingestion_slo();"),
+            is_resolved: false,
+        }
+    }
+
+    #[test]
+    fn a_message_has_a_text_and_blocks_and_escapes_what_slack_would_read() {
+        let fields: Vec<_> = (0..12)
+            .map(|n| (format!("Field {n}"), "a < b".to_owned()))
+            .collect();
+        let message = message(&notice(&fields));
+        let text = message["text"].as_str().unwrap();
+        assert!(text.starts_with(":rotating_light: Orders &lt;lost&gt; &amp; found\nField 0: a &lt; b"));
+        assert!(text.contains("Next: SELECT * FROM raw_ops.check_order_ingestion_slo();"));
+        let blocks = message["blocks"].as_array().unwrap();
+        // header, two sections of fields, next step, context
+        assert_eq!(blocks.len(), 5);
+        assert_eq!(blocks[1]["fields"].as_array().unwrap().len(), 10);
+        // A header is plain text: Slack shows it as it stands.
+        assert_eq!(
+            blocks[0]["text"]["text"],
+            ":rotating_light: Orders <lost> & found"
+        );
+    }
+
+    #[test]
+    fn long_values_are_cut_where_slack_would_refuse_them() {
+        let fields = [("Order IDs".to_owned(), "9".repeat(5_000))];
+        let message = message(&notice(&fields));
+        let shown = message["blocks"][1]["fields"][0]["text"].as_str().unwrap();
+        assert!(shown.chars().count() < 2_000 && shown.ends_with('…'));
+    }
+
+    #[test]
+    fn every_channel_has_its_secret() {
+        assert_eq!(destination("#ops-alerts"), "slack_url_ops_alerts");
+        assert_eq!(destination("#ops-urgent"), "slack_url_ops_urgent");
+        assert_eq!(destination("#daily-ops"), "slack_url_daily_ops");
+    }
+}
