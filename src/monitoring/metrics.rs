@@ -55,8 +55,7 @@ questions! {
     OPEN_ALERTS "open_alerts",
     OUTBOX_DEPTH "outbox_depth",
     OUTBOX "outbox",
-    HTTP_ATTEMPTS "http_attempts",
-    HTTP_ABANDONED "http_abandoned",
+    HTTP_REQUESTS "http_requests",
     INFO "info",
 }
 
@@ -164,19 +163,12 @@ const SOURCES: &[Source] = &[
         ],
     },
     Source {
-        statement: &HTTP_ATTEMPTS,
+        statement: &HTTP_REQUESTS,
         labels: &["purpose", "outcome"],
         families: &[counter(
-            "raw_ops_http_attempts_total",
-            "HTTP requests that have ended; succeeded is an answer of 2xx.",
-        )],
-    },
-    Source {
-        statement: &HTTP_ABANDONED,
-        labels: &["purpose"],
-        families: &[counter(
-            "raw_ops_http_messages_abandoned_total",
-            "Messages given up: no attempt is left.",
+            "raw_ops_http_requests_total",
+            "HTTP requests that have ended: succeeded (answered 2xx), failed (another attempt follows), abandoned (none \
+             follows, or no longer needed).",
         )],
     },
     Source {

@@ -10,6 +10,7 @@ mod dump_restore;
 mod harness;
 mod http_to_tables;
 mod jobs;
+mod metrics;
 mod monitors;
 mod operations;
 mod redelivery;
