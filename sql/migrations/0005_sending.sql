@@ -17,6 +17,7 @@ create table raw_ops.http_requests (
     timeout_ms       integer     not null default 10000,
     carrier          text,
     carrier_ref      bigint,
+    carrier_epoch    uuid,
     sent_at          timestamptz,
     lease_until      timestamptz,
     completed_at     timestamptz,
@@ -79,6 +80,7 @@ comment on column raw_ops.http_requests.state is
 comment on column raw_ops.http_requests.send_after is 'Not sent before this time.';
 comment on column raw_ops.http_requests.carrier is 'Who sent it: builtin (background worker) or pg_net.';
 comment on column raw_ops.http_requests.carrier_ref is 'pg_net''s request id; unique only together with sent_at, since a crash restarts pg_net''s ids.';
+comment on column raw_ops.http_requests.carrier_epoch is 'pg_net_epoch at that time: after a crash of the server pg_net knows nothing of it.';
 comment on column raw_ops.http_requests.lease_until is
     'While sending: when the sender is given up for dead and the attempt counts as failed.';
 comment on column raw_ops.http_requests.latency_ms is 'Milliseconds from sending to the answer.';
@@ -86,6 +88,16 @@ comment on column raw_ops.http_requests.lane is 'Requests of one lane share a li
 comment on column raw_ops.http_requests.response_body is 'The first 4 KiB of the answer.';
 comment on index raw_ops.idx_http_requests_queued is 'The sender''s claim.';
 comment on index raw_ops.idx_http_requests_sending is 'Leases that have run out.';
+
+-- Emptied by a crash of the server in the same moment as pg_net's tables are: how we learn that those were.
+create unlogged table raw_ops.pg_net_epoch (
+    only_row boolean not null default true,
+    epoch    uuid    not null,
+    constraint pg_net_epoch_pkey primary key (only_row),
+    constraint pg_net_epoch_only_row_check check (only_row)
+);
+comment on table raw_ops.pg_net_epoch is
+    'Unlogged on purpose: a crash empties it together with pg_net''s tables, whose requests and answers are gone then.';
 
 create table raw_ops.secrets (
     name       text        not null,
@@ -129,6 +141,7 @@ comment on column raw_ops.retry_schedule.purpose is
     'webhooks: processing of the inbox; alert: messages to Slack; courier: customer notices; outbound: partner webhooks.';
 
 alter table raw_ops.http_requests enable row level security;
+alter table raw_ops.pg_net_epoch enable row level security;
 alter table raw_ops.secrets enable row level security;
 alter table raw_ops.delivery_guard enable row level security;
-revoke all on raw_ops.http_requests, raw_ops.secrets, raw_ops.delivery_guard from public;
+revoke all on raw_ops.http_requests, raw_ops.pg_net_epoch, raw_ops.secrets, raw_ops.delivery_guard from public;

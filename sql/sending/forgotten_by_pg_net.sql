@@ -1,7 +1,8 @@
--- Requests whose pg_net id is above any it has given out since its ids started again: a crash emptied its tables.
+-- Requests that pg_net no longer knows of: its tables have been emptied since ($1 is their epoch now), or its ids start
+-- again below theirs ($2 is the last one given out).
 select id, purpose, subject_id, destination, lane, attempt, idempotency_key, url, path, headers, body::text, timeout_ms
   from raw_ops.http_requests
  where state = 'sending'
    and carrier = 'pg_net'
-   and carrier_ref > $1
+   and (carrier_epoch <> $1 or carrier_ref > $2)
    for no key update skip locked

@@ -305,6 +305,12 @@ impl Row {
         self.get(column)
     }
 
+    /// The bytes of a text that need not be valid in the database's encoding.
+    pub fn text_bytes(self, column: i32) -> Option<Vec<u8>> {
+        // A text is stored as a bytea is.
+        self.get(column)
+    }
+
     /// A text[]; empty when null.
     pub fn texts(self, column: i32) -> Vec<String> {
         self.get(column).unwrap_or_default()

@@ -6,7 +6,7 @@ use super::builtin::shown;
 use super::destination::Ready;
 use super::outbox::{Answered, Outgoing, outgoing};
 use super::outcome::{Answer, describe, retry_after};
-use crate::db::{self, Rowset, Session, Statement, Value};
+use crate::db::{self, Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
 use crate::schedule::Purpose;
 use pgrx::pg_sys;
@@ -17,12 +17,15 @@ thread_local! {
         "select net.http_post(url := $1, body := $2::text::jsonb, headers := $3, timeout_milliseconds := $4)",
         &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::INT4OID]) };
     static MARK_DISPATCHED: Statement = const { Statement::new(
-        include_str!("../../sql/sending/mark_dispatched.sql"), &[]) };
+        include_str!("../../sql/sending/mark_dispatched.sql"), &[pg_sys::UUIDOID]) };
+    static BEGIN_EPOCH: Statement = const { Statement::new(
+        "insert into raw_ops.pg_net_epoch (epoch) values ($1) on conflict (only_row) do nothing", &[pg_sys::UUIDOID]) };
+    static EPOCH: Statement = const { Statement::new("select epoch from raw_ops.pg_net_epoch", &[]) };
     static COLLECT: Statement = const { Statement::new(include_str!("../../sql/sending/collect_pg_net.sql"), &[]) };
     static LAST_ID: Statement = const { Statement::new(
         "select case when is_called then last_value else 0 end from net.http_request_queue_id_seq", &[]) };
     static FORGOTTEN: Statement = const { Statement::new(
-        include_str!("../../sql/sending/forgotten_by_pg_net.sql"), &[pg_sys::INT8OID]) };
+        include_str!("../../sql/sending/forgotten_by_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
     static UNQUEUE: Statement = const { Statement::new(
         include_str!("../../sql/sending/unqueue_pg_net.sql"), &[pg_sys::UUIDOID]) };
     static IN_FLIGHT: Statement = const { Statement::new(
@@ -49,7 +52,11 @@ pub fn dispatch(session: &Session, requests: Vec<(Outgoing, Ready)>) -> Result<V
 fn hand_over(session: &Session, requests: &[(Outgoing, Ready)]) -> Result<()> {
     let mut rows = Rowset::new(
         c"dispatched",
-        &[(c"id", pg_sys::UUIDOID), (c"carrier_ref", pg_sys::INT8OID)],
+        &[
+            (c"id", pg_sys::UUIDOID),
+            (c"carrier_ref", pg_sys::INT8OID),
+            (c"public_url", pg_sys::TEXTOID),
+        ],
     );
     for (request, ready) in requests {
         let headers: Map<String, Json> = ready
@@ -74,29 +81,40 @@ fn hand_over(session: &Session, requests: &[(Outgoing, Ready)]) -> Result<()> {
             Value::Int4(request.timeout_ms),
         ];
         let id = session.run(&POST, values)?.first(|row| row.int8(1)).flatten();
-        rows.uuid(request.id).int8(id).end_row();
+        rows.uuid(request.id).int8(id);
+        rows.text(Some(&ready.public_url)).end_row();
     }
     rows.register(session)?;
-    session.run(&MARK_DISPATCHED, vec![])?;
+    session.run(&MARK_DISPATCHED, vec![Value::Uuid(epoch(session)?)])?;
     Ok(())
 }
 
-/// What has come back, and what never will: ids that pg_net has forgotten in a crash.
+/// Stays the same until a crash of the server empties pg_net's tables.
+fn epoch(session: &Session) -> Result<[u8; 16]> {
+    session.run(&BEGIN_EPOCH, vec![Value::Uuid(ids::uuid_v7())])?;
+    let epoch = session.run(&EPOCH, vec![])?.first(|row| row.uuid(1)).flatten();
+    Ok(epoch.unwrap_or_default())
+}
+
+/// What has come back, and what never will, because pg_net has forgotten it.
 pub fn collect(session: &Session) -> Result<Vec<Answered>> {
     if in_flight(session)? == 0 {
         return Ok(Vec::new());
     }
-    let mut answered = session.run(&COLLECT, vec![])?.map(answered);
     let last_id = session.run(&LAST_ID, vec![])?.first(|row| row.int8(1)).flatten();
-    if let Some(last_id) = last_id {
-        let forgotten = session.run(&FORGOTTEN, vec![Value::Int8(last_id)])?.map(outgoing);
-        answered.extend(
-            forgotten
-                .iter()
-                .map(|request| Answered::of(request, Answer::lost(), None)),
-        );
-    }
-    Ok(answered)
+    let known = vec![
+        Value::Uuid(epoch(session)?),
+        Value::Int8(last_id.unwrap_or(i64::MAX)),
+    ];
+    let forgotten: Vec<Outgoing> = session.run(&FORGOTTEN, known)?.map(outgoing);
+    let lost = |request: &Outgoing| Answered::of(request, Answer::lost(), None);
+    let lost: Vec<Answered> = forgotten.iter().map(lost).collect();
+    // An answer under the id of a forgotten request is somebody else's.
+    let came = session.run(&COLLECT, vec![])?.map(answered);
+    let came = came
+        .into_iter()
+        .filter(|one| !lost.iter().any(|lost| lost.id == one.id));
+    Ok(came.chain(lost.iter().cloned()).collect())
 }
 
 /// How many requests it has not answered yet.
@@ -122,8 +140,8 @@ pub fn take_back(session: &Session, unanswered: &mut [Answered]) -> Result<()> {
 fn answered(row: crate::db::statement::Row) -> Answered {
     let status = row.int4(5);
     let body = row
-        .text(7)
-        .map(|body| shown(body.as_bytes()))
+        .text_bytes(7)
+        .map(|body| shown(&body))
         .filter(|body| !body.is_empty());
     let asked = row.json(6).and_then(|headers| header(&headers, "retry-after"));
     let timeout = row.int4(11).unwrap_or_default();

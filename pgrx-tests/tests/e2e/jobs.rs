@@ -67,18 +67,30 @@ async fn jobs_are_scheduled_once_however_often_and_unscheduled_likewise() {
     let jobs = "SELECT concat_ws(' | ', jobname, schedule, command, database, username, active) FROM cron.job
                  WHERE jobname <> 'somebody else''s' ORDER BY jobname";
     let expected = [
+        "monitor-heartbeat | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('monitoring_heartbeat'); | shop | postgres | t",
+        "monitor-order-ingestion-slo | */2 * * * * | SELECT raw_ops.fn_invoke_monitor('order_ingestion_slo'); | shop | postgres | t",
+        "monitor-webhook-daily-digest | 0 9 * * * | SELECT raw_ops.fn_invoke_monitor('webhook_daily_digest'); | shop | postgres | t",
+        "monitor-webhook-health | */5 * * * * | SELECT raw_ops.fn_invoke_monitor('webhook_health'); | shop | postgres | t",
+        "monitor-webhook-silence | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('webhook_silence'); | shop | postgres | t",
+        "raw-ops-archive | 17 3 1 * * | CALL raw_ops.archive_inbox(); | shop | postgres | t",
+        "raw-ops-deliver | * * * * * | CALL raw_ops.deliver_outbox(); | shop | postgres | t",
         "raw-ops-drain | * * * * * | CALL raw_ops.drain_inbox(); | shop | postgres | t",
+        "raw-ops-housekeeping | 47 2 * * * | CALL raw_ops.keep_house(); | shop | postgres | t",
         "retry-failed-webhooks | */5 * * * * | SELECT raw_ops.retry_failed_webhooks(); | shop | postgres | t",
     ];
     let mut ids = Vec::new();
     for _ in 0..2 {
         let said: Value = one(&client, "SELECT raw_ops.fn_schedule_jobs_v1()").await;
-        assert_eq!(said["scheduled"].as_array().map(Vec::len), Some(2), "{said}");
+        assert_eq!(
+            said["scheduled"].as_array().map(Vec::len),
+            Some(expected.len()),
+            "{said}"
+        );
         assert_eq!(column::<String>(&client, jobs).await, expected);
         ids.push(column::<i64>(&client, "SELECT jobid FROM cron.job ORDER BY 1").await);
     }
     assert_eq!(ids[0], ids[1], "the second time they are the same jobs");
-    for removed in [2, 0] {
+    for removed in [expected.len(), 0] {
         let said: Value = one(&client, "SELECT raw_ops.fn_unschedule_jobs_v1()").await;
         assert_eq!(
             said["unscheduled"].as_array().map(Vec::len),

@@ -125,7 +125,7 @@ async fn every_table_function_and_setting_says_what_it_is() {
             "SELECT count(*) FROM pg_settings WHERE name LIKE 'raw\\_ops.%'"
         )
         .await,
-        2
+        7
     );
 }
 
@@ -143,7 +143,7 @@ async fn the_extension_owns_functions_and_setup_everything_that_holds_data() {
     let ids: Vec<String> = column(
         &client,
         "SELECT DISTINCT concat_ws(' ', format_type(a.atttypid, a.atttypmod), pg_get_expr(d.adbin, d.adrelid)) FROM pg_attribute a
-           JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' AND c.relnamespace = 'raw_ops'::regnamespace
+           JOIN pg_class c ON c.oid = a.attrelid AND c.relkind = 'r' AND NOT c.relispartition AND c.relnamespace = 'raw_ops'::regnamespace
            LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
           WHERE a.attname = 'id'",
     )
@@ -231,11 +231,31 @@ async fn before_setup_or_on_an_older_schema_every_function_says_what_to_run() {
         "SELECT raw_ops.retry_failed_webhooks()",
         "CALL raw_ops.drain_inbox()",
         "SELECT raw_ops.fn_resolve_webhook_manually_v1('00000000-0000-0000-0000-000000000000', 'note')",
+        "SELECT raw_ops.fn_set_secret_v1('slack_url_fallback', 'https://hooks.example/services')",
+        "SELECT raw_ops.fn_resume_delivery_v1()",
+        "SELECT raw_ops.fn_deliver_outbox_v1()",
+        "CALL raw_ops.deliver_outbox()",
+        "SELECT raw_ops.fn_invoke_monitor('webhook_health')",
+        "SELECT raw_ops.fn_check_order_ingestion_slo_v2()",
+        "SELECT raw_ops.check_order_ingestion_slo()",
+        "SELECT raw_ops.fn_check_webhook_health_v2()",
+        "SELECT raw_ops.fn_check_webhook_daily_digest_v2()",
+        "SELECT raw_ops.fn_check_monitoring_heartbeat_v2()",
+        "SELECT raw_ops.fn_check_webhook_silence_v1()",
+        "SELECT raw_ops.fn_resend_alerts_v1()",
+        "SELECT raw_ops.fn_dashboard_html_v1()",
+        "SELECT raw_ops.fn_metrics_v1()",
+        "SELECT raw_ops.fn_archive_webhooks_v1()",
+        "CALL raw_ops.archive_inbox()",
+        "SELECT raw_ops.fold_webhook_tallies()",
+        "SELECT raw_ops.fn_housekeeping_v1()",
+        "CALL raw_ops.keep_house()",
     ];
     let known: Vec<String> = column(
         &client,
         "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'raw_ops'::regnamespace AND prorettype <> 'trigger'::regtype
-            AND proname NOT IN ('setup', 'fn_uuid_v7', 'fn_schedule_jobs_v1', 'fn_unschedule_jobs_v1') ORDER BY 1",
+            AND proname NOT IN ('setup', 'fn_uuid_v7', 'fn_schedule_jobs_v1', 'fn_unschedule_jobs_v1', 'delivery_fingerprint',
+                                'fn_health_v1') ORDER BY 1",
     )
     .await;
     for function in &known {
@@ -257,6 +277,10 @@ async fn before_setup_or_on_an_older_schema_every_function_says_what_to_run() {
         }
     };
     all_refuse(&client, "raw_ops is not set up in this database").await;
+    // The one that is asked what is wrong answers.
+    let health: Value = one(&client, "SELECT raw_ops.fn_health_v1()").await;
+    assert_eq!(health["status"], "critical");
+    assert_eq!(health["faults"][0]["next"], "Run: SELECT raw_ops.setup();");
 
     // A library that was upgraded finds the schema of the version before.
     run(&client, "SELECT raw_ops.setup()").await;

@@ -4,11 +4,14 @@
 //!
 //! - [`plan`]: what is sent and what must become of it; [`truth`]: what the payloads say together
 //! - [`sending`]: the wave; [`books`]: the tables after it; [`proof`]: whether they are right
-//! - [`retries`]: what fails at first
+//! - [`retries`]: what fails at first; [`alarm`]: who hears of it
+//! - [`page`]: the dashboard
 //! - [`screen`], [`table`], [`checks`]: how it is shown
 
+mod alarm;
 mod books;
 mod checks;
+mod page;
 mod plan;
 mod proof;
 mod retries;
@@ -88,6 +91,8 @@ async fn run(screen: Screen, checks: &mut Checks, stack: &Stack, took: Duration)
     let client = stack.connect().await?;
     introduce(screen, stack, &client, took).await?;
     let sender = stack.sender()?;
+    let slack = alarm::Slack::start(stack).await?;
+    screen.pair("Slack", &format!("{} (a receiver on this machine)", slack.url()));
     let mut plan = Plan::new(&stack.shopify_secret)?;
 
     screen.heading("2  Webhooks, as Shopify would send them");
@@ -110,7 +115,7 @@ async fn run(screen: Screen, checks: &mut Checks, stack: &Stack, took: Duration)
         .context("in step 5")?;
 
     screen.heading("6  A webhook that never comes right: the price is \"abc\"");
-    retries::dead_letter(&screen, checks, &client, &sender)
+    retries::dead_letter(&screen, checks, &client, &sender, &slack)
         .await
         .context("in step 6")?;
 
@@ -119,7 +124,10 @@ async fn run(screen: Screen, checks: &mut Checks, stack: &Stack, took: Duration)
         .await
         .context("in step 7")?;
     let what = "and every order is still what its newest payload says";
-    proof::check_each_order(checks, &client, &plan.truth, what).await
+    proof::check_each_order(checks, &client, &plan.truth, what).await?;
+
+    screen.heading("8  The page for the wall");
+    page::write(&screen, checks, &client).await.context("in step 8")
 }
 
 /// What was started, and where.
@@ -194,7 +202,7 @@ async fn alone(
 
 /// Stops and removes everything, and says where it was.
 async fn stop(screen: Screen, checks: &mut Checks, mut stack: Stack) -> Result<()> {
-    screen.heading("8  Where everything was");
+    screen.heading("9  Where everything was");
     let dir = stack.cluster.dir().to_owned();
     let shim = stack.shim.as_mut().context("the shim is gone")?;
     let processes = [shim.identity(), stack.cluster.postmaster()];

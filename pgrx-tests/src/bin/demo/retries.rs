@@ -8,6 +8,7 @@ use raw_ops_e2e::wait_for;
 use serde_json::Value;
 use tokio_postgres::{Client, Row};
 
+use crate::alarm::Slack;
 use crate::checks::Checks;
 use crate::plan::{Plan, priced_abc};
 use crate::screen::Screen;
@@ -150,6 +151,7 @@ pub async fn dead_letter(
     checks: &mut Checks,
     client: &Client,
     sender: &Sender,
+    slack: &Slack,
 ) -> Result<()> {
     let order = priced_abc();
     let delivery = order.delivery("orders/create");
@@ -190,8 +192,10 @@ pub async fn dead_letter(
     let written = "SELECT count(*) FROM raw_ops.orders WHERE shopify_order_id = $1";
     let written: i64 = client.query_one(written, &[&order.id]).await?.get(0);
     checks.count("and nothing of its order was written", 0, written);
+    slack.hears_of_the_dead_letter(screen, checks, client).await?;
     settle_by_update(screen, checks, client, &id).await?;
-    settle_properly(screen, checks, client, &id).await
+    settle_properly(screen, checks, client, &id).await?;
+    slack.hears_of_the_end(screen, checks, client).await
 }
 
 /// The forbidden way.
