@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and running raw_ops needs and this machine lacks. Does nothing, quickly, where all is there.
 #   setup.sh              to build, run the demo and the end-to-end tests
-#   setup.sh --dev        also what the in-backend tests need: cargo-pgrx
+#   setup.sh --dev        also what only tests need: cargo-pgrx, Prometheus
 #   setup.sh --pg-config  prints the pg_config in use
 set -eu
 
@@ -16,7 +16,7 @@ updated=no
 main() {
     case "${1:-}" in
         "") system ;;
-        --dev) system; dev ;;
+        --dev) system; dev; prometheus ;;
         --pg-config) find_pg_config || die "no PostgreSQL server found" "make setup" ;;
         *) die "unknown option $1" "setup.sh [--dev | --pg-config]" ;;
     esac
@@ -126,6 +126,26 @@ dev() {
         say "Telling cargo-pgrx where PostgreSQL $major is"
         cargo pgrx init "--pg$major" "$pg_config"
     fi
+}
+
+# The tests of metrics let a real Prometheus read them. The distribution's package is also a service, enabled and started,
+# that nobody asked for: so its programs are unpacked among cargo's output and nothing is installed.
+prometheus() {
+    if have prometheus && have promtool; then return 0; fi
+    tools=$(target_dir)/tools
+    [ -x "$tools/prometheus/usr/bin/promtool" ] && return 0
+    have apt-get || die "Prometheus is missing and this is no Debian" "put prometheus and promtool on the PATH"
+    apt-cache show prometheus >/dev/null 2>&1 || update
+    say "Fetching Prometheus for the tests (apt-get download)"
+    mkdir -p "$tools"
+    scratch=$(mktemp -d "$tools/prometheus.XXXXXX")
+    # Root's apt would read as a user of its own, who may not enter here.
+    (cd "$scratch" && apt-get -q -o APT::Sandbox::User=root download prometheus >/dev/null) ||
+        { rm -rf "$scratch"; die "apt-get could not fetch prometheus" "run 'apt-get download prometheus' by hand to see why"; }
+    dpkg-deb -x "$scratch"/prometheus_*.deb "$scratch/files"
+    rm -rf "$tools/prometheus"
+    mv "$scratch/files" "$tools/prometheus"
+    rm -rf "$scratch"
 }
 
 main "$@"

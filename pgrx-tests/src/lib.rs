@@ -12,17 +12,20 @@
 //! - [`payloads`]: real payloads from public sources
 //! - [`receiver`]: the outside world: Slack, Customer.io, partners, and everything that goes wrong there
 //! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
+//! - [`prometheus`]: a private Prometheus, and promtool; [`inetd`]: a program for each connection, as systemd does it
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
 
 pub mod cluster;
 pub mod http;
+pub mod inetd;
 pub mod install;
 pub mod orders;
 pub mod payloads;
 pub mod pg_net;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod receiver;
 pub mod shim;
 pub mod shopify;

@@ -11,6 +11,9 @@ use anyhow::{Context, Result};
 pub use rustix::process::Signal;
 use rustix::process::{Pid, kill_process};
 use serde::{Deserialize, Serialize};
+use tokio::io::AsyncWriteExt;
+
+use crate::postgres::checked;
 
 /// A process of this machine: its id and when it started. An id alone may have been given to another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +167,24 @@ impl Drop for Process {
             janitor.leave(ended);
         }
     }
+}
+
+/// Runs a program to its end with this standard input; returns its standard output.
+pub async fn run(what: &str, command: Command, input: &[u8]) -> Result<Vec<u8>> {
+    let mut child = tokio::process::Command::from(command)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot start {what}"))?;
+    let mut stdin = child.stdin.take().context("no pipe")?;
+    let write = async move {
+        // A program that fails stops reading; what it said is the better error.
+        let _ = stdin.write_all(input).await;
+    };
+    let (output, ()) = tokio::join!(child.wait_with_output(), write);
+    Ok(checked(what, output?)?.stdout)
 }
 
 /// A small shell process that holds the reading end of a pipe. When the pipe closes without a word, its writer died:

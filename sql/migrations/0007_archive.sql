@@ -107,11 +107,11 @@ create table raw_ops.http_request_totals (
     constraint http_request_totals_counts_check check (succeeded >= 0 and failed >= 0 and abandoned >= 0)
 );
 comment on table raw_ops.http_request_totals is
-    'Attempts that raw-ops-housekeeping has deleted from http_requests, by how they ended. Add http_requests for the figure of now.';
+    'Requests that raw-ops-housekeeping has deleted from http_requests, by how they ended. Add http_requests for the figure of now.';
 create index idx_http_requests_outcome
     on raw_ops.http_requests (purpose, state)
     where state in ('succeeded', 'failed', 'abandoned');
-comment on index raw_ops.idx_http_requests_outcome is 'Counting attempts for fn_metrics_v1() without reading them.';
+comment on index raw_ops.idx_http_requests_outcome is 'Counting requests for fn_metrics_v1() without reading them.';
 
 alter table raw_ops.webhook_tallies enable row level security;
 alter table raw_ops.webhook_totals enable row level security;

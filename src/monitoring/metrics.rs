@@ -55,8 +55,7 @@ questions! {
     OPEN_ALERTS "open_alerts",
     OUTBOX_DEPTH "outbox_depth",
     OUTBOX "outbox",
-    HTTP_ATTEMPTS "http_attempts",
-    HTTP_ABANDONED "http_abandoned",
+    HTTP_REQUESTS "http_requests",
     INFO "info",
 }
 
@@ -164,19 +163,12 @@ const SOURCES: &[Source] = &[
         ],
     },
     Source {
-        statement: &HTTP_ATTEMPTS,
+        statement: &HTTP_REQUESTS,
         labels: &["purpose", "outcome"],
         families: &[counter(
-            "raw_ops_http_attempts_total",
-            "HTTP requests that have ended; succeeded is an answer of 2xx.",
-        )],
-    },
-    Source {
-        statement: &HTTP_ABANDONED,
-        labels: &["purpose"],
-        families: &[counter(
-            "raw_ops_http_messages_abandoned_total",
-            "Messages given up: no attempt is left.",
+            "raw_ops_http_requests_total",
+            "HTTP requests that have ended: succeeded (answered 2xx), failed (another attempt follows), abandoned (none \
+             follows, or no longer needed).",
         )],
     },
     Source {
@@ -216,8 +208,11 @@ fn metrics(session: &Session) -> Result<String> {
     Ok(text)
 }
 
-/// A family with all its samples, as the format wants them: in one piece.
+/// A family with all its samples, as the format wants them: in one piece. Nothing of it where there are none.
 fn exposition(text: &mut String, family: &Family, names: &[&str], samples: &[Sample], number: usize) {
+    if samples.is_empty() {
+        return;
+    }
     let kind = match family.kind {
         Kind::Counter => "counter",
         Kind::Gauge => "gauge",

@@ -1,12 +1,11 @@
 //! PostgreSQL's client programs, pointed at a private server.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result};
-use tokio::io::AsyncWriteExt;
+use anyhow::Result;
 
 use super::{Cluster, SUPERUSER};
-use crate::postgres::checked;
+use crate::process::run;
 
 impl Cluster {
     /// One of PostgreSQL's programs (`pgbench`, `psql`, …) that meets this server as the superuser.
@@ -58,22 +57,4 @@ impl Cluster {
         run("pg_restore", command, dump).await?;
         Ok(())
     }
-}
-
-/// Runs a program to its end with this standard input; returns its standard output.
-async fn run(what: &str, command: Command, input: &[u8]) -> Result<Vec<u8>> {
-    let mut child = tokio::process::Command::from(command)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .with_context(|| format!("cannot start {what}"))?;
-    let mut stdin = child.stdin.take().context("no pipe")?;
-    let write = async move {
-        // A program that fails stops reading; what it said is the better error.
-        let _ = stdin.write_all(input).await;
-    };
-    let (output, ()) = tokio::join!(child.wait_with_output(), write);
-    Ok(checked(what, output?)?.stdout)
 }

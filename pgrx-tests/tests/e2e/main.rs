@@ -2,16 +2,20 @@
 //! that it is linked once.
 
 mod alerts;
+mod archive;
 mod concurrency;
 mod convergence;
 mod crashes;
 mod dump_restore;
 mod harness;
 mod health;
+mod housekeeping;
 mod http_to_tables;
 mod jobs;
+mod metrics;
 mod monitors;
 mod operations;
+mod ord_statements;
 mod redelivery;
 mod retry;
 mod roles;

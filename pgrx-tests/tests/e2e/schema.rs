@@ -8,49 +8,6 @@ use serde_json::Value;
 use tokio::sync::Barrier;
 use tokio_postgres::Client;
 
-/// As ORD prints them. Source: SOP-ORD-01 v5.1, "Performance Indexes" and "Monitor 1: Order Ingestion SLO".
-const ORDS_INDEXES: &[(&str, &str)] = &[
-    (
-        "idx_webhook_inbox_retry_queue",
-        "CREATE INDEX idx_webhook_inbox_retry_queue
-         ON raw_ops.webhook_inbox (received_at DESC)
-         WHERE processing_status IN ('pending', 'failed', 'retrying')",
-    ),
-    (
-        "idx_webhook_inbox_status",
-        "CREATE INDEX idx_webhook_inbox_status
-         ON raw_ops.webhook_inbox (processing_status, created_at DESC)",
-    ),
-    (
-        "idx_webhook_inbox_shopify_order",
-        "CREATE INDEX idx_webhook_inbox_shopify_order
-         ON raw_ops.webhook_inbox (shopify_order_id)
-         WHERE shopify_order_id IS NOT NULL",
-    ),
-    (
-        "idx_order_items_order_id",
-        "CREATE INDEX idx_order_items_order_id
-         ON raw_ops.order_items (order_id)",
-    ),
-    (
-        "idx_order_items_product",
-        "CREATE INDEX idx_order_items_product
-         ON raw_ops.order_items (product_id)
-         WHERE product_id IS NOT NULL",
-    ),
-    (
-        "idx_ops_events_order_info",
-        "CREATE INDEX IF NOT EXISTS idx_ops_events_order_info
-         ON raw_ops.ops_events(kind, created_at DESC)
-         WHERE kind = 'INFO' AND entity_type = 'order'",
-    ),
-    (
-        "idx_orders_shopify_order_id",
-        "CREATE INDEX IF NOT EXISTS idx_orders_shopify_order_id
-         ON raw_ops.orders(shopify_order_id)",
-    ),
-];
-
 /// Everything in the schema and what is said of it, but no rows.
 const CATALOG: &str = "
     SELECT concat_ws(' ', c.relkind, c.relname, c.relrowsecurity, c.relacl, c.reloptions, pg_get_indexdef(i.indexrelid),
@@ -88,26 +45,6 @@ async fn bare() -> (Stack, Client) {
     let client = stack.cluster.connect("bare").await.unwrap();
     run(&client, "CREATE EXTENSION raw_ops").await;
     (stack, client)
-}
-
-#[tokio::test]
-async fn every_index_ord_names_is_there_exactly_as_ord_prints_it() {
-    let (_stack, client) = set_up().await;
-    for (name, statement) in ORDS_INDEXES {
-        let definition = format!("SELECT pg_get_indexdef('raw_ops.{name}'::regclass)");
-        let ours: String = one(&client, &definition).await;
-        // PostgreSQL itself writes ORD's statement in its own way.
-        run(&client, &format!("BEGIN; DROP INDEX raw_ops.{name}; {statement}")).await;
-        let ords: String = one(&client, &definition).await;
-        run(&client, "ROLLBACK").await;
-        assert_eq!(ours, ords);
-        let valid = format!("SELECT indisvalid FROM pg_index WHERE indexrelid = 'raw_ops.{name}'::regclass");
-        assert!(one::<bool>(&client, &valid).await, "{name}");
-        // And ORD's own `IF NOT EXISTS` finds it.
-        if statement.contains("IF NOT EXISTS") {
-            run(&client, statement).await;
-        }
-    }
 }
 
 #[tokio::test]

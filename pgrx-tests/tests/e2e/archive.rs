@@ -1,0 +1,599 @@
+//! The archive: what is done with moves there, whole and once, whoever else is at work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use crate::support::*;
+use raw_ops_e2e::Stack;
+use raw_ops_e2e::orders::{Change, Generator, Order};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+async fn set_up() -> (Stack, Client) {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    (stack, client)
+}
+
+/// `fn_archive_webhooks_v1` with these arguments.
+async fn archive(client: &Client, arguments: &str) -> Value {
+    one(
+        client,
+        &format!("SELECT raw_ops.fn_archive_webhooks_v1({arguments})"),
+    )
+    .await
+}
+
+/// Webhooks that ended in `status`, one an hour, the newest created at this time.
+async fn done(client: &Client, name: &str, status: &str, count: usize, newest: &str) {
+    let sql = format!(
+        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, headers, processing_status, processing_attempts,
+                processing_duration_ms, shopify_order_id, created_at, received_at, processed_at, duplicate_count)
+         SELECT 'shopify', 'orders/create', '{name}-' || i, jsonb_build_object('id', i, 'note', repeat('long ', 900)),
+                '{{\"x-shopify-topic\": \"orders/create\"}}', '{status}', 1, 12, i, t, t, t, i % 3
+           FROM generate_series(1, {count}) AS i, LATERAL (SELECT timestamptz '{newest}' - (i - 1) * interval '1 hour' AS t) AS at"
+    );
+    run(client, &sql).await;
+}
+
+async fn count(client: &Client, table: &str) -> i64 {
+    one(client, &format!("SELECT count(*) FROM raw_ops.{table}")).await
+}
+
+const PARTITIONS: &str = "SELECT inhrelid::regclass::text FROM pg_inherits
+                           WHERE inhparent = 'raw_ops.webhook_inbox_archive'::regclass ORDER BY 1";
+
+#[tokio::test]
+async fn what_is_done_and_old_moves_whole_and_the_rest_stays() {
+    let (_stack, client) = set_up().await;
+    done(&client, "old", "success", 30, "2026-01-31 23:30+00").await;
+    done(&client, "settled", "resolved_manual", 5, "2025-12-01 02:30+00").await;
+    for open in ["pending", "failed", "retrying", "dlq"] {
+        done(&client, open, open, 3, "2026-01-10 12:00+00").await;
+    }
+    run(
+        &client,
+        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, raw_body, processing_status, created_at)
+         VALUES ('dpd', 'not json', 'raw', '\\x7bff', 'success', '2026-01-05 00:00+00'),
+                ('shopify', 'orders/create', 'json null', null, 'success', '2026-01-05 00:00+00'),
+                ('shopify', 'orders/create', 'recent', '{}', 'success', now() - interval '89 days')",
+    )
+    .await;
+    run(
+        &client,
+        "UPDATE raw_ops.webhook_inbox SET payload = 'null' WHERE event_id = 'json null'",
+    )
+    .await;
+    let due = "processing_status IN ('success', 'resolved_manual') AND event_id <> 'recent'";
+    let before: Vec<String> = column(
+        &client,
+        &format!("SELECT to_jsonb(w)::text FROM raw_ops.webhook_inbox w WHERE {due} ORDER BY id"),
+    )
+    .await;
+    assert_eq!(before.len(), 37);
+
+    let said = archive(&client, "").await;
+    assert_eq!(
+        said,
+        json!({"archived": 37, "remaining": false, "columns_added": [],
+               "partitions_created": ["webhook_inbox_archive_y2025m11", "webhook_inbox_archive_y2025m12",
+                                      "webhook_inbox_archive_y2026m01"]})
+    );
+    let after: Vec<String> = column(
+        &client,
+        "SELECT (to_jsonb(a) - 'archived_at')::text FROM raw_ops.webhook_inbox_archive a ORDER BY id",
+    )
+    .await;
+    assert_eq!(after, before, "every column as it was");
+    let null_payload: String = one(
+        &client,
+        "SELECT payload::text FROM raw_ops.webhook_inbox_archive WHERE event_id = 'json null'",
+    )
+    .await;
+    assert_eq!(null_payload, "null", "JSON's null is not SQL's");
+    let left: Vec<String> = column(
+        &client,
+        "SELECT processing_status || ' ' || count(*) FROM raw_ops.webhook_inbox GROUP BY processing_status ORDER BY 1",
+    )
+    .await;
+    assert_eq!(
+        left,
+        ["dlq 3", "failed 3", "pending 3", "retrying 3", "success 1"]
+    );
+    let fresh: bool = one(
+        &client,
+        "SELECT bool_and(archived_at BETWEEN now() - interval '1 minute' AND clock_timestamp()) FROM raw_ops.webhook_inbox_archive",
+    )
+    .await;
+    assert!(fresh);
+    // A month's rows are in its partition, and its partition is as closed as every other table.
+    let places: Vec<String> = column(
+        &client,
+        "SELECT DISTINCT concat_ws(' ', tableoid::regclass, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM'))
+           FROM raw_ops.webhook_inbox_archive ORDER BY 1",
+    )
+    .await;
+    assert_eq!(
+        places,
+        [
+            "raw_ops.webhook_inbox_archive_y2025m11 2025-11",
+            "raw_ops.webhook_inbox_archive_y2025m12 2025-12",
+            "raw_ops.webhook_inbox_archive_y2026m01 2026-01"
+        ]
+    );
+    let open: Vec<String> = column(
+        &client,
+        "SELECT c.relname::text FROM pg_class c WHERE c.relname LIKE 'webhook_inbox_archive_y%' AND c.relkind = 'r'
+            AND (NOT c.relrowsecurity OR obj_description(c.oid, 'pg_class') IS NULL OR EXISTS (
+                SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a WHERE a.grantee = 0))",
+    )
+    .await;
+    assert_eq!(open, Vec::<String>::new());
+    assert_eq!(archive(&client, "").await["archived"], 0);
+}
+
+#[tokio::test]
+async fn every_run_that_did_something_is_in_the_operational_log() {
+    let (_stack, client) = set_up().await;
+    archive(&client, "").await;
+    assert_eq!(count(&client, "ops_events").await, 0, "nothing was done");
+    done(&client, "old", "success", 5, "2026-01-20 12:00+00").await;
+    run(
+        &client,
+        "CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA raw_ops TO clerk;
+                  GRANT EXECUTE ON FUNCTION raw_ops.fn_archive_webhooks_v1(interval, integer) TO clerk",
+    )
+    .await;
+    let clerk = _stack.connect_as("clerk").await.unwrap();
+    assert_eq!(
+        archive(&clerk, "'30 days', 3").await["archived"],
+        3,
+        "the right to call it is enough"
+    );
+    let logged: Value = one(
+        &client,
+        "SELECT jsonb_build_object('kind', kind, 'entity', entity_type, 'id', entity_id, 'message', message) || event_payload
+           FROM raw_ops.ops_events",
+    )
+    .await;
+    for (member, expected) in [
+        ("kind", json!("AUDIT")),
+        ("entity", json!("webhook")),
+        ("id", json!(null)),
+        ("message", json!("webhooks.archived")),
+        ("who", json!("clerk")),
+        ("note", json!("done with, and older than 30 days")),
+        ("before", json!({"table": "webhook_inbox"})),
+        ("after", json!({"table": "webhook_inbox_archive"})),
+        ("archived", json!(3)),
+        ("oldest", json!("2026-01-20T08:00:00+00:00")),
+        ("newest", json!("2026-01-20T10:00:00+00:00")),
+        ("partitions_created", json!(["webhook_inbox_archive_y2026m01"])),
+    ] {
+        assert_eq!(logged[member], expected, "{member}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_moves_at_most_what_it_was_told_oldest_first() {
+    let (_stack, client) = set_up().await;
+    done(&client, "old", "success", 10, "2026-02-01 04:30+00").await;
+    done(&client, "settled", "resolved_manual", 2, "2026-01-20 12:00+00").await;
+    let said = archive(&client, "p_limit := 5").await;
+    assert_eq!((&said["archived"], &said["remaining"]), (&json!(5), &json!(true)));
+    let moved = "SELECT event_id FROM raw_ops.webhook_inbox_archive ORDER BY created_at";
+    assert_eq!(
+        column::<String>(&client, moved).await,
+        ["settled-2", "settled-1", "old-10", "old-9", "old-8"]
+    );
+    let said = archive(&client, "interval '1 day', 7").await;
+    assert_eq!(
+        (&said["archived"], &said["remaining"]),
+        (&json!(7), &json!(false))
+    );
+    assert_eq!(
+        said["partitions_created"],
+        json!(["webhook_inbox_archive_y2026m02"])
+    );
+    assert_eq!(count(&client, "webhook_inbox").await, 0);
+}
+
+#[tokio::test]
+async fn arguments_that_make_no_sense_are_refused_by_name() {
+    let (_stack, client) = set_up().await;
+    for (arguments, message) in [
+        ("'-1 day'", "p_older_than: must not be negative, is -1 days"),
+        ("'90 days', 0", "p_limit: must be 1 or more, is 0"),
+        ("p_limit := -5", "p_limit: must be 1 or more, is -5"),
+    ] {
+        let refusal = refused(
+            &client,
+            &format!("SELECT raw_ops.fn_archive_webhooks_v1({arguments})"),
+        )
+        .await;
+        assert_eq!(
+            (refusal.sqlstate.as_str(), refusal.message.as_str()),
+            ("22023", message)
+        );
+    }
+    // Null is the default; how old, an operator may have changed.
+    done(&client, "old", "success", 2, "2026-01-20 12:00+00").await;
+    run(
+        &client,
+        "UPDATE raw_ops.log_retention SET keep_for = '100 years' WHERE log_name = 'webhook_inbox'",
+    )
+    .await;
+    assert_eq!(archive(&client, "NULL, NULL").await["archived"], 0);
+    run(
+        &client,
+        "DELETE FROM raw_ops.log_retention WHERE log_name = 'webhook_inbox'",
+    )
+    .await;
+    assert_eq!(archive(&client, "NULL, NULL").await["archived"], 2);
+}
+
+#[tokio::test]
+async fn columns_an_owner_added_come_along() {
+    let (_stack, client) = set_up().await;
+    run(
+        &client,
+        "ALTER TABLE raw_ops.webhook_inbox ADD COLUMN ticket varchar(20) COLLATE \"C\", ADD COLUMN \"Shelf no.\" numeric(6, 2)[],
+             ADD COLUMN twice integer GENERATED ALWAYS AS (processing_attempts * 2) STORED;
+         ALTER TABLE raw_ops.webhook_inbox_archive ADD COLUMN remark text DEFAULT 'archived'",
+    )
+    .await;
+    done(&client, "old", "success", 2, "2026-01-20 12:00+00").await;
+    run(
+        &client,
+        "UPDATE raw_ops.webhook_inbox SET ticket = event_id, \"Shelf no.\" = '{1.50,2}'",
+    )
+    .await;
+    let said = archive(&client, "").await;
+    assert_eq!(
+        (&said["archived"], &said["columns_added"]),
+        (&json!(2), &json!(["ticket", "Shelf no.", "twice"]))
+    );
+    let kept = "SELECT concat_ws(' ', ticket, \"Shelf no.\", twice, remark) FROM raw_ops.webhook_inbox_archive ORDER BY 1";
+    assert_eq!(
+        column::<String>(&client, kept).await,
+        ["old-1 {1.50,2.00} 2 archived", "old-2 {1.50,2.00} 2 archived"]
+    );
+    // One that is gone again, or has come since, is no trouble; a month made later has them all.
+    run(
+        &client,
+        "ALTER TABLE raw_ops.webhook_inbox DROP COLUMN twice, ADD COLUMN later boolean DEFAULT true",
+    )
+    .await;
+    done(&client, "older", "success", 2, "2025-11-20 12:00+00").await;
+    let said = archive(&client, "").await;
+    assert_eq!(
+        (&said["archived"], &said["columns_added"]),
+        (&json!(2), &json!(["later"]))
+    );
+    let kept = "SELECT concat_ws(' ', later, twice IS NULL) FROM raw_ops.webhook_inbox_archive WHERE event_id = 'older-1'";
+    assert_eq!(one::<String>(&client, kept).await, "t t");
+}
+
+#[tokio::test]
+async fn rows_put_in_by_hand_move_into_their_month_once_it_has_a_partition() {
+    let (stack, client) = set_up().await;
+    done(&client, "old", "success", 4, "2026-01-20 12:00+00").await;
+    done(&client, "other", "success", 2, "2025-07-20 12:00+00").await;
+    run(
+        &client,
+        "INSERT INTO raw_ops.webhook_inbox_archive SELECT * FROM raw_ops.webhook_inbox WHERE event_id IN ('old-1', 'old-2', 'other-1');
+         DELETE FROM raw_ops.webhook_inbox WHERE event_id IN ('old-1', 'other-1', 'other-2')",
+    )
+    .await;
+    assert_eq!(count(&client, "webhook_inbox_archive_other").await, 3);
+    // old-2 is in both: it is not doubled, and what was counted since is kept.
+    run(
+        &client,
+        "UPDATE raw_ops.webhook_inbox SET duplicate_count = 9 WHERE event_id = 'old-2'",
+    )
+    .await;
+    // Somebody reads the rows without a partition: the archive does not wait for them long, and loses nothing.
+    let reader = stack.connect().await.unwrap();
+    run(
+        &reader,
+        "BEGIN; SELECT count(*) FROM raw_ops.webhook_inbox_archive",
+    )
+    .await;
+    run(&client, "SET lock_timeout = '100ms'").await;
+    let said = archive(&client, "'90 days', 1").await;
+    assert_eq!(
+        (&said["archived"], &said["partitions_created"]),
+        (&json!(1), &json!([]))
+    );
+    assert_eq!(count(&client, "webhook_inbox_archive_other").await, 4);
+    run(&reader, "COMMIT").await;
+    let said = archive(&client, "").await;
+    assert_eq!(said["archived"], 2);
+    assert_eq!(
+        said["partitions_created"],
+        json!(["webhook_inbox_archive_y2026m01"])
+    );
+    let places: Vec<String> = column(
+        &client,
+        "SELECT concat_ws(' ', event_id, duplicate_count, tableoid::regclass) FROM raw_ops.webhook_inbox_archive ORDER BY 1",
+    )
+    .await;
+    assert_eq!(
+        places,
+        [
+            "old-1 1 raw_ops.webhook_inbox_archive_y2026m01",
+            "old-2 9 raw_ops.webhook_inbox_archive_y2026m01",
+            "old-3 0 raw_ops.webhook_inbox_archive_y2026m01",
+            "old-4 1 raw_ops.webhook_inbox_archive_y2026m01",
+            "other-1 1 raw_ops.webhook_inbox_archive_other",
+        ]
+    );
+    assert_eq!(count(&client, "webhook_inbox").await, 0);
+}
+
+#[tokio::test]
+async fn an_owners_own_partitions_are_used() {
+    let (_stack, client) = set_up().await;
+    run(
+        &client,
+        "CREATE TABLE raw_ops.archive_2025 PARTITION OF raw_ops.webhook_inbox_archive
+             FOR VALUES FROM ('2025-01-01 00:00+00') TO ('2026-01-01 00:00+00')",
+    )
+    .await;
+    done(&client, "old", "success", 48, "2026-01-01 12:00+00").await;
+    for expected in [30, 18, 0] {
+        let said = archive(&client, "'90 days', 30").await;
+        assert_eq!(said["archived"], expected);
+    }
+    assert_eq!(count(&client, "archive_2025").await, 35);
+    assert_eq!(count(&client, "webhook_inbox_archive_y2026m01").await, 13);
+    // A month that was detached stays detached.
+    run(
+        &client,
+        "ALTER TABLE raw_ops.webhook_inbox_archive DETACH PARTITION raw_ops.webhook_inbox_archive_y2026m01",
+    )
+    .await;
+    done(&client, "late", "success", 1, "2026-01-02 12:00+00").await;
+    assert_eq!(archive(&client, "").await["archived"], 1);
+    assert_eq!(count(&client, "webhook_inbox_archive_other").await, 1);
+}
+
+#[tokio::test]
+async fn calls_in_overlapping_transactions_take_different_webhooks() {
+    let (stack, client) = set_up().await;
+    let other = stack.connect().await.unwrap();
+    done(&client, "old", "success", 100, "2026-01-20 12:00+00").await;
+    assert_eq!(
+        archive(&client, "p_limit := 1").await["archived"],
+        1,
+        "makes the partition"
+    );
+    for session in [&client, &other] {
+        run(session, "BEGIN").await;
+    }
+    for (session, limit, expected) in [
+        (&client, 40, 40),
+        (&other, 40, 40),
+        (&client, 40, 19),
+        (&other, 40, 0),
+    ] {
+        let said = archive(session, &format!("p_limit := {limit}")).await;
+        assert_eq!(said["archived"], expected, "without waiting");
+    }
+    run(&other, "ROLLBACK").await;
+    run(&client, "COMMIT").await;
+    assert_eq!(archive(&other, "").await["archived"], 40, "what was let go");
+    assert_eq!(count(&client, "webhook_inbox_archive").await, 100);
+}
+
+#[tokio::test]
+async fn calls_at_once_that_need_the_same_new_partitions_all_succeed() {
+    let (stack, client) = set_up().await;
+    done(&client, "old", "success", 3_000, "2026-04-20 12:00+00").await;
+    let mut sessions = tokio::task::JoinSet::new();
+    let begin = Arc::new(tokio::sync::Barrier::new(4));
+    for _ in 0..4 {
+        let (session, begin) = (stack.connect().await.unwrap(), Arc::clone(&begin));
+        // On a busy machine two seconds may pass while nothing is wrong.
+        run(&session, "SET lock_timeout = '60s'").await;
+        sessions.spawn(async move {
+            begin.wait().await;
+            let said = archive(&session, "p_limit := 750").await;
+            said["archived"].as_i64().unwrap()
+        });
+    }
+    let moved: i64 = sessions.join_all().await.iter().sum();
+    let rest = archive(&client, "").await["archived"].as_i64().unwrap();
+    assert_eq!(moved + rest, 3_000);
+    assert!(moved > 0);
+    assert_eq!(count(&client, "webhook_inbox_archive").await, 3_000);
+    let partitions: Vec<String> = column(&client, PARTITIONS).await;
+    assert_eq!(
+        partitions.len(),
+        6,
+        "December to April, and the rest: {partitions:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_finds_the_archive_taken_moves_nothing_and_says_there_is_more() {
+    let (stack, client) = set_up().await;
+    done(&client, "old", "success", 3, "2026-01-20 12:00+00").await;
+    let owner = stack.connect().await.unwrap();
+    run(&owner, "BEGIN; LOCK TABLE raw_ops.webhook_inbox_archive").await;
+    run(&client, "SET lock_timeout = '50ms'").await;
+    let said = archive(&client, "").await;
+    assert_eq!((&said["archived"], &said["remaining"]), (&json!(0), &json!(true)));
+    run(&owner, "COMMIT").await;
+    assert_eq!(archive(&client, "").await["archived"], 3);
+}
+
+/// ORD, "Archive Successful Webhooks (monthly)", lines 382 to 388.
+const ORDS: [&str; 2] = [
+    "INSERT INTO raw_ops.webhook_inbox_archive
+     SELECT * FROM raw_ops.webhook_inbox
+     WHERE processing_status IN ('success', 'resolved_manual')
+     AND created_at < NOW() - INTERVAL '90 days';",
+    "DELETE FROM raw_ops.webhook_inbox
+     WHERE processing_status IN ('success', 'resolved_manual')
+     AND created_at < NOW() - INTERVAL '90 days';",
+];
+
+#[tokio::test]
+async fn with_an_operators_own_statements_at_once_every_webhook_is_archived_once() {
+    let (stack, client) = set_up().await;
+    let all = 4_000;
+    done(&client, "old", "success", all, "2026-04-20 12:00+00").await;
+    let mut sessions = tokio::task::JoinSet::new();
+    let operator = stack.connect().await.unwrap();
+    sessions.spawn(async move {
+        for in_one_transaction in [false, true].into_iter().cycle() {
+            if count(&operator, "webhook_inbox").await == 0 {
+                return;
+            }
+            if in_one_transaction {
+                run(&operator, "BEGIN").await;
+            }
+            for statement in ORDS {
+                run(&operator, statement).await;
+            }
+            if in_one_transaction {
+                run(&operator, "COMMIT").await;
+            }
+        }
+    });
+    for _ in 0..2 {
+        let session = stack.connect().await.unwrap();
+        run(&session, "SET lock_timeout = '60s'").await;
+        sessions.spawn(async move {
+            while count(&session, "webhook_inbox").await > 0 {
+                archive(&session, "p_limit := 97").await;
+            }
+        });
+    }
+    sessions.join_all().await;
+    let archived: Vec<i64> = column(
+        &client,
+        "SELECT n FROM (SELECT count(*), count(DISTINCT id), count(DISTINCT event_id) FROM raw_ops.webhook_inbox_archive) c (a, b, c),
+                LATERAL unnest(array[a, b, c]) AS n",
+    )
+    .await;
+    assert_eq!(archived, [all as i64; 3]);
+}
+
+#[tokio::test]
+async fn with_captures_repeats_and_drains_at_once_every_delivery_is_accounted_for() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let orders: Arc<Vec<Order>> = Arc::new(Generator::new(31).customers(40).orders(0..600).collect());
+    let (sent, stop) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
+    let mut senders = tokio::task::JoinSet::new();
+    for lane in 0..3_usize {
+        let session = stack.connect().await.unwrap();
+        let (orders, sent) = (Arc::clone(&orders), Arc::clone(&sent));
+        senders.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(lane as u64);
+            for number in 0..600 {
+                // Half of them again and again, while they may just be on their way to the archive.
+                let order = if number % 2 == 0 {
+                    &orders[random.usize(..60)]
+                } else {
+                    &orders[lane * 200 + number % 200]
+                };
+                receive(
+                    &session,
+                    "orders/create",
+                    &format!("event-{}", order.number),
+                    &order.bytes,
+                )
+                .await;
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    let mut workers = tokio::task::JoinSet::new();
+    for statement in [
+        "SELECT raw_ops.process_pending_webhooks(50)",
+        "SELECT raw_ops.process_pending_webhooks(20)",
+        "SELECT raw_ops.fn_archive_webhooks_v1('0 seconds', 40)",
+        "SELECT raw_ops.fn_archive_webhooks_v1('0 seconds', 15)",
+        "SELECT raw_ops.fold_webhook_tallies()",
+    ] {
+        let (session, stop) = (stack.connect().await.unwrap(), Arc::clone(&stop));
+        run(&session, "SET lock_timeout = '60s'").await;
+        workers.spawn(async move {
+            while !stop.load(Ordering::Relaxed) {
+                run(&session, statement).await;
+            }
+        });
+    }
+    senders.join_all().await;
+    stop.store(true, Ordering::Relaxed);
+    workers.join_all().await;
+    let client = stack.connect().await.unwrap();
+    run(&client, "CALL raw_ops.drain_inbox()").await;
+    run(&client, "CALL raw_ops.archive_inbox(60, '0 seconds')").await;
+    assert_eq!(count(&client, "webhook_inbox").await, 0);
+    let books: Vec<i64> = column(
+        &client,
+        "SELECT n FROM (SELECT count(*), count(DISTINCT id), sum(duplicate_count) FROM raw_ops.webhook_inbox_archive) a (rows, ids, repeats),
+                (SELECT sum(processed), sum(failed), sum(duplicates) FROM raw_ops.webhook_totals) t (processed, failed, duplicates),
+                LATERAL unnest(array[rows - ids, rows + repeats, processed - rows, duplicates - repeats, failed]::bigint[]) WITH ORDINALITY AS u (n, i)
+          ORDER BY i",
+    )
+    .await;
+    let sent = sent.load(Ordering::Relaxed);
+    assert_eq!(
+        books,
+        [0, sent, 0, 0, 0],
+        "ids twice; deliveries stored or counted; counters against rows"
+    );
+    let tallies = count(&client, "webhook_tallies").await;
+    assert_eq!(tallies, 0, "all folded");
+    let sent: Vec<Order> = (0..)
+        .zip(orders.iter())
+        .filter(|(n, _)| n % 2 == 1 || *n < 60)
+        .map(|(_, order)| order.clone())
+        .collect();
+    assert_tables_hold(&client, &sent).await;
+}
+
+#[tokio::test]
+async fn a_late_repeat_of_an_archived_webhook_is_taken_for_new_and_changes_nothing() {
+    let (_stack, client) = set_up().await;
+    let order = Generator::new(32).order(0);
+    let first = receive(&client, "orders/create", "event", &order.bytes).await;
+    let newer = order.updated(3_600, &[Change::Note("newer".to_owned())]);
+    receive(&client, "orders/updated", "newer", &newer.bytes).await;
+    assert_eq!(drain(&client, 10).await, [2, 2, 0, 0]);
+    assert_eq!(archive(&client, "'0 seconds'").await["archived"], 2);
+    let before = tables(&client).await;
+
+    let again = receive(&client, "orders/create", "event", &order.bytes).await;
+    assert_ne!(again, first);
+    assert_eq!(drain(&client, 10).await, [1, 1, 0, 0]);
+    assert_eq!(tables(&client).await, before, "the newer payload stands");
+    assert_eq!(archive(&client, "'0 seconds'").await["archived"], 1);
+    let both: i64 = one(
+        &client,
+        "SELECT count(*) FROM raw_ops.webhook_inbox_archive WHERE provider = 'shopify' AND event_id = 'event'",
+    )
+    .await;
+    assert_eq!(both, 2);
+}
+
+#[tokio::test]
+async fn the_monthly_job_goes_on_until_nothing_is_left_a_commit_a_batch() {
+    let (_stack, client) = set_up().await;
+    done(&client, "old", "success", 12_000, "2026-05-01 12:00+00").await;
+    run(&client, "CALL raw_ops.archive_inbox()").await;
+    assert_eq!(count(&client, "webhook_inbox").await, 0);
+    assert_eq!(count(&client, "webhook_inbox_archive").await, 12_000);
+    let batches = "SELECT (event_payload->>'archived')::bigint FROM raw_ops.ops_events ORDER BY id";
+    assert_eq!(column::<i64>(&client, batches).await, [5_000, 5_000, 2_000]);
+    let transactions: i64 = one(
+        &client,
+        "SELECT count(DISTINCT xmin::text) FROM raw_ops.ops_events",
+    )
+    .await;
+    assert_eq!(transactions, 3);
+}
