@@ -14,11 +14,24 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("setup", &["db", "error"]),
     ("providers", &["json", "error"]),
     ("orders", &["providers", "audit", "db", "json", "error"]),
+    ("sending", &["schedule", "audit", "db", "config", "error"]),
+    (
+        "courier",
+        &["sending", "providers", "schedule", "audit", "db", "json", "error"],
+    ),
     (
         "inbox",
-        &["orders", "providers", "schedule", "audit", "db", "json", "error"],
+        &[
+            "courier",
+            "orders",
+            "providers",
+            "schedule",
+            "audit",
+            "db",
+            "json",
+            "error",
+        ],
     ),
-    ("sending", &["schedule", "audit", "db", "config", "error"]),
     (
         "recovery",
         &["inbox", "orders", "providers", "audit", "db", "json", "error"],
@@ -29,7 +42,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "delivery",
-        &["monitoring", "sending", "schedule", "db", "config", "error"],
+        &[
+            "monitoring",
+            "courier",
+            "sending",
+            "schedule",
+            "db",
+            "config",
+            "error",
+        ],
     ),
     ("jobs", &["monitoring", "audit", "db", "error"]),
     ("wake", &["config"]),

@@ -34,6 +34,8 @@ pub struct Message<'a> {
     pub body: &'a Json,
     /// The same for every attempt.
     pub idempotency_key: &'a str,
+    /// Which attempt this is: the schedule counts from here. 1 is the first.
+    pub attempt: i32,
     pub timeout_ms: i32,
 }
 
@@ -136,6 +138,7 @@ pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
             (c"headers", pg_sys::JSONBOID),
             (c"body", pg_sys::JSONBOID),
             (c"idempotency_key", pg_sys::TEXTOID),
+            (c"attempt", pg_sys::INT4OID),
             (c"timeout_ms", pg_sys::INT4OID),
         ],
     );
@@ -145,6 +148,7 @@ pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
         rows.text(message.url).text(message.path);
         rows.json(&message.headers).json(message.body);
         rows.text(Some(message.idempotency_key))
+            .int4(Some(message.attempt))
             .int4(Some(message.timeout_ms))
             .end_row();
     }
