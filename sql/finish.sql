@@ -54,8 +54,22 @@ comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
     'DLV: notices to customers that failed for good or are stuck. Looks only.';
+comment on function raw_ops.fn_archive_webhooks_v1(interval, integer) is
+    'Moves up to p_limit success and resolved_manual webhooks older than p_older_than (null: as log_retention says) into webhook_inbox_archive. Returns archived, remaining, partitions_created, columns_added.';
+comment on procedure raw_ops.archive_inbox(integer, interval) is
+    'Archives until nothing is left or p_max_seconds have passed, committing after each batch. For pg_cron.';
+comment on function raw_ops.fold_webhook_tallies() is
+    'Folds webhook_tallies into webhook_totals; the figures of both together stay the same. Returns how many.';
+comment on function raw_ops.fn_housekeeping_v1() is
+    'Deletes up to 10,000 rows of each log that are older than log_retention says, and folds tallies. Returns how many of each; remaining: there is more.';
+comment on procedure raw_ops.keep_house(integer) is
+    'Housekeeping until nothing is left or p_max_seconds have passed, committing after each round. For pg_cron.';
+comment on function raw_ops.fn_metrics_v1() is
+    'All figures of this database in Prometheus'' text format. Reads only, also on a replica; counters never go down.';
 comment on function raw_ops.fn_schedule_jobs_v1() is 'Creates or updates the pg_cron jobs of raw_ops. Idempotent.';
 comment on function raw_ops.fn_unschedule_jobs_v1() is 'Removes the pg_cron jobs of raw_ops that the caller owns.';
+comment on function raw_ops.fn_dashboard_html_v1() is
+    'The page "Webhook Operations" as HTML: health, what to do next, the eight questions as charts, alerts, outbox. Fetches nothing; works on a replica.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
     'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';

@@ -10,6 +10,9 @@ thread_local! {
         "insert into raw_ops.ops_events (id, kind, entity_type, entity_id, message, event_payload)
          values ($1, $2, $3, $4, $5, $6)",
         &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
+    static INSERT_FOR_SET: Statement = const { Statement::new(
+        "insert into raw_ops.ops_events (id, kind, entity_type, message, event_payload) values ($1, 'AUDIT', $2, $3, $4)",
+        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
 }
 
 /// Logs what a person did to a webhook; who, why, before and after are in the details.
@@ -49,5 +52,18 @@ fn log(
         Value::Json(details),
     ];
     session.run(&INSERT, values)?;
+    Ok(())
+}
+
+/// Logs what was done to a set of things at once, one row for all of them: which ones is in the details, with who, why,
+/// before and after.
+pub fn log_act_on_set(session: &Session, entity_type: &str, message: &str, details: &Json) -> Result<()> {
+    let values = vec![
+        Value::Uuid(ids::uuid_v7()),
+        Value::Text(entity_type),
+        Value::Text(message),
+        Value::Json(details),
+    ];
+    session.run(&INSERT_FOR_SET, values)?;
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! What runs when: the pg_cron jobs. Rows of pg_cron's, not members of the extension: they survive DROP EXTENSION.
 
+mod housekeeping;
+
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
 use crate::monitoring::checks;
@@ -39,6 +41,16 @@ const JOBS: &[Job] = &[
         name: "raw-ops-deliver",
         schedule: "* * * * *",
         command: "CALL raw_ops.deliver_outbox();",
+    },
+    Job {
+        name: "raw-ops-archive",
+        schedule: "17 3 1 * *",
+        command: "CALL raw_ops.archive_inbox();",
+    },
+    Job {
+        name: "raw-ops-housekeeping",
+        schedule: "47 2 * * *",
+        command: "CALL raw_ops.keep_house();",
     },
 ];
 
@@ -159,4 +171,16 @@ fn refuse_another_owner(session: &Session, job: &Planned) -> Result<()> {
             "Run this function as {owner}, or as {owner} run first: SELECT raw_ops.fn_unschedule_jobs_v1();"
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitoring::health::OTHER_JOBS;
+
+    #[test]
+    fn health_misses_every_job_that_is_not_scheduled() {
+        let names: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
+        assert_eq!(names, OTHER_JOBS);
+    }
 }

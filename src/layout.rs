@@ -38,7 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "monitoring",
-        &["wake", "sending", "audit", "db", "config", "error"],
+        &["wake", "sending", "schedule", "audit", "db", "config", "error"],
     ),
     (
         "delivery",
@@ -52,7 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
-    ("jobs", &["monitoring", "audit", "db", "error"]),
+    ("jobs", &["monitoring", "inbox", "audit", "db", "error"]),
     ("wake", &["config"]),
     ("worker", &["wake", "delivery", "inbox", "db", "config", "error"]),
 ];

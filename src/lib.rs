@@ -65,7 +65,10 @@ extension_sql_file!(
     requires = [
         process_pending_webhooks,
         retry_failed_webhooks,
-        fn_deliver_outbox_v1
+        fn_deliver_outbox_v1,
+        fold_webhook_tallies,
+        fn_archive_webhooks_v1,
+        fn_housekeeping_v1
     ]
 );
 extension_sql_file!(

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 
 use crate::cluster::Cluster;
 use crate::install;
+use crate::receiver::{Receiver, slack};
 use crate::shim::Shim;
 use crate::shopify::Sender;
 use crate::wait_until;
@@ -159,6 +160,18 @@ impl Stack {
             .await
     }
 
+    /// Points every Slack channel at a path of its own of this receiver: `/slack/ops-alerts` and so on.
+    pub async fn post_alerts_to(&self, receiver: &Receiver) -> Result<()> {
+        let client = self.connect().await?;
+        for (secret, path) in SLACK_PATHS {
+            receiver.always(path, slack::incoming_webhook);
+            let url = receiver.url(path);
+            let sql = "SELECT raw_ops.fn_set_secret_v1($1, $2)";
+            client.execute(sql, &[&secret, &url]).await?;
+        }
+        Ok(())
+    }
+
     /// Waits until no webhook is pending or due for another try.
     pub async fn wait_drained(&self, limit: std::time::Duration) -> Result<()> {
         let client = self.connect().await?;
@@ -170,6 +183,13 @@ impl Stack {
         .with_context(|| format!("the end of the server's log:\n{}", self.cluster.log_tail()))
     }
 }
+
+/// Where [`Stack::post_alerts_to`] lets each channel's messages arrive.
+pub const SLACK_PATHS: [(&str, &str); 3] = [
+    ("slack_url_ops_alerts", "/slack/ops-alerts"),
+    ("slack_url_ops_urgent", "/slack/ops-urgent"),
+    ("slack_url_daily_ops", "/slack/daily-ops"),
+];
 
 const UNFINISHED: &str =
     "SELECT EXISTS (SELECT FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'

@@ -2,23 +2,29 @@
 
 -- Append-only, so that drains never wait for each other over a counter; folded into webhook_totals now and then.
 create table raw_ops.webhook_tallies (
-    provider   text        not null,
-    processed  bigint      not null default 0,
-    failed     bigint      not null default 0,
-    duplicates bigint      not null default 0,
-    counted_at timestamptz not null default clock_timestamp(),
-    constraint webhook_tallies_counts_check check (processed >= 0 and failed >= 0 and duplicates >= 0)
+    provider    text        not null,
+    processed   bigint      not null default 0,
+    failed      bigint      not null default 0,
+    duration_ms bigint      not null default 0,
+    duplicates  bigint      not null default 0,
+    counted_at  timestamptz not null default clock_timestamp(),
+    constraint webhook_tallies_counts_check
+        check (processed >= 0 and failed >= 0 and duration_ms >= 0 and duplicates >= 0)
 );
 create table raw_ops.webhook_totals (
-    provider   text   not null,
-    processed  bigint not null default 0,
-    failed     bigint not null default 0,
-    duplicates bigint not null default 0,
+    provider    text   not null,
+    processed   bigint not null default 0,
+    failed      bigint not null default 0,
+    duration_ms bigint not null default 0,
+    duplicates  bigint not null default 0,
     constraint webhook_totals_pkey primary key (provider),
-    constraint webhook_totals_counts_check check (processed >= 0 and failed >= 0 and duplicates >= 0)
+    constraint webhook_totals_counts_check
+        check (processed >= 0 and failed >= 0 and duration_ms >= 0 and duplicates >= 0)
 );
 comment on table raw_ops.webhook_tallies is
     'What drains and captures counted, one row a set and provider, not yet folded into webhook_totals.';
+comment on column raw_ops.webhook_tallies.failed is 'Failed attempts, those included that ended in a dead letter.';
+comment on column raw_ops.webhook_tallies.duration_ms is 'Sum of processing_duration_ms of these attempts.';
 comment on table raw_ops.webhook_totals is
     'Webhooks processed, failed attempts and duplicates since the beginning, archival included. Add webhook_tallies for the figure of now.';
 
@@ -52,6 +58,19 @@ create table raw_ops.webhook_inbox_archive (
     constraint webhook_inbox_archive_processing_status_check
         check (processing_status in ('success', 'resolved_manual'))
 ) partition by range (created_at);
+-- As in the inbox, for rows that come in by another way than from there.
+do $lz4$
+begin
+    if current_setting('server_version_num')::int >= 140000 then
+        execute 'alter table raw_ops.webhook_inbox_archive
+                     alter column payload set compression lz4,
+                     alter column raw_body set compression lz4,
+                     alter column headers set compression lz4';
+    end if;
+exception when feature_not_supported then
+    null;
+end
+$lz4$;
 -- Whatever is inserted by hand before its month's partition exists.
 create table raw_ops.webhook_inbox_archive_other partition of raw_ops.webhook_inbox_archive default;
 create index idx_webhook_inbox_archive_event on raw_ops.webhook_inbox_archive (provider, event_id);
@@ -59,27 +78,46 @@ create index idx_webhook_inbox_archive_shopify_order
     on raw_ops.webhook_inbox_archive (shopify_order_id)
     where shopify_order_id is not null;
 comment on table raw_ops.webhook_inbox_archive is
-    'Webhooks that are done with, moved here by fn_archive_webhooks_v1(); partitioned by the month of created_at.';
+    'Webhooks that are done with, moved here by fn_archive_webhooks_v1(); partitioned by the month (UTC) of created_at.';
 comment on column raw_ops.webhook_inbox_archive.archived_at is 'When it was moved here.';
 comment on table raw_ops.webhook_inbox_archive_other is
-    'Rows whose month has no partition yet; the next archive run moves them into one.';
+    'Rows whose month has no partition yet; the archive run that makes one moves them there.';
 
 create table raw_ops.log_retention (
     log_name text     not null,
     keep_for interval not null,
     constraint log_retention_pkey primary key (log_name),
     constraint log_retention_log_name_check
-        check (log_name in ('monitoring_runs', 'http_requests', 'alerts', 'cron.job_run_details')),
+        check (log_name in ('webhook_inbox', 'monitoring_runs', 'http_requests', 'alerts', 'cron.job_run_details')),
     constraint log_retention_keep_for_check check (keep_for >= interval '1 day')
 );
 insert into raw_ops.log_retention (log_name, keep_for) values
-    ('monitoring_runs', '30 days'), ('http_requests', '30 days'), ('alerts', '365 days'), ('cron.job_run_details', '7 days');
-comment on table raw_ops.log_retention is 'How long each log is kept; raw-ops-housekeeping deletes what is older. Never anything that is still open.';
+    ('webhook_inbox', '90 days'), ('monitoring_runs', '30 days'), ('http_requests', '30 days'), ('alerts', '365 days'),
+    ('cron.job_run_details', '7 days');
+comment on table raw_ops.log_retention is
+    'How long each log is kept. raw-ops-housekeeping deletes what is older, never anything that is still open; raw-ops-archive moves webhooks. Without a row a log is kept for good, webhooks stay 90 days.';
+
+-- What housekeeping has deleted of the outbox is still counted.
+create table raw_ops.http_request_totals (
+    purpose   text   not null,
+    succeeded bigint not null default 0,
+    failed    bigint not null default 0,
+    abandoned bigint not null default 0,
+    constraint http_request_totals_pkey primary key (purpose),
+    constraint http_request_totals_counts_check check (succeeded >= 0 and failed >= 0 and abandoned >= 0)
+);
+comment on table raw_ops.http_request_totals is
+    'Attempts that raw-ops-housekeeping has deleted from http_requests, by how they ended. Add http_requests for the figure of now.';
+create index idx_http_requests_outcome
+    on raw_ops.http_requests (purpose, state)
+    where state in ('succeeded', 'failed', 'abandoned');
+comment on index raw_ops.idx_http_requests_outcome is 'Counting attempts for fn_metrics_v1() without reading them.';
 
 alter table raw_ops.webhook_tallies enable row level security;
 alter table raw_ops.webhook_totals enable row level security;
 alter table raw_ops.webhook_inbox_archive enable row level security;
 alter table raw_ops.webhook_inbox_archive_other enable row level security;
 alter table raw_ops.log_retention enable row level security;
+alter table raw_ops.http_request_totals enable row level security;
 revoke all on raw_ops.webhook_tallies, raw_ops.webhook_totals, raw_ops.webhook_inbox_archive,
-    raw_ops.webhook_inbox_archive_other, raw_ops.log_retention from public;
+    raw_ops.webhook_inbox_archive_other, raw_ops.log_retention, raw_ops.http_request_totals from public;

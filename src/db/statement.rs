@@ -27,6 +27,7 @@ pub enum Value<'a> {
     OptionalUuid(Option<[u8; 16]>),
     OptionalTimestamp(Option<i64>),
     OptionalJsonb(Option<Jsonb<'a>>),
+    Interval(Option<pgrx::datum::Interval>),
 }
 
 impl Value<'_> {
@@ -51,6 +52,7 @@ impl Value<'_> {
             Value::OptionalUuid(v) => v.map(pgrx::Uuid::from_bytes).into_datum(),
             Value::OptionalTimestamp(v) => v.into_datum(),
             Value::OptionalJsonb(v) => v.map(Jsonb::to_datum),
+            Value::Interval(v) => v.into_datum(),
         }
     }
 }
@@ -135,7 +137,7 @@ impl Session {
         statement.with(|statement| {
             let sql =
                 CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
-            let (mut datums, nulls) = bind(statement, values);
+            let (mut datums, nulls) = bind(statement.parameters, values);
             // SAFETY: arrays have the statement's parameter count and outlive the call; SPI is connected.
             let code = unsafe {
                 pg_sys::SPI_execute_with_args(
@@ -148,21 +150,43 @@ impl Session {
                     0,
                 )
             };
-            take_rows(statement, code)
+            take_rows(statement.sql, code)
         })
+    }
+
+    /// Runs a statement whose text PostgreSQL's own `format()` has put together, because only the database knows its
+    /// columns or tables. Planned as [`Session::run`] plans, kept by nobody.
+    pub fn run_built(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows> {
+        let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
+        let (mut datums, nulls) = bind(parameters, values);
+        let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
+        // SAFETY: as in `look`.
+        let code = unsafe {
+            pg_sys::SPI_execute_with_args(
+                text.as_ptr(),
+                datums.len() as i32,
+                parameters.as_ptr().cast_mut(),
+                datums.as_mut_ptr(),
+                nulls.as_ptr(),
+                false,
+                0,
+            )
+        };
+        drop(planning);
+        take_rows(sql, code)
     }
 }
 
 fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_>>) -> Result<Rows> {
-    let (mut datums, nulls) = bind(statement, values);
+    let (mut datums, nulls) = bind(statement.parameters, values);
     // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists).
     let code = unsafe { pg_sys::SPI_execute_plan(plan, datums.as_mut_ptr(), nulls.as_ptr(), false, 0) };
-    take_rows(statement, code)
+    take_rows(statement.sql, code)
 }
 
 /// Values as SPI wants them: data, and `n` or a blank for null or not.
-fn bind(statement: &Statement, values: Vec<Value<'_>>) -> (Vec<Datum>, Vec<std::ffi::c_char>) {
-    debug_assert_eq!(values.len(), statement.parameters.len());
+fn bind(parameters: &[Oid], values: Vec<Value<'_>>) -> (Vec<Datum>, Vec<std::ffi::c_char>) {
+    debug_assert_eq!(values.len(), parameters.len());
     let mut nulls = vec![b' ' as std::ffi::c_char; values.len()];
     let mut datums = Vec::with_capacity(values.len());
     for (value, null) in values.into_iter().zip(&mut nulls) {
@@ -176,12 +200,9 @@ fn bind(statement: &Statement, values: Vec<Value<'_>>) -> (Vec<Datum>, Vec<std::
 }
 
 /// What the SPI call that has just answered `code` returned.
-fn take_rows(statement: &Statement, code: i32) -> Result<Rows> {
+fn take_rows(sql: &str, code: i32) -> Result<Rows> {
     if code < 0 {
-        return Err(Error::Internal(format!(
-            "SPI code {code} from: {}",
-            statement.sql
-        )));
+        return Err(Error::Internal(format!("SPI code {code} from: {sql}")));
     }
     // SAFETY: SPI_tuptable is replaced by the next call, so it is taken at once; its memory lives until SPI
     // disconnects or `Rows` is dropped.
@@ -278,15 +299,15 @@ impl Row {
         self.get(column)
     }
 
+    pub fn float8(self, column: i32) -> Option<f64> {
+        self.get(column)
+    }
+
     pub fn boolean(self, column: i32) -> Option<bool> {
         self.get(column)
     }
 
     pub fn text(self, column: i32) -> Option<String> {
-        self.get(column)
-    }
-
-    pub fn float8(self, column: i32) -> Option<f64> {
         self.get(column)
     }
 

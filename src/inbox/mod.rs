@@ -1,7 +1,9 @@
 //! The inbox: webhooks in ([`receive`]), processed in sets ([`drain`]), tried again ([`retry`]), settled by hand
-//! ([`resolve`]). [`status`] guards the state machine.
+//! ([`resolve`]). [`status`] guards the state machine, [`counters`] count for good.
 
+mod capture;
 mod claim;
+pub mod counters;
 pub mod drain;
 mod process;
 mod receive;

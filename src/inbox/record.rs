@@ -1,6 +1,7 @@
 //! Writing down what became of claimed webhooks: one statement for the successes, one for the failures.
 
 use super::claim::Claimed;
+use super::counters::{self, Counts};
 use crate::db::{self, Rowset, Session, Statement, Value, ids};
 use crate::error::{Error, Result};
 use crate::schedule::{self, Next, Purpose};
@@ -73,6 +74,11 @@ pub fn outcomes<T>(
         tally.dead_lettered = failures(session, &failed, milliseconds)?;
         tally.failed = failed.len() - tally.dead_lettered;
     }
+    let mut counts = Counts::default();
+    for (claim, outcome) in claims.iter().zip(outcomes) {
+        counts.attempted(&claim.provider, outcome.is_ok());
+    }
+    counters::tally(session, &counts, milliseconds)?;
     Ok(tally)
 }
 

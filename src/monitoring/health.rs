@@ -22,6 +22,15 @@ thread_local! {
         "select has_table_privilege(0, 'net.http_request_queue', 'select')", &[]) };
 }
 
+/// Jobs that are no monitors; `jobs` schedules them.
+pub const OTHER_JOBS: &[&str] = &[
+    "retry-failed-webhooks",
+    "raw-ops-drain",
+    "raw-ops-deliver",
+    "raw-ops-archive",
+    "raw-ops-housekeeping",
+];
+
 /// Everything the verdict rests on.
 #[derive(Debug, Default)]
 struct Figures {
@@ -267,7 +276,7 @@ fn warnings(figures: &Figures) -> Vec<Json> {
         let missing: Vec<&str> = checks::CHECKS
             .iter()
             .map(|check| check.job)
-            .chain(["raw-ops-drain", "raw-ops-deliver", "retry-failed-webhooks"])
+            .chain(OTHER_JOBS.iter().copied())
             .filter(|job| !figures.jobs.iter().any(|known| known == job))
             .collect();
         if !missing.is_empty() && !figures.is_replica {

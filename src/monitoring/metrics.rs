@@ -1,1 +1,328 @@
-//! `fn_metrics_v1()`: Prometheus exposition of the database's figures.
+//! `fn_metrics_v1()`: the database's figures as Prometheus reads them (text exposition format 0.0.4).
+//!
+//! Reads only, so it also answers on a replica. Names that an operator's runbook knows come as they are; all others begin
+//! with `raw_ops_`. Counters come from tables that outlive what they count and never go down.
+
+use crate::db::{self, Session, Statement, owner, schema};
+use crate::error::Result;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use std::fmt::Write;
+use std::thread::LocalKey;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    /// The last label is `quantile`; its values `sum` and `count` are the samples of that name.
+    Summary,
+}
+
+struct Family {
+    name: &'static str,
+    kind: Kind,
+    help: &'static str,
+}
+
+/// One question to the database: each row has the labels' values first, then one value a family.
+struct Source {
+    statement: &'static LocalKey<Statement>,
+    labels: &'static [&'static str],
+    families: &'static [Family],
+}
+
+/// What a row of a source says.
+struct Sample {
+    labels: Vec<String>,
+    values: Vec<String>,
+}
+
+macro_rules! questions {
+    ($($name:ident $file:literal),+ $(,)?) => {
+        thread_local! {
+            $(static $name: Statement = const { Statement::new(
+                include_str!(concat!("../../sql/monitoring/metrics/", $file, ".sql")), &[]) };)+
+        }
+    };
+}
+
+questions! {
+    WEBHOOK_EVENTS "webhook_events",
+    PROCESSING_SECONDS "processing_seconds",
+    QUEUE_DEPTH "queue_depth",
+    INBOX "inbox",
+    MONITORS "monitors",
+    OPEN_ALERTS "open_alerts",
+    OUTBOX_DEPTH "outbox_depth",
+    OUTBOX "outbox",
+    HTTP_ATTEMPTS "http_attempts",
+    HTTP_ABANDONED "http_abandoned",
+    INFO "info",
+}
+
+const fn counter(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        kind: Kind::Counter,
+        help,
+    }
+}
+
+const fn gauge(name: &'static str, help: &'static str) -> Family {
+    Family {
+        name,
+        kind: Kind::Gauge,
+        help,
+    }
+}
+
+const SOURCES: &[Source] = &[
+    // Source: RUN, "Metrics to Monitor".
+    Source {
+        statement: &WEBHOOK_EVENTS,
+        labels: &["provider"],
+        families: &[
+            counter(
+                "webhook_events_processed_total",
+                "Webhooks processed successfully.",
+            ),
+            counter(
+                "webhook_events_failed_total",
+                "Attempts at processing a webhook that failed; one webhook may fail several times.",
+            ),
+            counter(
+                "webhook_events_duplicate_total",
+                "Deliveries of a webhook that was here already.",
+            ),
+        ],
+    },
+    Source {
+        statement: &QUEUE_DEPTH,
+        labels: &["status"],
+        families: &[gauge(
+            "raw_ops_webhook_queue_depth",
+            "Webhooks that wait to be processed.",
+        )],
+    },
+    Source {
+        statement: &INBOX,
+        labels: &[],
+        families: &[
+            gauge(
+                "raw_ops_webhook_oldest_pending_age_seconds",
+                "How long the oldest pending webhook has waited; 0 when none does.",
+            ),
+            gauge(
+                "raw_ops_webhook_dead_letters",
+                "Webhooks in the dead letter queue; each waits for a person.",
+            ),
+        ],
+    },
+    Source {
+        statement: &PROCESSING_SECONDS,
+        labels: &["quantile"],
+        families: &[Family {
+            name: "raw_ops_webhook_processing_seconds",
+            kind: Kind::Summary,
+            help: "Time from claim to recorded outcome, of the whole set a webhook was processed in. Quantiles: the newest \
+                   10000 successes of the last hour, 1 is the slowest; sum and count: all attempts.",
+        }],
+    },
+    Source {
+        statement: &MONITORS,
+        labels: &["check"],
+        families: &[gauge(
+            "raw_ops_monitor_last_run_age_seconds",
+            "Time since a monitor last ran, or since it was scheduled if it never has.",
+        )],
+    },
+    Source {
+        statement: &OPEN_ALERTS,
+        labels: &["severity"],
+        families: &[gauge("raw_ops_alerts_open", "Alerts that are open.")],
+    },
+    Source {
+        statement: &OUTBOX_DEPTH,
+        labels: &["state"],
+        families: &[gauge(
+            "raw_ops_outbox_depth",
+            "HTTP requests queued or under way.",
+        )],
+    },
+    Source {
+        statement: &OUTBOX,
+        labels: &[],
+        families: &[
+            gauge(
+                "raw_ops_outbox_oldest_due_age_seconds",
+                "How long the queued HTTP request that waits longest has been due; 0 when none is.",
+            ),
+            gauge(
+                "raw_ops_alerts_undelivered",
+                "Messages about alerts that have reached nobody: no attempt is left, or five minutes have passed.",
+            ),
+        ],
+    },
+    Source {
+        statement: &HTTP_ATTEMPTS,
+        labels: &["purpose", "outcome"],
+        families: &[counter(
+            "raw_ops_http_attempts_total",
+            "HTTP requests that have ended; succeeded is an answer of 2xx.",
+        )],
+    },
+    Source {
+        statement: &HTTP_ABANDONED,
+        labels: &["purpose"],
+        families: &[counter(
+            "raw_ops_http_messages_abandoned_total",
+            "Messages given up: no attempt is left.",
+        )],
+    },
+    Source {
+        statement: &INFO,
+        labels: &["schema_version"],
+        families: &[gauge(
+            "raw_ops_info",
+            "Always 1; the version of the schema is in the label.",
+        )],
+    },
+];
+
+#[pg_extern(stable, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_metrics_v1() -> Result<String, ErrorReport> {
+    Ok(owner::as_table_owner(|| db::session(metrics))?)
+}
+
+fn metrics(session: &Session) -> Result<String> {
+    schema::ensure_ready(session)?;
+    let mut text = String::with_capacity(8192);
+    for source in SOURCES {
+        let labels = source.labels.len() as i32;
+        let samples = session.look(source.statement, vec![])?.map(|row| {
+            let column = |number| row.text(number).unwrap_or_default();
+            Sample {
+                labels: (1..=labels).map(column).collect(),
+                values: (labels + 1..=labels + source.families.len() as i32)
+                    .map(column)
+                    .collect(),
+            }
+        });
+        for (number, family) in source.families.iter().enumerate() {
+            exposition(&mut text, family, source.labels, &samples, number);
+        }
+    }
+    Ok(text)
+}
+
+/// A family with all its samples, as the format wants them: in one piece.
+fn exposition(text: &mut String, family: &Family, names: &[&str], samples: &[Sample], number: usize) {
+    let kind = match family.kind {
+        Kind::Counter => "counter",
+        Kind::Gauge => "gauge",
+        Kind::Summary => "summary",
+    };
+    let help = family.help.replace('\\', r"\\").replace('\n', r"\n");
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "# HELP {} {help}", family.name);
+    let _ = writeln!(text, "# TYPE {} {kind}", family.name);
+    for sample in samples {
+        text.push_str(family.name);
+        let mut labels: Vec<(&str, &str)> = names
+            .iter()
+            .copied()
+            .zip(sample.labels.iter().map(String::as_str))
+            .collect();
+        if family.kind == Kind::Summary
+            && let Some((_, part @ ("sum" | "count"))) = labels.last().copied()
+        {
+            labels.pop();
+            let _ = write!(text, "_{part}");
+        }
+        for (position, (name, value)) in labels.iter().enumerate() {
+            let before = if position == 0 { '{' } else { ',' };
+            let _ = write!(text, "{before}{name}=\"{}\"", escaped(value));
+        }
+        if !labels.is_empty() {
+            text.push('}');
+        }
+        let _ = writeln!(
+            text,
+            " {}",
+            sample.values.get(number).map_or("NaN", String::as_str)
+        );
+    }
+}
+
+/// A label's value, which anybody may have written.
+fn escaped(value: &str) -> String {
+    value
+        .replace('\\', r"\\")
+        .replace('"', "\\\"")
+        .replace('\n', r"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(labels: &[&str], value: &str) -> Sample {
+        Sample {
+            labels: labels.iter().map(|&label| label.to_owned()).collect(),
+            values: vec![value.to_owned()],
+        }
+    }
+
+    #[test]
+    fn labels_are_escaped_as_the_format_says() {
+        let mut text = String::new();
+        let family = gauge("a_metric", "One \\ two\nthree.");
+        exposition(
+            &mut text,
+            &family,
+            &["check"],
+            &[sample(&["q\"u\\o\nte"], "1")],
+            0,
+        );
+        assert_eq!(
+            text,
+            "# HELP a_metric One \\\\ two\\nthree.\n# TYPE a_metric gauge\na_metric{check=\"q\\\"u\\\\o\\nte\"} 1\n"
+        );
+    }
+
+    #[test]
+    fn a_summary_has_its_sum_and_count_under_names_of_their_own() {
+        let mut text = String::new();
+        let family = Family {
+            name: "s_seconds",
+            kind: Kind::Summary,
+            help: "S.",
+        };
+        let samples = [
+            sample(&["0.5"], "0.01"),
+            sample(&["sum"], "2"),
+            sample(&["count"], "7"),
+        ];
+        exposition(&mut text, &family, &["quantile"], &samples, 0);
+        assert!(text.ends_with("s_seconds{quantile=\"0.5\"} 0.01\ns_seconds_sum 2\ns_seconds_count 7\n"));
+    }
+
+    #[test]
+    fn every_family_is_named_once_and_counters_end_in_total() {
+        let families: Vec<&Family> = SOURCES.iter().flat_map(|source| source.families).collect();
+        for (number, family) in families.iter().enumerate() {
+            assert!(
+                families[..number].iter().all(|other| other.name != family.name),
+                "{}",
+                family.name
+            );
+            assert_eq!(
+                family.name.ends_with("_total"),
+                family.kind == Kind::Counter,
+                "{}",
+                family.name
+            );
+        }
+    }
+}

@@ -7,7 +7,7 @@
 pub mod alerts;
 pub mod checks;
 mod dashboard;
-mod health;
+pub mod health;
 mod invoke;
 mod metrics;
 mod report;

@@ -153,29 +153,28 @@ async fn read(response: Response<Incoming>) -> Answer {
         .get(RETRY_AFTER)
         .and_then(|value| value.to_str().ok());
     let asked = asked.and_then(|value| retry_after(value, db::clock()));
-    let (body, problem) = first_bytes(response.into_body()).await;
-    let body = Some(shown(&body)).filter(|body| !body.is_empty());
+    let body = match first_bytes(response.into_body()).await {
+        Ok(bytes) => Some(shown(&bytes)).filter(|body| !body.is_empty()),
+        Err(error) => return Answer::failure(format!("the answer broke off: {error}")),
+    };
     let is_success = (200..300).contains(&status);
     Answer {
         status: Some(status),
         retry_after: asked,
-        error: (!is_success).then(|| describe(status, body.as_deref()) + &problem),
+        error: (!is_success).then(|| describe(status, body.as_deref())),
         body,
         ..Answer::default()
     }
 }
 
-/// The status has arrived, so an answer that breaks off later still counts.
-async fn first_bytes(mut body: Incoming) -> (Vec<u8>, String) {
+/// As much of the body as is kept.
+async fn first_bytes(mut body: Incoming) -> Result<Vec<u8>, hyper::Error> {
     let mut bytes = Vec::new();
     while bytes.len() < KEPT {
-        match body.frame().await {
-            Some(Ok(frame)) => bytes.extend_from_slice(frame.data_ref().map_or(&[][..], |data| &data[..])),
-            Some(Err(error)) => return (bytes, format!(" (the answer broke off: {error})")),
-            None => break,
-        }
+        let Some(frame) = body.frame().await else { break };
+        bytes.extend_from_slice(frame?.data_ref().map_or(&[][..], |data| &data[..]));
     }
-    (bytes, String::new())
+    Ok(bytes)
 }
 
 /// Bytes as text that a `text` column takes, 4 KiB at most.

@@ -1,6 +1,8 @@
 //! Making a server's directory and settings.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -25,6 +27,7 @@ pub struct ClusterBuilder {
     socket_only: bool,
     database: Option<String>,
     dir: Option<PathBuf>,
+    copied: Option<PathBuf>,
 }
 
 impl ClusterBuilder {
@@ -53,6 +56,8 @@ impl ClusterBuilder {
             .setting("cron.use_background_workers", "on")
             .setting("raw_ops.database", database)
             .setting("max_worker_processes", 24)
+            // Whatever it sends goes to receivers on this machine.
+            .setting("raw_ops.allow_private_targets", "on")
             .initial_database(database)
     }
 
@@ -81,6 +86,12 @@ impl ClusterBuilder {
         self
     }
 
+    /// Begins with a copy of the data of another server, which must be stopped: what a volume's snapshot does.
+    pub fn copy_of(mut self, other: &Cluster) -> Self {
+        self.copied = Some(other.data_dir());
+        self
+    }
+
     /// Makes the server and starts it.
     pub async fn start(self) -> Result<Cluster> {
         let postgres = Postgres::find()?;
@@ -99,6 +110,9 @@ impl ClusterBuilder {
             environment: self.environment.clone(),
             server: None,
         };
+        if let Some(data) = &self.copied {
+            copy(data, &cluster.data_dir()).await?;
+        }
         if !cluster.data_dir().join("PG_VERSION").exists() {
             initialise(&cluster).await?;
             std::fs::write(
@@ -148,6 +162,7 @@ impl ClusterBuilder {
         for (name, value) in DEFAULTS {
             add(name, value);
         }
+        add("raw_ops.secret_key_file", &key_file(cluster)?);
         if self.fast {
             for name in ["fsync", "full_page_writes", "synchronous_commit"] {
                 add(name, "off");
@@ -160,6 +175,25 @@ impl ClusterBuilder {
         std::fs::write(&path, lines)?;
         cluster.postgres.give(&path)
     }
+}
+
+/// The key of this server's secrets, beside its data; made once.
+fn key_file(cluster: &Cluster) -> Result<String> {
+    let path = cluster.dir().join("secret.key");
+    if !path.exists() {
+        let mut file = std::fs::File::options()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)?;
+        file.write_all(random_key().as_bytes())?;
+        cluster.postgres.give(&path)?;
+    }
+    Ok(path.to_str().context("the directory is not UTF-8")?.to_owned())
+}
+
+fn random_key() -> String {
+    (0..4).map(|_| format!("{:016x}", fastrand::u64(..))).collect()
 }
 
 const DEFAULTS: &[(&str, &str)] = &[
@@ -189,6 +223,14 @@ async fn initialise(cluster: &Cluster) -> Result<()> {
         .arg("--pgdata")
         .arg(cluster.data_dir());
     checked("initdb", tokio::process::Command::from(command).output().await?)?;
+    Ok(())
+}
+
+/// With owners, permissions and times, as PostgreSQL's data must be copied.
+async fn copy(from: &Path, to: &Path) -> Result<()> {
+    let mut command = tokio::process::Command::new("cp");
+    command.arg("-a").arg(from).arg(to);
+    checked("copying the data", command.output().await?)?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! End-to-end tests: the real shim, real PostgreSQL, real pg_cron, real payloads, over real sockets. One program, so
 //! that it is linked once.
 
+mod alerts;
 mod concurrency;
 mod convergence;
 mod crashes;
@@ -8,11 +9,13 @@ mod dump_restore;
 mod harness;
 mod http_to_tables;
 mod jobs;
+mod monitors;
 mod operations;
 mod redelivery;
 mod retry;
 mod roles;
 mod schema;
+mod sending;
 mod signatures;
 mod support;
 mod worker;

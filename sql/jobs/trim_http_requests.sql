@@ -1,0 +1,24 @@
+-- $1 rows at most, only attempts that have ended. They stay counted, in the same statement.
+with old as (
+    select id
+      from raw_ops.http_requests
+     where state in ('succeeded', 'failed', 'abandoned')
+       and created_at < now() - (select keep_for from raw_ops.log_retention where log_name = 'http_requests')
+       and completed_at < now() - (select keep_for from raw_ops.log_retention where log_name = 'http_requests')
+     limit $1
+       for update skip locked
+), gone as (
+    delete from raw_ops.http_requests where id in (select id from old) returning purpose, state
+), counted as (
+    insert into raw_ops.http_request_totals as total (purpose, succeeded, failed, abandoned)
+    select purpose, count(*) filter (where state = 'succeeded'), count(*) filter (where state = 'failed'),
+           count(*) filter (where state = 'abandoned')
+      from gone
+     group by purpose
+     order by purpose
+        on conflict (purpose) do update
+       set succeeded = total.succeeded + excluded.succeeded,
+           failed = total.failed + excluded.failed,
+           abandoned = total.abandoned + excluded.abandoned
+)
+select count(*) from gone

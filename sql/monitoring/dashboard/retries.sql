@@ -1,0 +1,1 @@
+select outcome, webhook_count from raw_ops.dashboard_retry_resolution

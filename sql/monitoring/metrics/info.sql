@@ -1,0 +1,1 @@
+select max(version)::text, '1' from raw_ops.schema_migrations

@@ -1,0 +1,7 @@
+-- What is to be sent or under way, by state.
+select state.name, count(request.id)::text
+  from unnest(array['queued', 'sending']) with ordinality as state (name, position)
+  left join raw_ops.http_requests as request
+    on request.state = state.name and request.state in ('queued', 'sending')
+ group by state.name, state.position
+ order by state.position

@@ -1,0 +1,89 @@
+//! Counts that outlive the webhooks they count. A set adds one row a provider to `webhook_tallies`, so that drains never
+//! wait for each other over a counter; now and then the rows are folded into `webhook_totals`.
+
+use crate::db::{self, Session, Statement, Value, schema};
+use crate::error::Result;
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+/// Tallies a fold takes at most; the rest waits for the next.
+const FOLD_LIMIT: i64 = 100_000;
+
+/// What is counted, by provider. There are few: a list is searched faster than a map.
+#[derive(Default)]
+pub struct Counts<'a>(Vec<(&'a str, Count)>);
+
+#[derive(Clone, Copy, Default)]
+struct Count {
+    processed: i64,
+    failed: i64,
+    duplicates: i64,
+}
+
+impl<'a> Counts<'a> {
+    /// A webhook whose processing ended, well or not.
+    pub fn attempted(&mut self, provider: &'a str, succeeded: bool) {
+        let count = self.of(provider);
+        if succeeded {
+            count.processed += 1;
+        } else {
+            count.failed += 1;
+        }
+    }
+
+    /// A delivery that was here already.
+    pub fn duplicate(&mut self, provider: &'a str) {
+        self.of(provider).duplicates += 1;
+    }
+
+    fn of(&mut self, provider: &'a str) -> &mut Count {
+        let known = self.0.iter().position(|(name, _)| *name == provider);
+        let index = known.unwrap_or_else(|| {
+            self.0.push((provider, Count::default()));
+            self.0.len() - 1
+        });
+        &mut self.0[index].1
+    }
+}
+
+thread_local! {
+    static TALLY: Statement = const { Statement::new(
+        include_str!("../../sql/inbox/tally.sql"),
+        &[pg_sys::TEXTARRAYOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID]) };
+    static FOLD: Statement = const { Statement::new(
+        include_str!("../../sql/inbox/fold_tallies.sql"), &[pg_sys::INT8OID]) };
+}
+
+/// Writes the counts down; each attempt took `milliseconds`. Nothing counted, nothing written.
+pub fn tally(session: &Session, counts: &Counts<'_>, milliseconds: i32) -> Result<()> {
+    let Counts(counts) = counts;
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let each = |of: fn(&Count) -> i64| Value::Int8Array(counts.iter().map(|(_, count)| of(count)).collect());
+    let attempts = counts.iter().map(|(_, count)| count.processed + count.failed);
+    session.run(
+        &TALLY,
+        vec![
+            Value::TextArray(counts.iter().map(|(provider, _)| *provider).collect()),
+            each(|count| count.processed),
+            each(|count| count.failed),
+            Value::Int8Array(attempts.map(|n| n * i64::from(milliseconds)).collect()),
+            each(|count| count.duplicates),
+        ],
+    )?;
+    Ok(())
+}
+
+/// Folds tallies into totals; returns how many.
+pub fn fold(session: &Session) -> Result<i64> {
+    schema::ensure_ready(session)?;
+    let folded = session.run(&FOLD, vec![Value::Int8(FOLD_LIMIT)])?;
+    Ok(folded.first(|row| row.int8(1)).flatten().unwrap_or(0))
+}
+
+#[pg_extern(volatile)]
+fn fold_webhook_tallies() -> Result<i64, ErrorReport> {
+    Ok(db::session(fold)?)
+}

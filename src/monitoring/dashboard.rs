@@ -1,1 +1,0 @@
-//! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.

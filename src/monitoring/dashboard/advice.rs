@@ -1,0 +1,227 @@
+//! What a person should do now, and the statement to begin with. Pure.
+
+use super::data::{Data, Indicator, Outbox, State};
+use super::figures::{age, counted, milliseconds, percent};
+
+/// One thing to do.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Advice {
+    pub state: State,
+    /// What is wrong.
+    pub problem: String,
+    /// What to run, in order: what for, statement.
+    pub steps: Vec<(&'static str, &'static str)>,
+}
+
+/// A request that has been due for longer is stuck; as `outbox_stuck` in `monitor_thresholds`.
+const OVERDUE_SECONDS: i64 = 300;
+/// The heartbeat expects most monitors at least this often; as `monitors.heartbeat_every`.
+const SILENT_SECONDS: i64 = 3600;
+
+/// Worst first; within a state, what keeps orders from coming in first.
+pub fn advice(data: &Data) -> Vec<Advice> {
+    let mut all: Vec<Advice> = Vec::new();
+    all.extend(queue(data));
+    all.extend(dead_letters(data));
+    all.extend(success_rate(data));
+    all.extend(latency(data));
+    all.extend(outbox(&data.outbox));
+    all.extend(undelivered(data.moment.undelivered_alerts));
+    all.extend(monitors(data.moment.seconds_since_monitor));
+    all.sort_by_key(|advice| std::cmp::Reverse(advice.state));
+    all
+}
+
+/// The indicator of this name, unless it is healthy.
+fn out_of_range<'a>(data: &'a Data, name: &str) -> Option<&'a Indicator> {
+    data.indicators
+        .iter()
+        .find(|indicator| indicator.name == name && indicator.state != State::Healthy)
+}
+
+fn queue(data: &Data) -> Option<Advice> {
+    let oldest = &data.oldest;
+    let is_too_old = oldest
+        .threshold_minutes
+        .is_some_and(|minutes| oldest.seconds as f64 > minutes * 60.0);
+    let state = match out_of_range(data, "queue_depth") {
+        Some(indicator) => indicator.state,
+        None if is_too_old => State::Warning,
+        None => return None,
+    };
+    Some(Advice {
+        state,
+        problem: format!(
+            "{} waiting, the oldest for {}.",
+            counted(oldest.webhooks_waiting, "webhook is", "webhooks are"),
+            age(oldest.seconds)
+        ),
+        steps: vec![
+            (
+                "How many, since when, when they are tried again",
+                "SELECT * FROM raw_ops.retry_queue_depth;",
+            ),
+            ("Nothing moves? Drain by hand", "CALL raw_ops.drain_inbox();"),
+        ],
+    })
+}
+
+fn dead_letters(data: &Data) -> Option<Advice> {
+    let indicator = out_of_range(data, "dlq_per_day");
+    let open = data.moment.open_dead_letters;
+    if open == 0 {
+        let settled = indicator?.value.unwrap_or_default() as i64;
+        return Some(Advice {
+            state: State::Warning,
+            problem: format!(
+                "{} in the last 24 hours, all settled: nothing to do, the light follows within a day.",
+                counted(settled, "dead letter", "dead letters")
+            ),
+            steps: vec![],
+        });
+    }
+    Some(Advice {
+        // One from last week is not healthy either: nobody else will look after its order.
+        state: indicator.map_or(State::Warning, |indicator| indicator.state),
+        problem: format!(
+            "{} for a person.",
+            counted(open, "dead letter waits", "dead letters wait")
+        ),
+        steps: vec![
+            (
+                "What and why",
+                "SELECT id, topic, error_category, last_error\n  FROM raw_ops.webhook_inbox\n \
+                 WHERE processing_status = 'dlq'\n ORDER BY last_error_at DESC LIMIT 20;",
+            ),
+            (
+                "When the cause is mended",
+                "SELECT raw_ops.fn_resolve_webhook_manually_v1(\n  '<id>', '<what was wrong, what was done>');",
+            ),
+        ],
+    })
+}
+
+fn success_rate(data: &Data) -> Option<Advice> {
+    let indicator = out_of_range(data, "success_rate")?;
+    Some(Advice {
+        state: indicator.state,
+        problem: format!(
+            "Only {} of the webhooks of the last 24 hours succeeded.",
+            percent(indicator.value.unwrap_or_default())
+        ),
+        steps: vec![(
+            "What fails, with a sample of each",
+            "SELECT * FROM raw_ops.error_summary;",
+        )],
+    })
+}
+
+fn latency(data: &Data) -> Option<Advice> {
+    let indicator = out_of_range(data, "p95_latency")?;
+    Some(Advice {
+        state: indicator.state,
+        problem: format!(
+            "One webhook in twenty takes longer than {}.",
+            milliseconds(indicator.value.unwrap_or_default())
+        ),
+        steps: vec![
+            (
+                "Since when",
+                "SELECT * FROM raw_ops.webhook_processing_by_hour\n ORDER BY hour DESC LIMIT 24;",
+            ),
+            (
+                "What the server is busy with",
+                "SELECT pid, now() - query_start AS running,\n       wait_event, left(query, 60) AS query\n  \
+                 FROM pg_stat_activity\n WHERE state = 'active' ORDER BY query_start;",
+            ),
+        ],
+    })
+}
+
+fn outbox(outbox: &[Outbox]) -> Option<Advice> {
+    let overdue = outbox.iter().filter_map(|line| line.seconds_overdue).max()?;
+    (overdue > OVERDUE_SECONDS).then(|| Advice {
+        state: State::Critical,
+        problem: format!(
+            "Nothing is being sent: a request has been due for {}.",
+            age(overdue)
+        ),
+        steps: vec![(
+            "Who should send, and what keeps it",
+            "SELECT raw_ops.fn_health_v1();",
+        )],
+    })
+}
+
+fn undelivered(alerts: i64) -> Option<Advice> {
+    (alerts > 0).then(|| Advice {
+        state: State::Critical,
+        problem: format!(
+            "{} nobody.",
+            counted(alerts, "alert has reached", "alerts have reached")
+        ),
+        steps: vec![
+            (
+                "Which, and what the receiver said",
+                "SELECT * FROM raw_ops.undelivered_alerts;",
+            ),
+            (
+                "When the cause is mended",
+                "SELECT raw_ops.fn_resend_alerts_v1();",
+            ),
+        ],
+    })
+}
+
+fn monitors(seconds_since_run: Option<i64>) -> Option<Advice> {
+    let problem = match seconds_since_run {
+        Some(seconds) if seconds <= SILENT_SECONDS => return None,
+        Some(seconds) => format!(
+            "No monitor has run for {}: nobody is told when something breaks.",
+            age(seconds)
+        ),
+        None => "No monitor has run yet: nobody is told when something breaks.".to_owned(),
+    };
+    Some(Advice {
+        state: State::Warning,
+        problem,
+        steps: vec![(
+            "Schedule them with pg_cron",
+            "SELECT raw_ops.fn_schedule_jobs_v1();",
+        )],
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(seconds_overdue: Option<i64>) -> Outbox {
+        Outbox {
+            purpose: "alert".into(),
+            queued: 1,
+            sending: 0,
+            succeeded: 0,
+            failed: 0,
+            abandoned: 0,
+            seconds_overdue,
+        }
+    }
+
+    #[test]
+    fn a_request_that_waits_for_its_retry_is_not_stuck() {
+        assert_eq!(outbox(&[]), None);
+        assert_eq!(outbox(&[line(None), line(Some(OVERDUE_SECONDS))]), None);
+        assert_eq!(
+            outbox(&[line(None), line(Some(OVERDUE_SECONDS + 1))]).map(|advice| advice.state),
+            Some(State::Critical)
+        );
+    }
+
+    #[test]
+    fn monitors_that_are_silent_or_never_ran_are_told() {
+        assert_eq!(monitors(Some(SILENT_SECONDS)), None);
+        assert!(monitors(Some(SILENT_SECONDS + 1)).is_some());
+        assert!(monitors(None).is_some());
+    }
+}

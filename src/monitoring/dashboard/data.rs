@@ -1,0 +1,144 @@
+//! What the page shows, as plain data.
+
+/// Of an indicator, an alert, a thing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    Healthy,
+    Warning,
+    Critical,
+}
+
+/// Everything on the page, as of one moment.
+pub struct Data {
+    pub moment: Moment,
+    pub overall: State,
+    pub indicators: Vec<Indicator>,
+    pub success_rate: Vec<SuccessDay>,
+    /// Each full hour of the last 7 days, and now.
+    pub queue_depth: Vec<QueueDepth>,
+    pub dead_letters: Vec<DeadLetterDay>,
+    pub latency: Vec<LatencyDay>,
+    pub error_categories: Vec<ErrorCategory>,
+    pub retries: Retries,
+    pub oldest: Oldest,
+    pub volume: Vec<VolumeDay>,
+    pub alerts: Vec<Alert>,
+    pub undelivered: Vec<Undelivered>,
+    pub outbox: Vec<Outbox>,
+}
+
+pub struct Moment {
+    /// When the page was made, with its time zone.
+    pub made_at: String,
+    pub database: String,
+    pub is_replica: bool,
+    /// Dead letters that wait for a person, of any age.
+    pub open_dead_letters: i64,
+    pub open_alerts: i64,
+    pub undelivered_alerts: i64,
+    /// Since any monitor has run.
+    pub seconds_since_monitor: Option<i64>,
+}
+
+/// A row of the view `health_indicators`.
+pub struct Indicator {
+    pub name: String,
+    pub value: Option<f64>,
+    pub state: State,
+    pub healthy: String,
+    pub warning: String,
+    pub critical: String,
+}
+
+pub struct SuccessDay {
+    pub day: String,
+    pub rate: Option<f64>,
+    pub rolling_rate: Option<f64>,
+}
+
+pub struct QueueDepth {
+    pub at: String,
+    pub depth: i64,
+}
+
+pub struct DeadLetterDay {
+    pub day: String,
+    pub open: i64,
+    pub settled: i64,
+}
+
+pub struct LatencyDay {
+    pub day: String,
+    pub p95_ms: Option<f64>,
+}
+
+pub struct ErrorCategory {
+    pub name: String,
+    pub webhooks: i64,
+    pub share: f64,
+}
+
+/// Webhooks whose first attempt failed, by what became of them.
+#[derive(Default)]
+pub struct Retries {
+    pub succeeded: i64,
+    pub dead: i64,
+    pub waiting: i64,
+}
+
+#[derive(Default)]
+pub struct Oldest {
+    pub seconds: i64,
+    pub webhooks_waiting: i64,
+    pub topic: Option<String>,
+    pub status: Option<String>,
+    /// Above this the monitor warns; none when an operator switched the threshold off.
+    pub threshold_minutes: Option<f64>,
+}
+
+pub struct VolumeDay {
+    pub day: String,
+    pub received: i64,
+}
+
+pub struct Alert {
+    pub severity: String,
+    pub title: String,
+    /// The fields of its message, in one line.
+    pub details: String,
+    pub check: String,
+    pub condition: String,
+    pub channel: String,
+    pub occurrences: i64,
+    pub seconds_open: i64,
+}
+
+pub struct Undelivered {
+    pub severity: String,
+    pub title: String,
+    pub channel: String,
+    pub error: String,
+    pub attempts: i64,
+    pub seconds_old: i64,
+    /// None: no attempt is left.
+    pub seconds_to_next: Option<i64>,
+}
+
+/// Outgoing requests of one purpose.
+pub struct Outbox {
+    pub purpose: String,
+    pub queued: i64,
+    pub sending: i64,
+    pub succeeded: i64,
+    pub failed: i64,
+    pub abandoned: i64,
+    /// How long the oldest queued request has been due.
+    pub seconds_overdue: Option<i64>,
+}
+
+impl Data {
+    /// Whether any webhook came within the time the charts show.
+    pub fn has_webhooks(&self) -> bool {
+        self.volume.iter().any(|day| day.received > 0)
+    }
+}

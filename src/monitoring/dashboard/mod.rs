@@ -1,0 +1,28 @@
+//! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.
+//!
+//! `load` reads what stands in `data`; everything after that is pure: `page` puts together what `advice`,
+//! `questions` and `chart` make of it.
+
+mod advice;
+mod chart;
+mod data;
+mod figures;
+mod html;
+mod load;
+mod page;
+mod questions;
+
+use crate::db::{self, owner, schema};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+#[pg_extern(stable, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_dashboard_html_v1() -> Result<String, ErrorReport> {
+    Ok(owner::as_table_owner(|| {
+        db::session(|session| {
+            schema::ensure_ready(session)?;
+            Ok(page::render(&load::load(session)?))
+        })
+    })?)
+}
