@@ -33,6 +33,18 @@ AS 'MODULE_PATHNAME', 'delivery_fingerprint_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- raw_ops::recovery::archive::fn_archive_webhooks_v1
+CREATE  FUNCTION "fn_archive_webhooks_v1"(
+	"p_older_than" interval DEFAULT '90 days', /* Option < Interval > */
+	"p_limit" INT DEFAULT 10000 /* Option < i32 > */
+) RETURNS jsonb /* Result < JsonB, ErrorReport > */
+VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_archive_webhooks_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::monitoring::checks::courier_watchdog_health::fn_check_courier_watchdog_health_v2
 CREATE  FUNCTION "fn_check_courier_watchdog_health_v2"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
 STRICT STABLE SECURITY DEFINER
@@ -99,6 +111,15 @@ AS 'MODULE_PATHNAME', 'fn_complete_courier_task_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- raw_ops::monitoring::dashboard::fn_dashboard_html_v1
+CREATE  FUNCTION "fn_dashboard_html_v1"() RETURNS TEXT /* Result < String, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_dashboard_html_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::delivery::deliver::fn_deliver_outbox_v1
 CREATE  FUNCTION "fn_deliver_outbox_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
@@ -116,6 +137,15 @@ AS 'MODULE_PATHNAME', 'fn_health_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- raw_ops::jobs::housekeeping::fn_housekeeping_v1
+CREATE  FUNCTION "fn_housekeeping_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
+STRICT VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_housekeeping_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::monitoring::invoke::fn_invoke_monitor
 CREATE  FUNCTION "fn_invoke_monitor"(
 	"p_check_name" TEXT /* Option < & str > */
@@ -124,6 +154,15 @@ VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_invoke_monitor_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::metrics::fn_metrics_v1
+CREATE  FUNCTION "fn_metrics_v1"() RETURNS TEXT /* Result < String, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_metrics_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -148,7 +187,7 @@ AS 'MODULE_PATHNAME', 'fn_resolve_webhook_manually_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::sending::guard::fn_resume_delivery_v1
+-- raw_ops::delivery::resume::fn_resume_delivery_v1
 CREATE  FUNCTION "fn_resume_delivery_v1"(
 	"p_discard_queued" bool DEFAULT false /* Option < bool > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
@@ -201,6 +240,14 @@ CREATE  FUNCTION "fn_uuid_v7"() RETURNS uuid /* pgrx :: Uuid */
 STRICT VOLATILE PARALLEL SAFE
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_uuid_v7_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::counters::fold_webhook_tallies
+CREATE  FUNCTION "fold_webhook_tallies"() RETURNS bigint /* Result < i64, ErrorReport > */
+STRICT VOLATILE
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fold_webhook_tallies_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -297,6 +344,9 @@ AS 'MODULE_PATHNAME', 'retry_failed_webhooks_wrapper';
 --   process_pending_webhooks
 --   retry_failed_webhooks
 --   fn_deliver_outbox_v1
+--   fold_webhook_tallies
+--   fn_archive_webhooks_v1
+--   fn_housekeeping_v1
 
 -- The drain as pg_cron calls it: set after set, a commit after each, so that no snapshot is held and nothing done is
 -- lost. Stops before the next minute's run is due.
@@ -317,6 +367,8 @@ begin
         commit;
         exit when (v_done->>'claimed')::int < 100 or clock_timestamp() >= v_until;
     end loop;
+    perform raw_ops.fold_webhook_tallies();
+    commit;
 end
 $drain$;
 
@@ -339,6 +391,38 @@ begin
     end loop;
 end
 $deliver$;
+-- The archive run as pg_cron calls it: batch after batch, a commit after each.
+create procedure raw_ops.archive_inbox(p_max_seconds integer default 3000, p_older_than interval default null)
+    language plpgsql
+as $archive$
+declare
+    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
+    v_done  jsonb;
+begin
+    loop
+        v_done := raw_ops.fn_archive_webhooks_v1(p_older_than, 5000);
+        commit;
+        exit when (v_done->>'archived')::bigint = 0 or not (v_done->>'remaining')::boolean
+               or clock_timestamp() >= v_until;
+    end loop;
+end
+$archive$;
+
+-- Housekeeping as pg_cron calls it: until every log is as short as it should be, a commit after each round.
+create procedure raw_ops.keep_house(p_max_seconds integer default 600)
+    language plpgsql
+as $house$
+declare
+    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
+    v_done  jsonb;
+begin
+    loop
+        v_done := raw_ops.fn_housekeeping_v1();
+        commit;
+        exit when not (v_done->>'remaining')::boolean or clock_timestamp() >= v_until;
+    end loop;
+end
+$house$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -442,8 +526,22 @@ comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
     'DLV: notices to customers that failed for good or are stuck. Looks only.';
+comment on function raw_ops.fn_archive_webhooks_v1(interval, integer) is
+    'Moves up to p_limit success and resolved_manual webhooks older than p_older_than (null: as log_retention says) into webhook_inbox_archive. Returns archived, remaining, partitions_created, columns_added.';
+comment on procedure raw_ops.archive_inbox(integer, interval) is
+    'Archives until nothing is left or p_max_seconds have passed, committing after each batch. For pg_cron.';
+comment on function raw_ops.fold_webhook_tallies() is
+    'Folds webhook_tallies into webhook_totals; the figures of both together stay the same. Returns how many.';
+comment on function raw_ops.fn_housekeeping_v1() is
+    'Deletes up to 10,000 rows of each log that are older than log_retention says, and folds tallies. Returns how many of each; remaining: there is more.';
+comment on procedure raw_ops.keep_house(integer) is
+    'Housekeeping until nothing is left or p_max_seconds have passed, committing after each round. For pg_cron.';
+comment on function raw_ops.fn_metrics_v1() is
+    'All figures of this database in Prometheus'' text format. Reads only, also on a replica; counters never go down.';
 comment on function raw_ops.fn_schedule_jobs_v1() is 'Creates or updates the pg_cron jobs of raw_ops. Idempotent.';
 comment on function raw_ops.fn_unschedule_jobs_v1() is 'Removes the pg_cron jobs of raw_ops that the caller owns.';
+comment on function raw_ops.fn_dashboard_html_v1() is
+    'The page "Webhook Operations" as HTML: health, what to do next, the eight questions as charts, alerts, outbox. Fetches nothing; works on a replica.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
     'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';

@@ -47,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "courier",
             "sending",
             "schedule",
+            "audit",
             "db",
             "config",
             "error",

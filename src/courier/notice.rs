@@ -28,6 +28,11 @@ thread_local! {
     static SET_STATUS: Statement = const { Statement::new(
         "update raw_ops.ops_events set notification_status = $2, notification_next_retry_at = null
           where id = any ($1) and notification_status is distinct from $2", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+    static DISCARD: Statement = const { Statement::new(
+        "update raw_ops.ops_events
+            set notification_status = 'skipped', notification_last_error = $2, notification_next_retry_at = null
+          where id = any ($1) and processed_at is null and notification_status = 'pending'",
+        &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
     static SETTLE: Statement = const { Statement::new(
         include_str!("../../sql/courier/settle_notice.sql"),
         &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INT4OID]) };
@@ -236,6 +241,14 @@ pub fn settle(session: &Session, settled: &[&Settled]) -> Result<Vec<GivenUp>> {
         }
     }
     Ok(given_up)
+}
+
+/// Notices whose requests somebody has taken back are not sent at all, unless by hand.
+pub fn discard(session: &Session, events: Vec<Id>, why: &str) -> Result<()> {
+    if !events.is_empty() {
+        session.run(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! transactions [`take`] and [`finish`]; with pg_net both are one, [`pg_net_pass`].
 
 mod deliver;
+mod resume;
 
 use crate::courier::notice::{self, GivenUp};
 use crate::db::{self, Session, schema};

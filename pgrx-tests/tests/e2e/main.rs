@@ -4,7 +4,9 @@
 mod alerts;
 mod concurrency;
 mod convergence;
+mod courier;
 mod crashes;
+mod dlv_statements;
 mod dump_restore;
 mod harness;
 mod http_to_tables;
