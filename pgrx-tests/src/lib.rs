@@ -11,8 +11,10 @@
 //! - [`orders`]: makes realistic orders, the same ones for the same seed
 //! - [`payloads`]: real payloads from public sources
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
+//! - [`browser`]: a real browser without a screen
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
 
+pub mod browser;
 pub mod cluster;
 pub mod http;
 pub mod install;

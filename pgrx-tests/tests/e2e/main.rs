@@ -4,6 +4,7 @@
 mod concurrency;
 mod convergence;
 mod crashes;
+mod dashboard;
 mod dump_restore;
 mod harness;
 mod http_to_tables;
@@ -15,4 +16,5 @@ mod roles;
 mod schema;
 mod signatures;
 mod support;
+mod views;
 mod worker;
