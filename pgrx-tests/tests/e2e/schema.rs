@@ -294,6 +294,7 @@ async fn before_setup_or_on_an_older_schema_every_function_says_what_to_run() {
         "SELECT raw_ops.retry_failed_webhooks()",
         "CALL raw_ops.drain_inbox()",
         "SELECT raw_ops.fn_resolve_webhook_manually_v1('00000000-0000-0000-0000-000000000000', 'note')",
+        "SELECT raw_ops.fn_dashboard_html_v1()",
     ];
     let known: Vec<String> = column(
         &client,
