@@ -16,14 +16,14 @@ pub fn success_rate(html: &mut Html, data: &Data) {
         html,
         "Success rate",
         (&figure, ""),
-        "7 days rolling; dots are single days",
+        "7 days rolling; dots: single days; 21 days",
         |html| {
             let lowest = rolling.iter().chain(&single).flatten().copied().reduce(f64::min);
             let Some(lowest) = lowest else {
                 return chart::empty(html, NOTHING_YET);
             };
             let summary = format!(
-                "Success rate of the last 30 days, 7 days rolling: now {}, lowest day {}. Healthy above 99 %, critical below 95 %.",
+                "Success rate of the last 21 days, 7 days rolling: now {}, lowest day {}. Healthy above 99 %, critical below 95 %.",
                 figure,
                 percent(lowest)
             );
@@ -200,7 +200,7 @@ pub fn daily_volume(html: &mut Html, data: &Data) {
         html,
         "Daily volume",
         (&count(today), "today"),
-        "webhooks received, 30 days",
+        "webhooks received, 21 days",
         |html| {
             if !data.has_webhooks() {
                 return chart::empty(html, NOTHING_YET);
@@ -208,7 +208,7 @@ pub fn daily_volume(html: &mut Html, data: &Data) {
             let values: Vec<_> = rows.iter().map(|row| row.received as f64).collect();
             let most = rows.iter().map(|row| row.received).max().unwrap_or(0);
             let summary = format!(
-                "Webhooks received by day, last 30 days: today {}, at most {}.",
+                "Webhooks received by day, last 21 days: today {}, at most {}.",
                 count(today),
                 count(most)
             );
