@@ -113,7 +113,7 @@ fn register_sending() {
         c"What sends requests: auto, pg_net or builtin.",
         c"auto: pg_net where that extension is installed in the database, else the background worker.",
         &CARRIER,
-        GucContext::Sighup,
+        GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_bool_guc(
@@ -121,7 +121,7 @@ fn register_sending() {
         c"Allows requests to private, loopback and link-local addresses, and plain http.",
         c"For development and tests. Off: only https to public addresses.",
         &ALLOW_PRIVATE_TARGETS,
-        GucContext::Sighup,
+        GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_string_guc(
@@ -129,7 +129,7 @@ fn register_sending() {
         c"Base URL of Customer.io's Track API.",
         c"https://track-eu.customer.io for accounts in the EU region.",
         &CUSTOMERIO_BASE_URL,
-        GucContext::Sighup,
+        GucContext::Suset,
         GucFlags::default(),
     );
     GucRegistry::define_string_guc(
@@ -137,7 +137,7 @@ fn register_sending() {
         c"File whose content encrypts the secrets in raw_ops.secrets.",
         c"At least 32 bytes, readable by the server's user only, outside of the data directory and its backups.",
         &SECRET_KEY_FILE,
-        GucContext::Sighup,
+        GucContext::Suset,
         GucFlags::SUPERUSER_ONLY,
     );
     GucRegistry::define_string_guc(
@@ -145,7 +145,7 @@ fn register_sending() {
         c"Address that gets alerts as Customer.io events when Slack does not take them.",
         c"Used when the secret slack_url_fallback is not set.",
         &ALERT_EMAIL,
-        GucContext::Sighup,
+        GucContext::Suset,
         GucFlags::default(),
     );
 }

@@ -8,6 +8,7 @@ mod convergence;
 mod crashes;
 mod dump_restore;
 mod harness;
+mod health;
 mod housekeeping;
 mod http_to_tables;
 mod jobs;

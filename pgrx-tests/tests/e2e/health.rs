@@ -1,0 +1,155 @@
+//! `fn_health_v1()`: what is there, what is missing, and the statement that adds it.
+
+use crate::support::*;
+use raw_ops_e2e::receiver::slack;
+use raw_ops_e2e::{Receiver, Stack, StackOptions, wait_until};
+use serde_json::Value;
+use tokio_postgres::Client;
+
+async fn health(client: &Client) -> Value {
+    one(client, "SELECT raw_ops.fn_health_v1()").await
+}
+
+/// What is wrong, by name, and the next step.
+fn faults(health: &Value) -> Vec<(String, String)> {
+    let text = |fault: &Value, member: &str| fault[member].as_str().unwrap_or_default().to_owned();
+    let faults = health["faults"].as_array().unwrap();
+    faults
+        .iter()
+        .map(|fault| (text(fault, "what"), text(fault, "next")))
+        .collect()
+}
+
+fn names(health: &Value) -> Vec<String> {
+    faults(health).into_iter().map(|(what, _)| what).collect()
+}
+
+#[tokio::test]
+async fn a_whole_stack_is_ok_and_says_what_runs() {
+    let options = StackOptions {
+        schedule_jobs: true,
+        ..StackOptions::for_tests()
+    };
+    let stack = Stack::start(options.without_shim()).await.unwrap();
+    let world = Receiver::start().unwrap();
+    stack.post_alerts_to(&world).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    wait_until(LIMIT, "the workers", async || {
+        health(&client).await["sender"] == true
+    })
+    .await
+    .unwrap();
+    let health = health(&client).await;
+    assert_eq!(health["status"], "ok", "{health}");
+    assert_eq!(health["workers"]["running"], 1);
+    assert_eq!(health["carrier"], "builtin");
+    assert_eq!(health["pg_cron"]["jobs"].as_array().map(Vec::len), Some(10));
+    assert_eq!(health["extension_version"], env!("CARGO_PKG_VERSION"));
+    assert!(health["schema_version"].as_i64().unwrap() >= 8);
+}
+
+#[tokio::test]
+async fn without_the_preloaded_library_and_without_pg_net_all_but_sending_works_and_health_says_so() {
+    let options = by_hand().setting("shared_preload_libraries", "pg_cron");
+    let stack = Stack::start(options.without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    run(
+        &client,
+        "SELECT raw_ops.fn_set_secret_v1('slack_url_ops_urgent', 'http://127.0.0.1:9/x')",
+    )
+    .await;
+    receive(&client, "orders/create", "bad", b"{").await;
+    assert_eq!(drain(&client, 10).await, [1, 0, 1, 0]);
+    run(
+        &client,
+        "UPDATE raw_ops.webhook_inbox SET processing_status = 'dlq';
+         SELECT raw_ops.fn_invoke_monitor('webhook_health')",
+    )
+    .await;
+    let waiting: String = one(&client, "SELECT state FROM raw_ops.http_requests").await;
+    assert_eq!(waiting, "queued", "kept until somebody sends");
+    run(&client, "CALL raw_ops.deliver_outbox()").await;
+
+    let health = health(&client).await;
+    assert_eq!(health["status"], "critical");
+    let next: Vec<(String, String)> = faults(&health);
+    let step = |what: &str| {
+        next.iter()
+            .find(|fault| fault.0 == what)
+            .map(|fault| fault.1.as_str())
+    };
+    assert!(
+        step("sending").unwrap().contains("shared_preload_libraries"),
+        "{next:?}"
+    );
+    assert!(
+        step("sending").unwrap().contains("CREATE EXTENSION pg_net"),
+        "{next:?}"
+    );
+    assert!(step("preload").unwrap().contains("raw_ops.database"), "{next:?}");
+    assert!(step("jobs").unwrap().contains("fn_schedule_jobs_v1"), "{next:?}");
+    assert!(step("secrets").unwrap().contains("fn_set_secret_v1"), "{next:?}");
+    for view in [
+        "webhook_health",
+        "retry_queue_depth",
+        "dashboard_daily_volume",
+        "undelivered_alerts",
+    ] {
+        run(&client, &format!("SELECT * FROM raw_ops.{view}")).await;
+    }
+    let page: String = one(&client, "SELECT raw_ops.fn_dashboard_html_v1()").await;
+    assert!(page.contains("Webhook Operations"));
+}
+
+#[tokio::test]
+async fn without_pg_cron_it_says_how_to_get_it() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    stack.cluster.create_database("bare").await.unwrap();
+    let client = stack.cluster.connect("bare").await.unwrap();
+    run(&client, "CREATE EXTENSION raw_ops; SELECT raw_ops.setup()").await;
+    let health = health(&client).await;
+    let next = faults(&health);
+    assert!(
+        next.iter()
+            .any(|(what, next)| what == "pg_cron" && next.contains("CREATE EXTENSION pg_cron")),
+        "{next:?}"
+    );
+    // The workers serve another database.
+    assert!(
+        next.iter()
+            .any(|(what, next)| what == "sending" && next.contains("raw_ops.database = 'bare'")),
+        "{next:?}"
+    );
+}
+
+#[tokio::test]
+async fn who_holds_a_snapshot_is_named_and_an_alert_that_reached_nobody_is_a_fault() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let world = Receiver::start().unwrap();
+    stack.post_alerts_to(&world).await.unwrap();
+    world.always("/slack/ops-alerts", slack::no_service());
+    let client = stack.connect().await.unwrap();
+    run(
+        &client,
+        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload)
+         SELECT 'shopify', 'orders/create', n::text, '{}' FROM generate_series(1, 101) n;
+         SELECT raw_ops.fn_invoke_monitor('webhook_health')",
+    )
+    .await;
+    wait_until(LIMIT, "the alert to be given up", async || {
+        health(&client).await["undelivered_alerts"] == 1
+    })
+    .await
+    .unwrap();
+    let found = health(&client).await;
+    assert!(names(&found).contains(&"alerts".to_owned()), "{found}");
+
+    let holder = stack.connect().await.unwrap();
+    run(
+        &holder,
+        "SET application_name = 'forgotten'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1",
+    )
+    .await;
+    let found = health(&client).await;
+    assert_eq!(found["oldest_snapshot"]["application"], "forgotten", "{found}");
+}
