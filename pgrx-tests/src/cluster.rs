@@ -1,6 +1,7 @@
 //! A private PostgreSQL server in a directory of its own: started, stopped, crashed, started again, thrown away.
 
 mod builder;
+mod replica;
 mod tools;
 
 use std::io::{Read, Seek, SeekFrom};

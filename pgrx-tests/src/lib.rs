@@ -14,8 +14,10 @@
 //! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
 //! - [`prometheus`]: a private Prometheus, and promtool; [`inetd`]: a program for each connection, as systemd does it
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
+//! - [`browser`]: a real browser without a screen
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
 
+pub mod browser;
 pub mod cluster;
 pub mod http;
 pub mod inetd;

@@ -195,7 +195,7 @@ select day, success_count, outcome_count,
   from (select days.day, webhooks.success_count, webhooks.outcome_count,
                sum(webhooks.success_count) over last_7_days as success_count_7_days,
                sum(webhooks.outcome_count) over last_7_days as outcome_count_7_days
-          from (select current_date - n as day from generate_series(0, 35) as n) as days
+          from (select current_date - n as day from generate_series(0, 26) as n) as days
          cross join lateral (
                select count(*) filter (where processing_status = 'success') as success_count, count(*) as outcome_count
                  from raw_ops.webhook_inbox
@@ -203,10 +203,10 @@ select day, success_count, outcome_count,
                   and created_at >= days.day::timestamptz
                   and created_at < (days.day + 1)::timestamptz) as webhooks
         window last_7_days as (order by days.day rows 6 preceding)) as rolling
- where day > current_date - 30
+ where day > current_date - 21
  order by day;
 comment on view raw_ops.dashboard_success_rate is
-    'Question 1, success rate trend: the last 30 days, each with its own rate and that of the 7 days ending with it.';
+    'Question 1, success rate trend: the last 21 days, each with its own rate and that of the 7 days ending with it.';
 comment on column raw_ops.dashboard_success_rate.outcome_count is 'Webhooks received that day that have had an outcome: all but pending.';
 comment on column raw_ops.dashboard_success_rate.success_rate_percent is 'Of this day alone, rounded down; null on a day without outcomes.';
 comment on column raw_ops.dashboard_success_rate.rolling_7_day_success_rate_percent is
@@ -337,7 +337,7 @@ create view raw_ops.dashboard_daily_volume as
 select days.day, webhooks.received_count, webhooks.success_count,
        webhooks.received_count - webhooks.success_count - webhooks.dead_lettered_count as waiting_count,
        webhooks.dead_lettered_count
-  from (select current_date - n as day from generate_series(0, 29) as n) as days
+  from (select current_date - n as day from generate_series(0, 20) as n) as days
  cross join lateral (
        select count(*) as received_count,
               count(*) filter (where processing_status = 'success') as success_count,
@@ -348,7 +348,7 @@ select days.day, webhooks.received_count, webhooks.success_count,
           and created_at < (days.day + 1)::timestamptz) as webhooks
  order by days.day;
 comment on view raw_ops.dashboard_daily_volume is
-    'Question 8, daily volume: webhooks received on each of the last 30 days, by what has become of them.';
+    'Question 8, daily volume: webhooks received on each of the last 21 days, by what has become of them.';
 comment on column raw_ops.dashboard_daily_volume.waiting_count is 'Of those received that day, still pending, failed or retrying.';
 comment on column raw_ops.dashboard_daily_volume.dead_lettered_count is
     'Of those received that day, dead letters: dlq or, settled by a person, resolved_manual.';

@@ -259,7 +259,7 @@ async fn create_before_start(cluster: &Cluster, name: &str) -> Result<()> {
 }
 
 /// A fresh directory with a short path, the socket's sake.
-fn private_dir() -> Result<PathBuf> {
+pub(super) fn private_dir() -> Result<PathBuf> {
     let temp = std::env::temp_dir();
     // As another user, PostgreSQL may be unable to enter a private TMPDIR.
     let base = if rustix::process::geteuid().is_root() {
@@ -274,7 +274,7 @@ fn private_dir() -> Result<PathBuf> {
     Ok(dir.keep())
 }
 
-fn socket_dir(postgres: &Postgres, dir: &Path) -> Result<PathBuf> {
+pub(super) fn socket_dir(postgres: &Postgres, dir: &Path) -> Result<PathBuf> {
     let mut socket_dir = dir.join("socket");
     if socket_dir.as_os_str().len() > SOCKET_DIR_MAX {
         socket_dir = tempfile::Builder::new()

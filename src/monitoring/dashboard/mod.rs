@@ -1,7 +1,7 @@
 //! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.
 //!
-//! `load` reads what stands in `data`; everything after that is pure: `page` puts together what `advice`,
-//! `questions` and `chart` make of it.
+//! `load` reads what stands in `data`; everything after that is pure: `page` puts together what `advice`, the
+//! `questions` (`trends` and `shares`) and the `panels` make of it, with `chart`, `figures` and `html`.
 
 mod advice;
 mod chart;
@@ -10,7 +10,10 @@ mod figures;
 mod html;
 mod load;
 mod page;
+mod panels;
 mod questions;
+mod shares;
+mod trends;
 
 use crate::db::{self, owner, schema};
 use pgrx::pg_sys::panic::ErrorReport;

@@ -1,7 +1,9 @@
 //! `make bench`: raw_ops against the best row-by-row PL/pgSQL (`reference/drain.sql`) and against the floor
 //! (`reference/floor.sql`), side by side in one run on one private server: same tables, same indexes, same rows, same
 //! durability. Times are the best of interleaved rounds, since whatever else the machine does can only add to them;
-//! read the ratios, not the rates.
+//! read the ratios, not the rates. Then the views, in milliseconds.
+
+mod views;
 
 use std::time::{Duration, Instant};
 
@@ -109,6 +111,7 @@ async fn main() -> Result<()> {
     let singles = singles(&client).await?;
     report_drains(&drains);
     report_singles(&singles);
+    views::report(&views::measure(&cluster).await?);
     Ok(())
 }
 

@@ -1,0 +1,309 @@
+//! The page of `fn_dashboard_html_v1()` in a real browser: for an empty, a healthy and a sick database, on a phone and on a
+//! wall, light and dark. With `RAW_OPS_SCREENSHOTS=<directory>` it leaves pictures of what it saw there.
+
+use std::path::{Path, PathBuf};
+
+use crate::support::*;
+use raw_ops_e2e::Stack;
+use raw_ops_e2e::browser::{Browser, Screen};
+use serde_json::{Value, json};
+use tokio_postgres::Client;
+
+const HEALTHY: &str = include_str!("dashboard/healthy.sql");
+const SICK: &str = include_str!("dashboard/sick.sql");
+const PAGE: &str = "SELECT raw_ops.fn_dashboard_html_v1()";
+
+const SCREENS: [Screen; 4] = [
+    Screen {
+        width: 390,
+        dark: false,
+    },
+    Screen {
+        width: 390,
+        dark: true,
+    },
+    Screen {
+        width: 1400,
+        dark: false,
+    },
+    Screen {
+        width: 1400,
+        dark: true,
+    },
+];
+
+async fn page_of(client: &Client, dir: &Path, name: &str) -> PathBuf {
+    let html: String = one(client, PAGE).await;
+    assert_self_contained(&html);
+    let file = dir.join(format!("{name}.html"));
+    std::fs::write(&file, html).unwrap();
+    file
+}
+
+/// No address, no script in the text itself.
+fn assert_self_contained(html: &str) {
+    for forbidden in [
+        "http://",
+        "https://",
+        "//cdn",
+        "<script",
+        "<iframe",
+        "<img",
+        "<object",
+        "url(",
+        "@import",
+        "javascript:",
+    ] {
+        let place = html.to_lowercase().find(forbidden);
+        assert!(
+            place.is_none(),
+            "{forbidden} in the page: {:?}",
+            place.map(|place| html.get(place.saturating_sub(80)..place + 80))
+        );
+    }
+    assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
+    assert!(html.contains("<title>Webhook Operations</title>"));
+    assert!(
+        !html.contains("NaN") && !html.contains("inf\""),
+        "a coordinate is no number"
+    );
+}
+
+/// What holds of every page on every screen.
+async fn look(browser: &mut Browser, file: &Path, screen: Screen) {
+    let name = format!("{} {screen:?}", file.display());
+    browser.open(file, screen).await.unwrap();
+    let elsewhere: Vec<String> = browser
+        .requests()
+        .into_iter()
+        .filter(|url| !url.starts_with("data:") && *url != format!("file://{}", file.display()))
+        .collect();
+    assert!(elsewhere.is_empty(), "{name} asked for {elsewhere:?}");
+    let facts = browser.ask(include_str!("dashboard/facts.js")).await.unwrap();
+    assert_eq!(facts["dark"], screen.dark, "{name}");
+    assert_eq!(facts["width"], screen.width, "{name}");
+    assert_eq!(facts["wider_than_screen"], json!([]), "{name}");
+    assert_eq!(facts["hardly_readable"], json!([]), "{name}");
+    assert_eq!(
+        facts["without_text"],
+        json!([]),
+        "{name}: drawings without a text alternative"
+    );
+    assert_eq!(facts["scripts"], 0, "{name}");
+    assert_eq!(
+        facts["charts"],
+        json!([
+            "Success rate",
+            "Queue depth",
+            "Dead letters by day",
+            "P95 latency",
+            "Error categories",
+            "Retry resolution",
+            "Oldest pending",
+            "Daily volume"
+        ]),
+        "{name}: charts with something drawn in them"
+    );
+    assert_eq!(browser.complaints(), [""; 0], "{name}");
+    if let Some(dir) = std::env::var_os("RAW_OPS_SCREENSHOTS") {
+        let stem = file.file_stem().unwrap().to_string_lossy();
+        let scheme = if screen.dark { "dark" } else { "light" };
+        let picture = Path::new(&dir).join(format!("{stem}-{}-{scheme}.png", screen.width));
+        browser.screenshot(&picture).await.unwrap();
+    }
+}
+
+/// The text of all elements a selector finds.
+async fn texts(browser: &mut Browser, selector: &str) -> Vec<String> {
+    let expression = format!(
+        "[...document.querySelectorAll({})].map(e => e.textContent.replace(/\\s+/g, ' ').trim())",
+        json!(selector)
+    );
+    serde_json::from_value(browser.ask(&expression).await.unwrap()).unwrap()
+}
+
+async fn count(browser: &mut Browser, selector: &str) -> u64 {
+    let expression = format!("document.querySelectorAll({}).length", json!(selector));
+    browser.ask(&expression).await.unwrap().as_u64().unwrap()
+}
+
+#[tokio::test]
+async fn the_page_is_drawn_for_an_empty_a_healthy_and_a_sick_database() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let empty = page_of(&client, dir.path(), "empty").await;
+    run(&client, HEALTHY).await;
+    let healthy = page_of(&client, dir.path(), "healthy").await;
+    run(&client, SICK).await;
+    let sick = page_of(&client, dir.path(), "sick").await;
+
+    let mut browser = Browser::start().await.unwrap();
+    for screen in SCREENS {
+        look(&mut browser, &empty, screen).await;
+        assert_eq!(texts(&mut browser, ".word").await, ["Healthy"]);
+        assert_eq!(texts(&mut browser, "svg .note").await, ["nothing yet"; 8]);
+        assert_eq!(
+            texts(&mut browser, ".to-do code").await,
+            ["SELECT raw_ops.fn_schedule_jobs_v1();"]
+        );
+
+        look(&mut browser, &healthy, screen).await;
+        assert_eq!(texts(&mut browser, ".word").await, ["Healthy"]);
+        assert_eq!(
+            texts(&mut browser, ".light p").await,
+            ["All four indicators are in range. Nothing to do."]
+        );
+        assert_eq!(texts(&mut browser, ".tile .state").await, ["Healthy"; 4]);
+        assert_eq!(count(&mut browser, ".to-do").await, 0);
+        assert_eq!(count(&mut browser, "path.line").await, 3);
+        // Today has none yet within minutes after midnight.
+        assert!(count(&mut browser, ".chart rect.bar").await >= 20);
+
+        look(&mut browser, &sick, screen).await;
+        sick_page(&mut browser).await;
+    }
+}
+
+async fn sick_page(browser: &mut Browser) {
+    assert_eq!(texts(browser, ".word").await, ["Critical"]);
+    assert_eq!(texts(browser, ".tile .state").await, ["Critical"; 4]);
+    let problems = texts(browser, ".problem").await;
+    assert!(
+        problems[0].starts_with("Critical: 140 webhooks are waiting"),
+        "{problems:?}"
+    );
+    assert_eq!(problems.len(), 6, "{problems:?}");
+    let first: Vec<_> = texts(browser, ".to-do li:first-child code").await;
+    assert_eq!(
+        first,
+        [
+            "SELECT * FROM raw_ops.retry_queue_depth;",
+            "CALL raw_ops.drain_inbox();"
+        ]
+    );
+    let alerts = texts(browser, "section[aria-labelledby=alerts] tbody tr").await;
+    assert_eq!(alerts.len(), 3);
+    assert!(
+        alerts[0].contains("critical") && alerts[0].contains("New in 10 minutes: 3 · Open: 11"),
+        "{alerts:?}"
+    );
+    assert!(
+        alerts[2].contains("<script>alert(\"not escaped\")</script>"),
+        "{alerts:?}"
+    );
+    let undelivered = texts(browser, "section[aria-labelledby=undelivered] tbody tr").await;
+    assert!(
+        undelivered[0].contains("404: no_service") && undelivered[0].contains("none left"),
+        "{undelivered:?}"
+    );
+    let outbox = texts(browser, "section[aria-labelledby=outbox] tbody td").await;
+    assert!(outbox[0].starts_with("1 due for"), "{outbox:?}");
+    assert_eq!(outbox[1..], ["0", "12", "1", "1"].map(str::to_owned));
+    assert!(count(browser, "rect.bar.bad").await > 0 && count(browser, "rect.bar.settled").await > 0);
+}
+
+/// The checks above find what they look for.
+#[tokio::test]
+async fn a_bad_page_is_seen_to_be_bad() {
+    const BAD: &str =
+        "<!DOCTYPE html><meta name=viewport content='width=device-width'><body style='background: #fff'>
+        <p style='color: #bbb'>pale</p><div style='width: 700px'>wide</div><svg></svg>
+        <img src='http://raw-ops.invalid/pixel.png'><script>throw new Error('thrown')</script>";
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("bad.html");
+    std::fs::write(&file, BAD).unwrap();
+    let mut browser = Browser::start().await.unwrap();
+    browser.open(&file, SCREENS[0]).await.unwrap();
+    let facts = browser.ask(include_str!("dashboard/facts.js")).await.unwrap();
+    for fault in ["wider_than_screen", "hardly_readable", "without_text"] {
+        assert_ne!(facts[fault], json!([]), "{fault}: {facts}");
+    }
+    assert_eq!(facts["scripts"], 1);
+    assert_eq!(facts["charts"], json!([]));
+    let requests = browser.requests();
+    assert!(
+        requests.iter().any(|url| url.contains("raw-ops.invalid")),
+        "{requests:?}"
+    );
+    assert!(browser.complaints().iter().any(|said| said.contains("thrown")));
+}
+
+/// Every statement the page tells a person to run is one that runs, as far as it exists in this version.
+#[tokio::test]
+async fn the_statements_it_prints_can_be_run() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    run(&client, HEALTHY).await;
+    run(&client, SICK).await;
+    let html: String = one(&client, PAGE).await;
+    let mut ran = 0;
+    for statement in html.split("<pre><code>").skip(1) {
+        let statement = statement.split("</code>").next().unwrap();
+        let statement = statement
+            .replace("&#39;", "'")
+            .replace("&lt;", "<")
+            .replace("&gt;", ">");
+        let statement = statement.replace("<id>", "00000000-0000-0000-0000-000000000000");
+        let exists = match statement.split_once("raw_ops.fn_") {
+            Some((_, name)) => {
+                let name = name.split('(').next().unwrap();
+                let sql = format!("SELECT count(*) > 0 FROM pg_proc WHERE proname = 'fn_{name}'");
+                one::<bool>(&client, &sql).await
+            }
+            None => true,
+        };
+        if exists {
+            run(&client, &statement).await;
+            ran += 1;
+        }
+    }
+    assert!(ran >= 7, "{ran}");
+}
+
+#[tokio::test]
+async fn it_writes_nothing_and_is_read_on_a_replica_too() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    run(&client, HEALTHY).await;
+    run(&client, "BEGIN READ ONLY").await;
+    let here: String = one(&client, PAGE).await;
+    let id: Option<String> = one(&client, "SELECT pg_current_xact_id_if_assigned()::text").await;
+    assert_eq!(id, None, "it took a transaction id");
+    run(&client, "ROLLBACK").await;
+    assert!(!here.contains("(replica)"));
+
+    let replica = stack.cluster.replica().await.unwrap();
+    let there: String = one(&replica.connect(&stack.db).await.unwrap(), PAGE).await;
+    assert!(there.contains("(replica)"));
+    assert_self_contained(&there);
+}
+
+#[tokio::test]
+async fn whoever_is_granted_it_reads_it_and_nobody_else() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let owner = stack.connect().await.unwrap();
+    run(
+        &owner,
+        "CREATE ROLE stranger LOGIN; CREATE ROLE monitor LOGIN; GRANT USAGE ON SCHEMA raw_ops TO stranger, monitor;
+         GRANT EXECUTE ON FUNCTION raw_ops.fn_dashboard_html_v1 TO monitor",
+    )
+    .await;
+    let stranger = stack.connect_as("stranger").await.unwrap();
+    assert_eq!(refused(&stranger, PAGE).await.sqlstate, "42501");
+    let monitor = stack.connect_as("monitor").await.unwrap();
+    assert_self_contained(&one::<String>(&monitor, PAGE).await);
+    assert_eq!(
+        refused(&monitor, "SELECT FROM raw_ops.webhook_health")
+            .await
+            .sqlstate,
+        "42501"
+    );
+    let described: Value = one(
+        &owner,
+        "SELECT to_jsonb(array[provolatile::text, prosecdef::text, obj_description(oid, 'pg_proc') IS NOT NULL]::text[])
+           FROM pg_proc WHERE proname = 'fn_dashboard_html_v1'",
+    )
+    .await;
+    assert_eq!(described, json!(["s", "true", "true"]));
+}

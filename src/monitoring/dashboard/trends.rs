@@ -1,0 +1,244 @@
+//! The questions that ask how something went over time. Pure.
+
+use super::chart::{self, Plot};
+use super::data::{Data, DeadLetterDay};
+use super::figures::{compact, count, counted, milliseconds, percent};
+use super::html::Html;
+use super::questions::{NOTHING_YET, card};
+
+pub fn success_rate(html: &mut Html, data: &Data) {
+    let rows = &data.success_rate;
+    let rolling: Vec<_> = rows.iter().map(|row| row.rolling_rate).collect();
+    let single: Vec<_> = rows.iter().map(|row| row.rate).collect();
+    let last = rolling.last().copied().flatten();
+    let figure = last.map_or_else(|| "–".to_owned(), percent);
+    card(
+        html,
+        "Success rate",
+        (&figure, ""),
+        "7 days rolling; dots: single days; 21 days",
+        |html| {
+            let lowest = rolling.iter().chain(&single).flatten().copied().reduce(f64::min);
+            let Some(lowest) = lowest else {
+                return chart::empty(html, NOTHING_YET);
+            };
+            let summary = format!(
+                "Success rate of the last 21 days, 7 days rolling: now {}, lowest day {}. Healthy above 99 %, critical below 95 %.",
+                figure,
+                percent(lowest)
+            );
+            let low = [98.0, 94.0, 90.0, 80.0, 50.0]
+                .into_iter()
+                .find(|low| lowest >= *low);
+            let plot = Plot::new(rows.len(), low.unwrap_or(0.0), 100.0);
+            chart::drawing(html, &summary, |svg| {
+                let middle = f64::midpoint(plot.low(), 100.0);
+                plot.grid(
+                    svg,
+                    &[plot.low(), middle, 100.0].map(|value| (value, percent(value))),
+                );
+                plot.limit(svg, 99.0, "healthy above 99 %");
+                plot.limit(svg, 95.0, "critical below 95 %");
+                // No area below: the axis does not begin at zero.
+                plot.dots(svg, &single);
+                plot.line(svg, &rolling);
+                let [first, middle, last] = days(rows, |row| &row.day);
+                plot.span(svg, &first, &middle, &last);
+                let shown = |rate: Option<f64>| rate.map_or_else(|| "nothing".to_owned(), percent);
+                plot.tips(
+                    svg,
+                    rows.iter().map(|row| {
+                        format!(
+                            "{}: {} (7 days: {})",
+                            row.day,
+                            shown(row.rate),
+                            shown(row.rolling_rate)
+                        )
+                    }),
+                );
+            });
+        },
+    );
+}
+
+pub fn queue_depth(html: &mut Html, data: &Data) {
+    let rows = &data.queue_depth;
+    let now = rows.last().map_or(0, |row| row.depth);
+    let most = rows.iter().map(|row| row.depth).max().unwrap_or(0);
+    card(
+        html,
+        "Queue depth",
+        (&count(now), "waiting"),
+        "webhooks waiting at each full hour, 7 days",
+        |html| {
+            if !data.has_webhooks() && most == 0 {
+                return chart::empty(html, NOTHING_YET);
+            }
+            let summary = format!(
+                "Queue depth of the last 7 days by hour: now {}, at most {}.",
+                counted(now, "webhook", "webhooks"),
+                count(most)
+            );
+            let values: Vec<_> = rows.iter().map(|row| Some(row.depth as f64)).collect();
+            let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 20.0);
+            chart::drawing(html, &summary, |svg| {
+                grid_from_zero(&plot, svg, compact);
+                plot.limit(svg, 10.0, "healthy up to 10");
+                plot.limit(svg, 50.0, "critical above 50");
+                plot.area(svg, &values);
+                plot.line(svg, &values);
+                let at = |index: usize| rows.get(index).map_or("", |row| row.at.as_str());
+                plot.span(svg, day_of(at(0)), day_of(at(rows.len() / 2)), "now");
+                plot.tips(
+                    svg,
+                    rows.iter()
+                        .map(|row| format!("{}: {}", row.at, counted(row.depth, "webhook", "webhooks"))),
+                );
+            });
+        },
+    );
+}
+
+/// `24 Nov` of `24 Nov 17:00`
+fn day_of(at: &str) -> &str {
+    at.rsplit_once(' ').map_or(at, |(day, _)| day)
+}
+
+pub fn dead_letters(html: &mut Html, data: &Data) {
+    let rows = &data.dead_letters;
+    let open: i64 = rows.iter().map(|row| row.open).sum();
+    let settled: i64 = rows.iter().map(|row| row.settled).sum();
+    let today = rows.last().map_or(0, |row| row.open + row.settled);
+    card(
+        html,
+        "Dead letters by day",
+        (&count(today), "today"),
+        "filled: open, outlined: settled; 30 days",
+        |html| {
+            if open + settled == 0 {
+                let none = if data.has_webhooks() {
+                    "none in 30 days"
+                } else {
+                    NOTHING_YET
+                };
+                return chart::empty(html, none);
+            }
+            let summary = format!(
+                "Dead letters of the last 30 days: {}, {} still open; today {}.",
+                count(open + settled),
+                count(open),
+                count(today)
+            );
+            let values = |of: fn(&DeadLetterDay) -> i64| -> Vec<f64> {
+                rows.iter().map(|row| of(row) as f64).collect()
+            };
+            let (open, settled) = (values(|row| row.open), values(|row| row.settled));
+            let plot = Plot::from_zero(rows.len(), values(|row| row.open + row.settled), 4.0);
+            chart::drawing(html, &summary, |svg| {
+                grid_from_zero(&plot, svg, compact);
+                plot.bars(svg, ("bar bad", &open), ("bar settled", &settled));
+                let [first, middle, last] = days(rows, |row| &row.day);
+                plot.span(svg, &first, &middle, &last);
+                plot.tips(
+                    svg,
+                    rows.iter().map(|row| {
+                        format!(
+                            "{}: {} open, {} settled",
+                            row.day,
+                            count(row.open),
+                            count(row.settled)
+                        )
+                    }),
+                );
+            });
+        },
+    );
+}
+
+pub fn latency(html: &mut Html, data: &Data) {
+    let rows = &data.latency;
+    let values: Vec<_> = rows.iter().map(|row| row.p95_ms).collect();
+    let last = values.iter().flatten().last().copied();
+    let figure = last.map_or_else(|| "–".to_owned(), milliseconds);
+    card(
+        html,
+        "P95 latency",
+        (&figure, ""),
+        "processing time by day, 14 days",
+        |html| {
+            let Some(most) = values.iter().flatten().copied().reduce(f64::max) else {
+                return chart::empty(html, NOTHING_YET);
+            };
+            let summary = format!(
+                "95th percentile of processing time by day, last 14 days: now {figure}, at most {}.",
+                milliseconds(most)
+            );
+            let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 10.0);
+            chart::drawing(html, &summary, |svg| {
+                grid_from_zero(&plot, svg, milliseconds);
+                plot.limit(svg, 1000.0, "healthy below 1 s");
+                plot.limit(svg, 3000.0, "critical above 3 s");
+                plot.area(svg, &values);
+                plot.line(svg, &values);
+                let [first, middle, last] = days(rows, |row| &row.day);
+                plot.span(svg, &first, &middle, &last);
+                let shown = |value: Option<f64>| value.map_or_else(|| "nothing".to_owned(), milliseconds);
+                plot.tips(
+                    svg,
+                    rows.iter()
+                        .map(|row| format!("{}: {}", row.day, shown(row.p95_ms))),
+                );
+            });
+        },
+    );
+}
+
+pub fn daily_volume(html: &mut Html, data: &Data) {
+    let rows = &data.volume;
+    let today = rows.last().map_or(0, |row| row.received);
+    card(
+        html,
+        "Daily volume",
+        (&count(today), "today"),
+        "webhooks received, 21 days",
+        |html| {
+            if !data.has_webhooks() {
+                return chart::empty(html, NOTHING_YET);
+            }
+            let values: Vec<_> = rows.iter().map(|row| row.received as f64).collect();
+            let most = rows.iter().map(|row| row.received).max().unwrap_or(0);
+            let summary = format!(
+                "Webhooks received by day, last 21 days: today {}, at most {}.",
+                count(today),
+                count(most)
+            );
+            let plot = Plot::from_zero(rows.len(), values.iter().copied(), 4.0);
+            chart::drawing(html, &summary, |svg| {
+                grid_from_zero(&plot, svg, compact);
+                plot.bars(svg, ("bar", &values), ("bar", &[]));
+                let [first, middle, last] = days(rows, |row| &row.day);
+                plot.span(svg, &first, &middle, &last);
+                plot.tips(
+                    svg,
+                    rows.iter()
+                        .map(|row| format!("{}: {}", row.day, counted(row.received, "webhook", "webhooks"))),
+                );
+            });
+        },
+    );
+}
+
+/// First, middle and last of the days.
+fn days<T>(rows: &[T], day: impl Fn(&T) -> &str) -> [String; 3] {
+    let at = |index: usize| {
+        rows.get(index)
+            .map_or_else(String::new, |row| day(row).to_owned())
+    };
+    [at(0), at(rows.len() / 2), "today".to_owned()]
+}
+
+/// Zero, half and top.
+fn grid_from_zero(plot: &Plot, svg: &mut Html, label: fn(f64) -> String) {
+    let lines = [0.0, plot.high() / 2.0, plot.high()].map(|value| (value, label(value)));
+    plot.grid(svg, &lines);
+}
