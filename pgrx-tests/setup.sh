@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs what building and running raw_ops needs and this machine lacks. Does nothing, quickly, where all is there.
 #   setup.sh              to build, run the demo and the end-to-end tests
-#   setup.sh --dev        also what only the tests need: cargo-pgrx, Chromium to look at the page, Prometheus
+#   setup.sh --dev        also what only tests need: cargo-pgrx, Prometheus, and Chromium to look at the page
 #   setup.sh --pg-config  prints the pg_config in use
 set -eu
 

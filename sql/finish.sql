@@ -44,6 +44,16 @@ comment on function raw_ops.fn_resend_alerts_v1() is
     'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
 comment on function raw_ops.fn_health_v1() is
     'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
+comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
+    'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
+comment on function raw_ops.notify_courier_exception() is
+    'Trigger: queues the notice to the customer in http_requests; without an e-mail the event is skipped.';
+comment on function raw_ops.fn_retry_courier_notifications_v1() is
+    'Queues up to 20 notices of the last 24 hours that are due and have no request on its way. For pg_cron.';
+comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
+    'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
+comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
+    'DLV: notices to customers that failed for good or are stuck. Looks only.';
 comment on function raw_ops.fn_archive_webhooks_v1(interval, integer) is
     'Moves up to p_limit success and resolved_manual webhooks older than p_older_than (null: as log_retention says) into webhook_inbox_archive. Returns archived, remaining, partitions_created, columns_added.';
 comment on procedure raw_ops.archive_inbox(integer, interval) is

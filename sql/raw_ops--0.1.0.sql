@@ -45,6 +45,15 @@ AS 'MODULE_PATHNAME', 'fn_archive_webhooks_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- raw_ops::monitoring::checks::courier_watchdog_health::fn_check_courier_watchdog_health_v2
+CREATE  FUNCTION "fn_check_courier_watchdog_health_v2"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
+STRICT STABLE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_check_courier_watchdog_health_v2_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::monitoring::checks::monitoring_heartbeat::fn_check_monitoring_heartbeat_v2
 CREATE  FUNCTION "fn_check_monitoring_heartbeat_v2"() RETURNS jsonb /* Result < pgrx :: JsonB, ErrorReport > */
 STRICT STABLE SECURITY DEFINER
@@ -87,6 +96,18 @@ STRICT STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_check_webhook_silence_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::courier::task::fn_complete_courier_task_v1
+CREATE  FUNCTION "fn_complete_courier_task_v1"(
+	"p_task_id" uuid, /* Option < pgrx :: Uuid > */
+	"p_note" TEXT /* Option < & str > */
+) RETURNS jsonb /* Result < JsonB, ErrorReport > */
+VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_complete_courier_task_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -166,7 +187,7 @@ AS 'MODULE_PATHNAME', 'fn_resolve_webhook_manually_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::sending::guard::fn_resume_delivery_v1
+-- raw_ops::delivery::resume::fn_resume_delivery_v1
 CREATE  FUNCTION "fn_resume_delivery_v1"(
 	"p_discard_queued" bool DEFAULT false /* Option < bool > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
@@ -174,6 +195,15 @@ VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_resume_delivery_v1_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::courier::retry::fn_retry_courier_notifications_v1
+CREATE  FUNCTION "fn_retry_courier_notifications_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
+STRICT VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'fn_retry_courier_notifications_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -218,6 +248,22 @@ CREATE  FUNCTION "fold_webhook_tallies"() RETURNS bigint /* Result < i64, ErrorR
 STRICT VOLATILE
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fold_webhook_tallies_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::courier::event::process_courier_event
+CREATE  FUNCTION "process_courier_event"(
+	"p_shipment_id" uuid, /* Option < pgrx :: Uuid > */
+	"p_courier_name" TEXT, /* Option < & str > */
+	"p_event_code" TEXT, /* Option < & str > */
+	"p_event_text" TEXT, /* Option < & str > */
+	"p_event_time" timestamp with time zone, /* Option < TimestampWithTimeZone > */
+	"p_raw_payload" jsonb /* Option < JsonbArgument < '_ > > */
+) RETURNS jsonb /* Result < JsonB, ErrorReport > */
+VOLATILE SECURITY DEFINER
+SET search_path TO pg_catalog, pg_temp
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'process_courier_event_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -396,6 +442,14 @@ CREATE FUNCTION "guard_webhook_status"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- raw_ops::courier::notice::notify_courier_exception
+CREATE FUNCTION "notify_courier_exception"()
+	RETURNS TRIGGER
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'notify_courier_exception_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::wake::wake_sender
 CREATE FUNCTION "wake_sender"()
 	RETURNS TRIGGER
@@ -462,6 +516,16 @@ comment on function raw_ops.fn_resend_alerts_v1() is
     'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
 comment on function raw_ops.fn_health_v1() is
     'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
+comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
+    'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
+comment on function raw_ops.notify_courier_exception() is
+    'Trigger: queues the notice to the customer in http_requests; without an e-mail the event is skipped.';
+comment on function raw_ops.fn_retry_courier_notifications_v1() is
+    'Queues up to 20 notices of the last 24 hours that are due and have no request on its way. For pg_cron.';
+comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
+    'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
+comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
+    'DLV: notices to customers that failed for good or are stuck. Looks only.';
 comment on function raw_ops.fn_archive_webhooks_v1(interval, integer) is
     'Moves up to p_limit success and resolved_manual webhooks older than p_older_than (null: as log_retention says) into webhook_inbox_archive. Returns archived, remaining, partitions_created, columns_added.';
 comment on procedure raw_ops.archive_inbox(integer, interval) is

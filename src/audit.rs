@@ -20,6 +20,17 @@ pub fn log_manual_step(session: &Session, webhook: [u8; 16], message: &str, deta
     log(session, "webhook", Some(webhook), message, details)
 }
 
+/// Logs what a person did to a row of another table.
+pub fn log_step(
+    session: &Session,
+    entity_type: &str,
+    entity: [u8; 16],
+    message: &str,
+    details: &Json,
+) -> Result<()> {
+    log(session, entity_type, Some(entity), message, details)
+}
+
 /// Logs what a person did to something that has no row of its own: a setting, a set of rows.
 pub fn log_act(session: &Session, entity_type: &str, message: &str, details: &Json) -> Result<()> {
     log(session, entity_type, None, message, details)

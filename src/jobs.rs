@@ -25,6 +25,12 @@ const JOBS: &[Job] = &[
         schedule: "*/5 * * * *",
         command: "SELECT raw_ops.retry_failed_webhooks();",
     },
+    // Source: DLV, "pg_cron Jobs".
+    Job {
+        name: "dlv-01-retry-notifications",
+        schedule: "*/5 * * * *",
+        command: "SELECT raw_ops.fn_retry_courier_notifications_v1();",
+    },
     // The safety nets under the worker and the sender, and all there is without them.
     Job {
         name: "raw-ops-drain",

@@ -115,6 +115,15 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         self.value.is_some()
     }
 
+    pub fn value(&self) -> Option<J> {
+        self.value
+    }
+
+    /// `None` when absent.
+    pub fn kind(&self) -> Option<Kind> {
+        self.value.map(Json::kind)
+    }
+
     pub fn error(&self, problem: impl Into<String>) -> Error {
         Error::Payload {
             field: self.path.to_string(),
@@ -181,6 +190,17 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
     pub fn text_or_empty(&self) -> Result<Option<&'a str>> {
         let Some(value) = self.value else { return Ok(None) };
         value.as_str().map(Some).ok_or_else(|| self.mismatch("text"))
+    }
+
+    /// Text without the blanks around it, or the digits of a number; blank counts as absent.
+    pub fn text_or_number(&self) -> Result<Option<String>> {
+        let Some(value) = self.value else { return Ok(None) };
+        let text = match value.as_str() {
+            Some(text) => Some(text.trim().to_owned()),
+            None => value.number_text(),
+        };
+        let text = text.ok_or_else(|| self.mismatch("text"))?;
+        Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
     pub fn boolean(&self) -> Result<Option<bool>> {

@@ -12,6 +12,7 @@
 //! | [`monitoring`] | checks (one file each), their runs, alerts; dashboard, metrics, health                |
 //! | [`recovery`]  | the archive; replay and reconciliation come here                                       |
 //! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
+//! | [`courier`]   | parcels, what couriers report about them, notices to customers, tasks for people          |
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
 //! | [`sending`]   | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
 //! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
@@ -32,6 +33,7 @@
 
 mod audit;
 mod config;
+mod courier;
 mod db;
 mod delivery;
 mod error;

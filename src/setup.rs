@@ -33,6 +33,8 @@ const MIGRATIONS: &[Migration] = &migrations![
     6 "0006_monitoring",
     7 "0007_archive",
     8 "0008_views",
+    9 "0009_courier",
+    10 "0010_courier_views",
 ];
 
 /// The schema version this library works with.

@@ -80,6 +80,7 @@ async fn take_in(
     note.bytes = Some(held.bytes.len());
     let delivery = Delivery {
         headers: &parts.headers,
+        query: parts.uri.query(),
         body: &held.bytes,
     };
     (settings.provider.verify)(&settings.secrets, &delivery).map_err(Refusal::Unsigned)?;

@@ -135,6 +135,18 @@ impl Face {
                 format!("{header} does not match the body"),
                 "sign the raw body with a secret that is configured here",
             ),
+            Unsigned::NoToken(header) => Self::of(
+                401,
+                "token_missing",
+                format!("{header} is missing"),
+                "send the token as Authorization: Bearer, as X-Webhook-Token, or as ?token= in the address",
+            ),
+            Unsigned::WrongToken(header) => Self::of(
+                401,
+                "token_wrong",
+                format!("{header} does not hold a token that is known here"),
+                "send a token that is configured here",
+            ),
         }
     }
 

@@ -107,6 +107,8 @@ fn help_names_every_variable() {
         "LISTEN_ADDR",
         "SHOPIFY_WEBHOOK_SECRET",
         "SHOPIFY_ALLOWED_IPS",
+        "DPD_WEBHOOK_TOKEN",
+        "DPD_ALLOWED_IPS",
         "TRUSTED_PROXIES",
         "MAX_BODY_BYTES",
         "MAX_BUFFERED_BYTES",

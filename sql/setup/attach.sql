@@ -6,7 +6,8 @@ declare
     t text;
 begin
     foreach t in array array['webhook_inbox', 'customers', 'orders', 'order_items', 'ops_events', 'http_requests',
-                             'monitoring_runs', 'alerts', 'alert_messages'] loop
+                             'monitoring_runs', 'alerts', 'alert_messages', 'shipments', 'courier_events',
+                             'courier_event_mapping', 'courier_tasks'] loop
         if not exists (select from pg_catalog.pg_attrdef d
                        join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
                        where d.adrelid = format('raw_ops.%I', t)::regclass and a.attname = 'id') then
@@ -48,6 +49,34 @@ begin
             execute function raw_ops.wake_sender();
         comment on trigger trigger_http_requests_wake on raw_ops.http_requests is
             'At commit, wakes the sender.';
+    end if;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.ops_events'::regclass and tgname = 'trigger_notify_courier_exception') then
+        create trigger trigger_notify_courier_exception
+            after insert on raw_ops.ops_events
+            for each row
+            when (new.kind = 'CUSTOMER_EVENT' and new.customer_event_type = 'courier_exception')
+            execute function raw_ops.notify_courier_exception();
+        comment on trigger trigger_notify_courier_exception on raw_ops.ops_events is
+            'DLV: queues the notice to the customer; it is sent once this transaction is committed.';
+    end if;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.ops_events'::regclass and tgname = 'trigger_renotify_courier_exception') then
+        -- DLV's manual re-trigger. The system itself never sets the attempts back, and comes from null to pending.
+        create trigger trigger_renotify_courier_exception
+            after update on raw_ops.ops_events
+            for each row
+            when (new.kind = 'CUSTOMER_EVENT' and new.customer_event_type = 'courier_exception'
+                  and new.processed_at is null
+                  and new.notification_status = 'pending' and new.notification_attempts = 0
+                  and new.notification_next_retry_at is null
+                  and old.notification_status is not null
+                  and (old.notification_status, old.notification_attempts) is distinct from ('pending', 0))
+            execute function raw_ops.notify_courier_exception();
+        comment on trigger trigger_renotify_courier_exception on raw_ops.ops_events is
+            'DLV, manual re-trigger: sends again at once, with all attempts, instead of at the next retry run.';
     end if;
 end
 $attach$;

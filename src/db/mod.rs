@@ -34,6 +34,16 @@ pub fn clock() -> i64 {
     unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
+/// Microseconds since 2000-01-01 UTC as JSON shows a time.
+pub fn timestamp_text(micros: i64) -> String {
+    const EPOCH_2000: i64 = 946_684_800_000_000;
+    let time = chrono::DateTime::from_timestamp_micros(micros.saturating_add(EPOCH_2000));
+    time.map_or_else(
+        || "infinity".into(),
+        |time| time.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
+    )
+}
+
 /// The role that started the session: who is behind a call, also inside SECURITY DEFINER.
 pub fn session_user() -> String {
     // SAFETY: reads the backend's session user.

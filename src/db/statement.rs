@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString};
 pub enum Value<'a> {
     Int4(i32),
     Int8(i64),
+    Float8(f64),
     Text(&'a str),
     Uuid([u8; 16]),
     Int8Array(Vec<i64>),
@@ -24,6 +25,8 @@ pub enum Value<'a> {
     /// Null where there is nothing.
     OptionalText(Option<&'a str>),
     OptionalUuid(Option<[u8; 16]>),
+    OptionalTimestamp(Option<i64>),
+    OptionalJsonb(Option<Jsonb<'a>>),
     Interval(Option<pgrx::datum::Interval>),
 }
 
@@ -32,6 +35,7 @@ impl Value<'_> {
         match self {
             Value::Int4(v) => v.into_datum(),
             Value::Int8(v) | Value::Timestamp(v) => v.into_datum(),
+            Value::Float8(v) => v.into_datum(),
             Value::Text(v) => v.into_datum(),
             Value::Int8Array(v) => v.into_datum(),
             Value::TextArray(v) => v.into_datum(),
@@ -46,6 +50,8 @@ impl Value<'_> {
             Value::Boolean(v) => v.into_datum(),
             Value::OptionalText(v) => v.into_datum(),
             Value::OptionalUuid(v) => v.map(pgrx::Uuid::from_bytes).into_datum(),
+            Value::OptionalTimestamp(v) => v.into_datum(),
+            Value::OptionalJsonb(v) => v.map(Jsonb::to_datum),
             Value::Interval(v) => v.into_datum(),
         }
     }

@@ -2,10 +2,13 @@
 //! transactions [`take`] and [`finish`]; with pg_net both are one, [`pg_net_pass`].
 
 mod deliver;
+mod resume;
 
+use crate::courier::notice::{self, GivenUp};
 use crate::db::{self, Session, schema};
 use crate::error::Result;
 use crate::monitoring::alerts;
+use crate::monitoring::checks::courier_watchdog_health;
 use crate::schedule::Purpose;
 use crate::sending::carrier::{self, InForce};
 use crate::sending::destination::{self, NotReady, Ready};
@@ -129,5 +132,27 @@ fn record(session: &Session, answered: Vec<Answered>) -> Result<()> {
             .filter(|one| one.purpose == Some(purpose))
             .collect()
     };
-    alerts::settle(session, &of(Purpose::Alert))
+    alerts::settle(session, &of(Purpose::Alert))?;
+    let given_up = notice::settle(session, &of(Purpose::Courier))?;
+    alert_about(session, &given_up)
+}
+
+/// Tells people at once, not at the monitor's next run. It must not keep the answers from being recorded: what was sent
+/// would be sent again. The monitor tells what is not told here.
+fn alert_about(session: &Session, given_up: &[GivenUp]) -> Result<()> {
+    let Some(last) = given_up.last() else {
+        return Ok(());
+    };
+    let failure = courier_watchdog_health::Failure {
+        ops_event_id: last.ops_event_id,
+        attempts: last.attempts,
+        tracking_no: last.tracking_no.as_deref(),
+        event_type: last.event_type.as_deref(),
+        error: &last.error,
+    };
+    let told = db::attempt(|| courier_watchdog_health::tell(session, given_up.len(), &failure));
+    if let Err(error) = told {
+        pgrx::warning!("raw_ops: no alert about a failed courier notice: {error}");
+    }
+    Ok(())
 }

@@ -70,12 +70,14 @@ pub fn capture(incoming: Incoming<'_>) -> Result<Captured<'_>> {
         body,
     } = incoming;
     let payload = db::jsonb::from_bytes(body)?;
+    let named = event_id.map(str::trim).filter(|id| !id.is_empty());
+    let told = || providers::event_id(provider, payload?);
     Ok(Captured {
         id: ids::uuid_v7(),
         provider,
         topic,
-        event_id: match event_id.map(str::trim).filter(|id| !id.is_empty()) {
-            Some(id) if id.len() <= LONGEST_EVENT_ID => id.to_owned(),
+        event_id: match named.map(str::to_owned).or_else(told) {
+            Some(id) if id.len() <= LONGEST_EVENT_ID => id,
             Some(id) => hash(topic, id.as_bytes()),
             None => hash(topic, body),
         },

@@ -1,12 +1,12 @@
 //! The drain: claim, write and finish in one transaction, oldest first.
 
 use super::claim::{self, Claimed};
+use super::process::Applied;
 use super::record::{self, Tally};
 use super::{process, status};
 use crate::db::settings::limit_lock_waits;
 use crate::db::{self, Session, schema};
 use crate::error::{Error, Result};
-use crate::orders::Applied;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

@@ -2,11 +2,27 @@
 //! is to blame. A bad webhook costs only itself.
 
 use super::claim::Claimed;
+use crate::courier;
 use crate::db::settings::hardly_wait_for_locks;
 use crate::db::{self, Jsonb, Session};
 use crate::error::{Error, Result};
-use crate::orders::{self, Applied};
+use crate::orders;
 use crate::providers::{self, Command};
+
+/// What a webhook did.
+pub enum Applied {
+    Order(orders::Applied),
+    Courier(courier::Applied),
+}
+
+impl Applied {
+    pub fn to_json(&self) -> serde_json::Value {
+        match self {
+            Applied::Order(applied) => applied.to_json(),
+            Applied::Courier(applied) => applied.to_json(),
+        }
+    }
+}
 
 /// Webhooks a sub-transaction. More share its cost, but also more is done again when one of them fails.
 const SET: usize = 250;
@@ -64,23 +80,30 @@ fn halving(session: &Session, set: &[(usize, &Claimed<'_>)]) -> Result<Vec<Resul
     }
 }
 
-/// Applies a set; what is wrong with a payload stands in its own outcome, any other error fails the set.
+/// Applies a set; what is wrong with a payload stands in its own outcome, any other error fails the set. Orders come
+/// first: the rest may be about them.
 fn apply(session: &Session, set: &[(usize, &Claimed<'_>)]) -> Result<Vec<Result<Applied>>> {
-    let mut outcomes: Vec<Result<Applied>> = Vec::with_capacity(set.len());
-    let mut changes = Vec::with_capacity(set.len());
+    let mut outcomes: Vec<Option<Result<Applied>>> = Vec::with_capacity(set.len());
+    outcomes.resize_with(set.len(), || None);
+    let (mut order_changes, mut courier_changes) = (Vec::with_capacity(set.len()), Vec::new());
     for (index, (_, claim)) in set.iter().enumerate() {
-        match command(claim) {
-            Ok(command) => {
-                changes.push(change(index, claim, command));
-                outcomes.push(Ok(Applied::default()));
-            }
-            Err(error) => outcomes.push(Err(error)),
+        match command(claim).map(|command| change(index, claim, command)) {
+            Ok(Change::Order(change)) => order_changes.push(change),
+            Ok(Change::Courier(change)) => courier_changes.push((index, change)),
+            Err(error) => outcomes[index] = Some(Err(error)),
         }
     }
-    for (index, outcome) in orders::apply(session, changes)? {
-        outcomes[index] = outcome;
+    for (index, outcome) in orders::apply(session, order_changes)? {
+        outcomes[index] = Some(outcome.map(Applied::Order));
     }
-    Ok(outcomes)
+    for (index, outcome) in courier::apply(session, courier_changes)? {
+        outcomes[index] = Some(outcome.map(Applied::Courier));
+    }
+    let nothing = || Err(Error::Internal("no outcome".into()));
+    Ok(outcomes
+        .into_iter()
+        .map(|outcome| outcome.unwrap_or_else(nothing))
+        .collect())
 }
 
 fn command<'a>(claim: &Claimed<'a>) -> Result<Command<'a, Jsonb<'a>>> {
@@ -92,17 +115,29 @@ fn command<'a>(claim: &Claimed<'a>) -> Result<Command<'a, Jsonb<'a>>> {
     }
 }
 
-fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>) -> orders::Change<'a> {
-    let (order, must_exist) = match command {
-        Command::UpsertOrder(order) => (order, false),
-        Command::CancelOrder(order) => (order, true),
+/// Which room a command is for.
+enum Change<'a> {
+    Order(orders::Change<'a>),
+    Courier(courier::Change<'a>),
+}
+
+fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>) -> Change<'a> {
+    let order = |order, must_exist| {
+        Change::Order(orders::Change {
+            index,
+            order,
+            payload_hash: claim.payload.map_or(0, Jsonb::hash),
+            must_exist,
+            triggered_at: claim.triggered_at,
+        })
     };
-    let payload_hash = claim.payload.map_or(0, Jsonb::hash);
-    orders::Change {
-        index,
-        order,
-        payload_hash,
-        must_exist,
-        triggered_at: claim.triggered_at,
+    match command {
+        Command::UpsertOrder(upserted) => order(upserted, false),
+        Command::CancelOrder(cancelled) => order(cancelled, true),
+        Command::RecordFulfillment(fulfillment) => Change::Courier(courier::Change::Fulfillment {
+            fulfillment,
+            triggered_at: claim.triggered_at,
+        }),
+        Command::RecordParcelEvents(events) => Change::Courier(courier::Change::ParcelEvents(events)),
     }
 }

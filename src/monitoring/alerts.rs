@@ -157,6 +157,16 @@ fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'sta
     Ok(kind)
 }
 
+/// Opens an alert that something else than a run has found, unless one about the same is open: that one is the monitor's
+/// to follow.
+pub fn open_unless_open(session: &Session, check: &str, finding: &Finding) -> Result<()> {
+    let open = open_alerts(session, check)?;
+    if open.iter().all(|alert| alert.condition != finding.condition) {
+        first_seen(session, check, finding)?;
+    }
+    Ok(())
+}
+
 /// What is due when an open alert is found again: a kind of message, or silence.
 fn due(alert: &Open, finding: &Finding, now: i64) -> Option<&'static str> {
     if finding.severity > alert.severity {
@@ -279,6 +289,7 @@ fn request<'a>(
         headers: json!({}),
         body,
         idempotency_key: key,
+        attempt: 1,
         timeout_ms: TIMEOUT_MS,
     }
 }

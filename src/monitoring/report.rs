@@ -78,6 +78,12 @@ impl Thresholds {
         above.max_by_key(|one| one.severity)
     }
 
+    /// The threshold of a condition that is crossed first.
+    pub fn mildest(&self, condition: &str) -> Option<&Threshold> {
+        let ours = self.0.iter().filter(|one| one.condition == condition);
+        ours.min_by_key(|one| one.severity)
+    }
+
     /// The lowest threshold of a condition: from here on there is something to tell.
     pub fn lowest(&self, condition: &str) -> Option<f64> {
         let values = self

@@ -2,10 +2,14 @@
 //!
 //! A new provider or topic is one new file and one line in [`command`].
 
+pub mod dpd;
+pub mod shopify_fulfillment;
 pub mod shopify_order;
 
 use crate::error::{Error, Result};
 use crate::json::Json;
+use dpd::ParcelEvent;
+use shopify_fulfillment::Fulfillment;
 use shopify_order::Order;
 
 /// What a webhook asks for.
@@ -14,9 +18,14 @@ pub enum Command<'a, J> {
     UpsertOrder(Order<'a, J>),
     /// The same, but the order must be here already: a cancellation that overtook its order waits for it.
     CancelOrder(Order<'a, J>),
+    /// Converge an order's parcels on this payload.
+    RecordFulfillment(Fulfillment<'a>),
+    /// What a courier reports about parcels.
+    RecordParcelEvents(Vec<ParcelEvent<J>>),
 }
 
-const SHOPIFY_TOPICS: &str = "orders/create, orders/updated, orders/paid, orders/fulfilled, orders/partially_fulfilled, orders/cancelled";
+const SHOPIFY_TOPICS: &str = "orders/create, orders/updated, orders/paid, orders/fulfilled, \
+                              orders/partially_fulfilled, orders/cancelled, fulfillments/create, fulfillments/update";
 
 /// The registry: who reads which topic.
 ///
@@ -33,11 +42,24 @@ pub fn command<'a, J: Json<'a>>(provider: &str, topic: &str, payload: J) -> Resu
             | "orders/partially_fulfilled",
         ) => shopify_order::parse(payload).map(Command::UpsertOrder),
         ("shopify", "orders/cancelled") => shopify_order::parse(payload).map(Command::CancelOrder),
+        ("shopify", "fulfillments/create" | "fulfillments/update") => {
+            shopify_fulfillment::parse(payload).map(Command::RecordFulfillment)
+        }
+        // One kind of webhook, whatever the sender calls it.
+        ("dpd", _) => dpd::parse(payload).map(Command::RecordParcelEvents),
         _ => Err(Error::UnknownTopic {
             provider: provider.into(),
             topic: topic.into(),
             known: SHOPIFY_TOPICS,
         }),
+    }
+}
+
+/// The id of a delivery whose sender names none in its headers, where the payload tells it.
+pub fn event_id<'a, J: Json<'a>>(provider: &str, payload: J) -> Option<String> {
+    match provider {
+        "dpd" => dpd::event_id(payload),
+        _ => None,
     }
 }
 

@@ -1,13 +1,10 @@
 //! Which database may send. A restored dump or a copied volume has the rows of the original, but not its fingerprint:
 //! it stays silent until an operator says otherwise, so that staging never writes to customers.
 
-use crate::audit;
-use crate::db::{self, Session, Statement, owner, schema};
+use crate::db::{Session, Statement, Value, schema};
 use crate::error::{Error, Result};
-use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::os::unix::fs::MetadataExt;
 
@@ -18,13 +15,6 @@ thread_local! {
              on conflict (only_row) do update
             set fingerprint = excluded.fingerprint, resumed_by = excluded.resumed_by, resumed_at = now()",
         &[pg_sys::TEXTOID]) };
-    static DISCARD: Statement = const { Statement::new(
-        "update raw_ops.http_requests
-            set state = 'abandoned', lease_until = null, completed_at = clock_timestamp(),
-                error = 'discarded by fn_resume_delivery_v1(): queued before the database was restored or copied'
-          where state in ('queued', 'sending')", &[]) };
-    static WAITING: Statement = const { Statement::new(
-        "select count(*) from raw_ops.http_requests where state in ('queued', 'sending')", &[]) };
 }
 
 /// Whether this database may send.
@@ -69,27 +59,8 @@ fn delivery_fingerprint() -> Result<String, ErrorReport> {
     })?)
 }
 
-#[pg_extern(volatile, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn fn_resume_delivery_v1(p_discard_queued: default!(Option<bool>, false)) -> Result<JsonB, ErrorReport> {
-    let discards = p_discard_queued.unwrap_or(false);
-    Ok(owner::as_table_owner(|| {
-        db::session(|session| {
-            schema::ensure_ready(session)?;
-            let was_held = !may_send(session)?;
-            let discarded = match discards {
-                true => session.run(&DISCARD, vec![])?.affected(),
-                false => 0,
-            };
-            let who = db::session_user();
-            session.run(&RESUME, vec![db::Value::Text(&who)])?;
-            let waiting = session.run(&WAITING, vec![])?.first(|row| row.int8(1)).flatten();
-            let done = json!({
-                "success": true, "was_held": was_held, "discarded": discarded, "queued": waiting.unwrap_or(0),
-            });
-            let details = json!({"who": who, "was_held": was_held, "discarded": discarded});
-            audit::log_act(session, "delivery", "delivery.resumed", &details)?;
-            Ok(JsonB(done))
-        })
-    })?)
+/// From now on this database may send.
+pub fn resume(session: &Session, who: &str) -> Result<()> {
+    session.run(&RESUME, vec![Value::Text(who)])?;
+    Ok(())
 }

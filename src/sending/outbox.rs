@@ -34,6 +34,8 @@ pub struct Message<'a> {
     pub body: &'a Json,
     /// The same for every attempt.
     pub idempotency_key: &'a str,
+    /// Which attempt this is: the schedule counts from here. 1 is the first.
+    pub attempt: i32,
     pub timeout_ms: i32,
 }
 
@@ -114,6 +116,12 @@ thread_local! {
         include_str!("../../sql/sending/find_lost.sql"), &[pg_sys::BOOLOID]) };
     static CANCEL: Statement = const { Statement::new(
         include_str!("../../sql/sending/cancel.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+    static DISCARD: Statement = const { Statement::new(
+        "update raw_ops.http_requests
+            set state = 'abandoned', lease_until = null, completed_at = clock_timestamp(), error = $1
+          where state in ('queued', 'sending') returning purpose, subject_id", &[pg_sys::TEXTOID]) };
+    static WAITING: Statement = const { Statement::new(
+        "select count(*) from raw_ops.http_requests where state in ('queued', 'sending')", &[]) };
     static NEXT_DUE: Statement = const { Statement::new(
         "select least((select min(send_after) from raw_ops.http_requests where state = 'queued'),
                       (select min(lease_until) from raw_ops.http_requests where state = 'sending'))", &[]) };
@@ -136,6 +144,7 @@ pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
             (c"headers", pg_sys::JSONBOID),
             (c"body", pg_sys::JSONBOID),
             (c"idempotency_key", pg_sys::TEXTOID),
+            (c"attempt", pg_sys::INT4OID),
             (c"timeout_ms", pg_sys::INT4OID),
         ],
     );
@@ -145,6 +154,7 @@ pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
         rows.text(message.url).text(message.path);
         rows.json(&message.headers).json(message.body);
         rows.text(Some(message.idempotency_key))
+            .int4(Some(message.attempt))
             .int4(Some(message.timeout_ms))
             .end_row();
     }
@@ -284,6 +294,21 @@ fn settled(row: crate::db::statement::Row) -> Settled {
 pub fn cancel(session: &Session, subject: [u8; 16], why: &str) -> Result<()> {
     session.run(&CANCEL, vec![Value::Uuid(subject), Value::Text(why)])?;
     Ok(())
+}
+
+/// Takes back everything that is queued or believed to be under way. Returns whose it was.
+pub fn discard(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, [u8; 16])>> {
+    let discarded = session.run(&DISCARD, vec![Value::Text(why)])?;
+    Ok(discarded.map(|row| {
+        let purpose = row.text(1).and_then(|name| Purpose::of_request(&name));
+        (purpose, row.uuid(2).unwrap_or_default())
+    }))
+}
+
+/// How many requests are queued or under way.
+pub fn waiting(session: &Session) -> Result<i64> {
+    let count = session.run(&WAITING, vec![])?.first(|row| row.int8(1));
+    Ok(count.flatten().unwrap_or(0))
 }
 
 /// When there will be something to do: the next queued request is due or a lease runs out. Microseconds since 2000.

@@ -193,7 +193,7 @@ pub fn help() -> String {
     }
     for provider in REGISTRY {
         let secrets = format!(
-            "comma-separated signing secrets of {}; any of them is accepted. Without one its webhooks are answered 503",
+            "comma-separated secrets of {}; any of them is accepted. Without one its webhooks are answered 503",
             provider.name
         );
         add(provider.secret_variable, "none", &secrets);

@@ -1,6 +1,7 @@
 //! What differs between providers, as data and pure functions. A new provider is one new file here and one line in
 //! [`REGISTRY`]; its environment variables, routes and metrics follow from that.
 
+pub mod dpd;
 pub mod shopify;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use axum::http::HeaderMap;
 use crate::signature::Secret;
 
 /// Every provider whose webhooks are taken in.
-pub static REGISTRY: &[&Provider] = &[&shopify::PROVIDER];
+pub static REGISTRY: &[&Provider] = &[&shopify::PROVIDER, &dpd::PROVIDER];
 
 /// One sender of webhooks.
 #[derive(Debug)]
@@ -43,17 +44,23 @@ pub struct Route {
 pub struct Delivery<'a> {
     /// The request's headers.
     pub headers: &'a HeaderMap,
+    /// What stands behind the path's `?`.
+    pub query: Option<&'a str>,
     /// The request's body, byte for byte.
     pub body: &'a [u8],
 }
 
-/// Why a delivery does not count as signed. Carries the header's name, never its value.
+/// Why a delivery does not count as its provider's. Carries the header's name, never its value.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unsigned {
     /// The signature header is absent or blank.
     Missing(&'static str),
     /// No configured secret yields this signature.
     Wrong(&'static str),
+    /// No token anywhere; the header is where it should be.
+    NoToken(&'static str),
+    /// The token is none of those configured.
+    WrongToken(&'static str),
 }
 
 /// What the inbox stores beside the body.

@@ -135,9 +135,15 @@ impl Target {
         } else {
             format!("http://{url}")
         };
-        let uri: Uri = with_scheme
-            .parse()
-            .map_err(|_| "URL using bad/illegal format or missing URL")?;
+        const BAD: &str = "URL using bad/illegal format or missing URL";
+        let uri: Uri = with_scheme.parse().map_err(|_| BAD)?;
+        let port = uri.authority().and_then(|authority| {
+            let (_, port) = authority.as_str().rsplit_once(':')?;
+            (!port.contains(']')).then_some(port)
+        });
+        if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+            return Err(BAD);
+        }
         match uri.scheme_str() {
             Some("http") => Ok(Self { uri }),
             // The real one speaks https, too.

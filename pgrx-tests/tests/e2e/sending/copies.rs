@@ -79,6 +79,9 @@ async fn a_restored_dump_sends_nothing_until_it_is_resumed() {
         staging = staging.setting(&name, value);
     }
     let staging = staging.start().await.unwrap();
+    // Whom the dump grants something; roles are not in it.
+    let admin = staging.connect("postgres").await.unwrap();
+    run(&admin, "CREATE ROLE raw_ops_shim").await;
     staging.pg_restore("shop", &dump, &[]).await.unwrap();
     assert_silent_until_resumed(&staging, "shop", &sending, &requests).await;
     // The original was never in doubt.

@@ -5,6 +5,7 @@ mod copies;
 mod crashes;
 mod hosts;
 mod network;
+mod oddities;
 mod outcomes;
 mod pg_net_only;
 mod secrets;
@@ -238,6 +239,7 @@ struct Request {
     destination: &'static str,
     url: Option<String>,
     path: Option<String>,
+    headers: &'static str,
     body: String,
     timeout_ms: i32,
     send_after: &'static str,
@@ -252,6 +254,7 @@ impl Request {
             destination,
             url: None,
             path: None,
+            headers: "{}",
             body: body.to_string(),
             timeout_ms: 10_000,
             send_after: "0",
@@ -297,6 +300,12 @@ impl Request {
         self
     }
 
+    /// With these, as JSON.
+    fn headers(mut self, headers: &'static str) -> Self {
+        self.headers = headers;
+        self
+    }
+
     /// Not before this interval from now.
     fn after(mut self, interval: &'static str) -> Self {
         self.send_after = interval;
@@ -305,9 +314,9 @@ impl Request {
 
     async fn insert(&self, client: &Client) {
         let sql = "INSERT INTO raw_ops.http_requests
-                       (id, purpose, subject_id, destination, url, path, body, idempotency_key, timeout_ms, send_after)
+                       (id, purpose, subject_id, destination, url, path, body, idempotency_key, timeout_ms, send_after, headers)
                    VALUES (raw_ops.fn_uuid_v7(), $1, gen_random_uuid(), $2, $3, $4, $5::text::jsonb, $6, $7,
-                           clock_timestamp() + $8::text::interval)";
+                           clock_timestamp() + $8::text::interval, $9::text::jsonb)";
         client
             .execute(
                 sql,
@@ -320,6 +329,7 @@ impl Request {
                     &self.key,
                     &self.timeout_ms,
                     &self.send_after,
+                    &self.headers,
                 ],
             )
             .await

@@ -65,6 +65,42 @@ async fn an_answer_that_expired_before_it_was_read_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_a_slow_neighbour_holds_back_is_waited_for() {
+    let sending = Sending::start(Carrier::PgNet).await;
+    sending.world.next("/slow", [Reply::ok().held()]);
+    sending.world.always("/fast", Reply::ok().text("fast"));
+    let slow = Request::endpoint(&sending.world.url("/slow")).timeout(60_000);
+    let fast = Request::endpoint(&sending.world.url("/fast")).timeout(100);
+    run(&sending.client, "BEGIN").await;
+    for request in [&slow, &fast] {
+        sending.enqueue(request).await;
+    }
+    run(&sending.client, "COMMIT").await;
+    sending.world.wait_for_requests(LIMIT, 2).await.unwrap();
+    // The lease of the fast one has run out meanwhile, as it would in half a minute.
+    let client = sending.stack.connect().await.unwrap();
+    run(
+        &client,
+        "UPDATE raw_ops.http_requests SET lease_until = clock_timestamp() WHERE timeout_ms = 100;
+         CREATE TEMP TABLE over AS SELECT clock_timestamp() AS at",
+    )
+    .await;
+    let looked = "SELECT count(*) FROM pg_stat_activity, over WHERE backend_type = 'raw_ops sender' AND state = 'idle' AND state_change > at";
+    wait_until(LIMIT, "the sender to have looked", async || {
+        one::<i64>(&client, looked).await == 1
+    })
+    .await
+    .unwrap();
+    sending.world.release();
+    assert_eq!(sending.settled(&slow).await, ["1 succeeded 200"]);
+    let attempts = sending.settled(&fast).await;
+    assert!(
+        attempts.last().unwrap().ends_with("succeeded 200"),
+        "{attempts:?}"
+    );
+}
+
+#[tokio::test]
 async fn after_a_crash_the_answer_to_somebody_elses_request_is_not_taken_for_ours() {
     let mut sending = Sending::start_with(Carrier::PgNet, durable()).await;
     if sending.stack.cluster.postgres().major < 15 {

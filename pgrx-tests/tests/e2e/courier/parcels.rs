@@ -1,0 +1,366 @@
+//! Parcels from Shopify's fulfillments, and what DPD reports about them, through the shim.
+
+use raw_ops_e2e::courier::{Dpd, TOKEN_VARIABLE, dpd_event, fulfillment, fulfillment_delivery};
+use raw_ops_e2e::orders::{Generator, Order};
+use raw_ops_e2e::payloads;
+use raw_ops_e2e::shopify::Delivery;
+
+use super::*;
+
+const TOKEN: &str = "dpd-token-1";
+const PARCEL: &str = "15501234567890";
+
+/// With the shim; webhooks are processed when the test says so.
+async fn with_shim() -> Courier {
+    Courier::start_with(by_hand().shim_env(TOKEN_VARIABLE, format!("another, {TOKEN}"))).await
+}
+
+/// An order of a customer with an address.
+fn order() -> Order {
+    let mut orders = Generator::new(21).orders(0..50);
+    orders.find(|order| order.customer_id.is_some()).unwrap()
+}
+
+async fn send(courier: &Courier, delivery: &Delivery) {
+    let outcome = courier.stack.sender().unwrap().send(delivery).await;
+    assert!(outcome.accepted(), "{outcome:?}");
+}
+
+async fn send_fulfillment(courier: &Courier, order: &Order, numbers: &[&str], updated_at: &str) {
+    let body = fulfillment(255_858_046, order.id, numbers, updated_at);
+    send(courier, &fulfillment_delivery("fulfillments/update", &body)).await;
+}
+
+async fn parcels(courier: &Courier) -> Vec<String> {
+    column(
+        &courier.client,
+        "SELECT concat_ws(' ', coalesce(tracking_no, '-'), status, courier_name) FROM raw_ops.shipments ORDER BY tracking_no, status",
+    )
+    .await
+}
+
+/// Every failed webhook is due again.
+async fn due(courier: &Courier) {
+    let sql = "UPDATE raw_ops.webhook_inbox SET next_retry_at = now() WHERE processing_status = 'failed'";
+    run(&courier.client, sql).await;
+}
+
+#[tokio::test]
+async fn from_the_order_to_the_customers_message() {
+    let courier = with_shim().await;
+    let order = order();
+    send(&courier, &order.delivery("orders/create")).await;
+    send_fulfillment(&courier, &order, &["1550 1234 5678 90"], "2026-01-19T09:00:00Z").await;
+    let dpd = Dpd::to(courier.stack.shim().unwrap(), TOKEN);
+    let event = dpd_event(PARCEL, "01", "No one was home", "2026-01-19 14:05:00");
+    let answer = dpd.send(&event).await.unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    // All at once: orders first, then parcels, then what is reported about them.
+    assert_eq!(drain(&courier.client, 100).await, [3, 3, 0, 0]);
+    let request = courier.world.wait_for_requests(LIMIT, 1).await.unwrap().remove(0);
+    let email = order
+        .email
+        .as_deref()
+        .unwrap()
+        .replace('@', "%40")
+        .replace('+', "%2B");
+    assert_eq!(request.path, format!("/api/v1/customers/{email}/events"));
+    let data = request.json().unwrap()["data"].clone();
+    assert_eq!(data["event_description"], "No one was home");
+    assert_eq!(data["tracking_number"], PARCEL);
+    assert_eq!(
+        data["tracking_url"],
+        "https://track.dpd.co.uk/parcels/1550 1234 5678 90"
+    );
+    let row = courier
+        .client
+        .query_one(
+            "SELECT e.event_time = '2026-01-19T14:05:00Z', e.raw_payload = $1, w.event_id, e.courier_name
+               FROM raw_ops.courier_events e, raw_ops.webhook_inbox w WHERE w.provider = 'dpd'",
+            &[&event],
+        )
+        .await
+        .unwrap();
+    let stored: (bool, bool, &str, &str) = (row.get(0), row.get(1), row.get(2), row.get(3));
+    assert_eq!(
+        stored,
+        (true, true, "15501234567890:01:2026-01-19 14:05:00", "DPD")
+    );
+
+    // Sent again, and sent again with another spelling of the same: one message.
+    for again in [
+        event.clone(),
+        serde_json::json!({"parcel_number": PARCEL, "code": "01", "time": "2026-01-19T14:05:00+00:00"}),
+    ] {
+        assert_eq!(dpd.send(&again).await.unwrap().status, 200);
+    }
+    assert_eq!(
+        drain(&courier.client, 100).await,
+        [1, 1, 0, 0],
+        "the first is a repeat"
+    );
+    courier.settled().await;
+    assert_eq!(courier.told().len(), 1);
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_refused_and_nothing_is_stored() {
+    let courier = with_shim().await;
+    let event = dpd_event(PARCEL, "01", "", "2026-01-19 14:05:00");
+    for (token, status) in [("wrong", 401), ("another", 200)] {
+        let dpd = Dpd::to(courier.stack.shim().unwrap(), token);
+        assert_eq!(dpd.send(&event).await.unwrap().status, status, "{token}");
+    }
+    assert_eq!(
+        one::<i64>(&courier.client, "SELECT count(*) FROM raw_ops.webhook_inbox").await,
+        1
+    );
+    let headers: Value = one(&courier.client, "SELECT headers FROM raw_ops.webhook_inbox").await;
+    assert!(!headers.to_string().contains("another"), "{headers}");
+}
+
+#[tokio::test]
+async fn an_event_before_its_parcel_and_a_parcel_before_its_order_wait_for_them() {
+    let courier = with_shim().await;
+    let order = order();
+    let dpd = Dpd::to(courier.stack.shim().unwrap(), TOKEN);
+    // The order of this day, backwards.
+    dpd.send(&dpd_event(PARCEL, "12", "Parcel damaged", "2026-07-19 14:05:00"))
+        .await
+        .unwrap();
+    send_fulfillment(&courier, &order, &[PARCEL], "2026-07-19T09:00:00Z").await;
+    assert_eq!(drain(&courier.client, 100).await, [2, 0, 2, 0]);
+    let waiting: Vec<String> = column(
+        &courier.client,
+        "SELECT concat_ws(' ', provider, error_category, last_error) FROM raw_ops.webhook_inbox ORDER BY provider",
+    )
+    .await;
+    assert_eq!(
+        waiting,
+        [
+            format!("dpd missing_reference event.parcelNumber: there is no shipment {PARCEL} here yet"),
+            format!(
+                "shopify missing_reference fulfillment.order_id: there is no order {} here yet",
+                order.id
+            ),
+        ]
+    );
+    due(&courier).await;
+    assert_eq!(retry(&courier.client).await, [2, 0, 2, 0]);
+    send(&courier, &order.delivery("orders/create")).await;
+    assert_eq!(drain(&courier.client, 100).await, [1, 1, 0, 0]);
+    due(&courier).await;
+    assert_eq!(
+        retry(&courier.client).await,
+        [2, 2, 0, 0],
+        "the parcel first, then its event"
+    );
+    courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
+    let time = "SELECT event_time = '2026-07-19T13:05:00Z' FROM raw_ops.courier_events";
+    assert!(one::<bool>(&courier.client, time).await, "UK time in summer");
+    assert_eq!(states(&courier.client).await, in_states([("success", 3)]));
+}
+
+#[tokio::test]
+async fn a_replayed_webhook_tells_nobody_again() {
+    let courier = with_shim().await;
+    let order = order();
+    send(&courier, &order.delivery("orders/create")).await;
+    send_fulfillment(&courier, &order, &[PARCEL], "2026-01-19T09:00:00Z").await;
+    let body = dpd_event(PARCEL, "01", "", "2026-01-19 14:05:00").to_string();
+    // As a replay makes them: the same payload under ids of its own.
+    for id in ["first", "copy", "another copy"] {
+        let sql = "SELECT raw_ops.receive_webhook('dpd', 'parcel/event', $1, '{}', $2)";
+        courier
+            .client
+            .execute(sql, &[&id, &body.as_bytes()])
+            .await
+            .unwrap();
+    }
+    assert_eq!(drain(&courier.client, 100).await, [5, 5, 0, 0]);
+    courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
+    courier.settled().await;
+    assert_eq!(courier.told().len(), 1);
+    assert_eq!(
+        one::<i64>(&courier.client, "SELECT count(*) FROM raw_ops.courier_events").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn the_newest_fulfillment_wins_and_nothing_known_is_erased() {
+    let courier = with_shim().await;
+    let order = order();
+    send(&courier, &order.delivery("orders/create")).await;
+    // Packed, without a number yet; then two parcels; then the second one's number is corrected.
+    send_fulfillment(&courier, &order, &[], "2026-01-19T09:00:00Z").await;
+    drain(&courier.client, 100).await;
+    assert_eq!(parcels(&courier).await, ["- success DPD UK"]);
+    let id: String = one(&courier.client, "SELECT id::text FROM raw_ops.shipments").await;
+    send_fulfillment(&courier, &order, &["A1", "B1"], "2026-01-19T10:00:00Z").await;
+    drain(&courier.client, 100).await;
+    assert_eq!(
+        parcels(&courier).await,
+        ["A1 success DPD UK", "B1 success DPD UK"]
+    );
+    let first: String = one(
+        &courier.client,
+        "SELECT id::text FROM raw_ops.shipments WHERE tracking_no = 'A1'",
+    )
+    .await;
+    assert_eq!(first, id, "the parcel has its number now");
+    send_fulfillment(&courier, &order, &["A1", "B2"], "2026-01-19T11:00:00Z").await;
+    // Late, and older.
+    send_fulfillment(&courier, &order, &["A1", "B1"], "2026-01-19T10:30:00Z").await;
+    drain(&courier.client, 100).await;
+    let corrected = ["A1 success DPD UK", "B1 replaced DPD UK", "B2 success DPD UK"];
+    assert_eq!(parcels(&courier).await, corrected);
+    // The same second again, and a part of it: nothing is lost.
+    let mut partial = fulfillment(255_858_046, order.id, &["A1", "B2"], "2026-01-19T11:00:00Z");
+    for member in ["tracking_company", "tracking_url", "tracking_urls", "status"] {
+        partial[member] = Value::Null;
+    }
+    send(&courier, &fulfillment_delivery("fulfillments/update", &partial)).await;
+    drain(&courier.client, 100).await;
+    assert_eq!(parcels(&courier).await, corrected);
+    let urls = "SELECT count(*) FROM raw_ops.shipments WHERE tracking_url IS NOT NULL";
+    assert_eq!(one::<i64>(&courier.client, urls).await, 3);
+    // On its way.
+    partial["shipment_status"] = "in_transit".into();
+    partial["updated_at"] = "2026-01-20T08:00:00Z".into();
+    send(&courier, &fulfillment_delivery("fulfillments/update", &partial)).await;
+    drain(&courier.client, 100).await;
+    assert_eq!(
+        parcels(&courier).await,
+        [
+            "A1 in_transit DPD UK",
+            "B1 replaced DPD UK",
+            "B2 in_transit DPD UK"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn two_payloads_of_one_fulfillment_at_once_end_as_the_newer_says() {
+    let courier = with_shim().await;
+    let order = order();
+    send(&courier, &order.delivery("orders/create")).await;
+    drain(&courier.client, 100).await;
+    for round in 0..10 {
+        send_fulfillment(
+            &courier,
+            &order,
+            &["A", &format!("B{round}")],
+            &format!("2026-01-19T09:{round:02}:00Z"),
+        )
+        .await;
+    }
+    let mut drains = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let client = courier.stack.connect().await.unwrap();
+        drains.spawn(async move { while drain(&client, 2).await[0] > 0 {} });
+    }
+    drains.join_all().await;
+    let current: Vec<String> = column(
+        &courier.client,
+        "SELECT tracking_no FROM raw_ops.shipments WHERE status <> 'replaced' ORDER BY 1",
+    )
+    .await;
+    assert_eq!(current, ["A", "B9"]);
+    assert_eq!(states(&courier.client).await, in_states([("success", 11)]));
+}
+
+#[tokio::test]
+async fn shopifys_own_samples_become_parcels() {
+    let courier = with_shim().await;
+    for payload in payloads::shopify()
+        .unwrap()
+        .iter()
+        .filter(|payload| payload.is_fulfillment())
+    {
+        run(
+            &courier.client,
+            "TRUNCATE raw_ops.orders, raw_ops.shipments, raw_ops.webhook_inbox CASCADE",
+        )
+        .await;
+        let body: Value = serde_json::from_slice(&payload.body).unwrap();
+        let order = format!(
+            "INSERT INTO raw_ops.orders (shopify_order_id) VALUES ({})",
+            body["order_id"]
+        );
+        run(&courier.client, &order).await;
+        send(&courier, &Delivery::new(&payload.topic, payload.compact())).await;
+        assert_eq!(
+            drain(&courier.client, 100).await,
+            [1, 1, 0, 0],
+            "{}",
+            payload.name
+        );
+        let row = courier
+            .client
+            .query_one(
+                "SELECT tracking_no, tracking_url, courier_name, status FROM raw_ops.shipments",
+                &[],
+            )
+            .await
+            .unwrap();
+        for (column, member) in ["tracking_number", "tracking_url", "tracking_company", "status"]
+            .iter()
+            .enumerate()
+        {
+            assert_eq!(
+                row.get::<_, Option<&str>>(column),
+                body[member].as_str(),
+                "{}: {member}",
+                payload.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_an_event_is_named_and_its_neighbours_are_not_harmed() {
+    let courier = with_shim().await;
+    let order = order();
+    send(&courier, &order.delivery("orders/create")).await;
+    send_fulfillment(&courier, &order, &[PARCEL], "2026-01-19T09:00:00Z").await;
+    let dpd = Dpd::to(courier.stack.shim().unwrap(), TOKEN);
+    let good = dpd_event(PARCEL, "01", "", "2026-01-19 14:05:00");
+    let mut bad = Vec::new();
+    for (member, error) in [
+        ("parcelNumber", "event.parcelNumber: missing"),
+        ("eventCode", "event.eventCode: missing"),
+        ("eventDate", "event.eventDateTime: missing"),
+    ] {
+        let mut event = good.clone();
+        event[member] = Value::Null;
+        bad.push((event, error));
+    }
+    for event in bad.iter().map(|(event, _)| event).chain([&good]) {
+        assert_eq!(dpd.send(event).await.unwrap().status, 200);
+    }
+    assert_eq!(drain(&courier.client, 100).await, [6, 3, 3, 0]);
+    let errors: Vec<String> = column(
+        &courier.client,
+        "SELECT last_error FROM raw_ops.webhook_inbox WHERE error_category = 'malformed_payload' ORDER BY received_at",
+    )
+    .await;
+    assert_eq!(errors, bad.iter().map(|(_, error)| *error).collect::<Vec<_>>());
+    // A list of events is one webhook: all of it, or none until the last parcel is here.
+    let list = serde_json::json!({"parcelNumber": PARCEL, "events": [
+        {"eventCode": "02", "eventDate": "2026-01-19 15:00:00"},
+        {"eventCode": "08", "eventDate": "2026-01-19 16:00:00", "parcelNumber": "elsewhere"},
+    ]});
+    dpd.send(&list).await.unwrap();
+    assert_eq!(drain(&courier.client, 100).await, [1, 0, 1, 0]);
+    let events = "SELECT count(*) FROM raw_ops.courier_events";
+    assert_eq!(one::<i64>(&courier.client, events).await, 1);
+    run(
+        &courier.client,
+        "INSERT INTO raw_ops.shipments (order_id, tracking_no) SELECT id, 'ELSEWHERE' FROM raw_ops.orders",
+    )
+    .await;
+    due(&courier).await;
+    let [_, succeeded, ..] = retry(&courier.client).await;
+    assert_eq!((succeeded, one::<i64>(&courier.client, events).await), (1, 3));
+}

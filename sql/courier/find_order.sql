@@ -1,0 +1,1 @@
+select id from raw_ops.orders where shopify_order_id = $1

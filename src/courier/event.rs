@@ -1,0 +1,326 @@
+//! One event of a courier: looked up in the mapping, recorded once, the customer told, a task opened.
+//! Source: DLV, Core Processing Function.
+
+use super::task::{self, Duty, Task};
+use super::{Id, shown};
+use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema};
+use crate::error::{Error, Result};
+use crate::providers::dpd::{self, ParcelEvent};
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::{Value as Json, json};
+use std::collections::HashMap;
+
+thread_local! {
+    static SHIPMENT: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_shipment.sql"), &[pg_sys::UUIDOID]) };
+    static PARCELS: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_parcels.sql"), &[pg_sys::TEXTARRAYOID]) };
+    static MAPPING: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_mapping.sql"), &[pg_sys::TEXTOID, pg_sys::TEXTOID]) };
+    static RECORD: Statement = const { Statement::new(
+        include_str!("../../sql/courier/record_event.sql"),
+        &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
+          pg_sys::TIMESTAMPTZOID, pg_sys::BOOLOID, pg_sys::JSONBOID]) };
+    static FIND: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_event.sql"),
+        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID]) };
+    static NOTICE: Statement = const { Statement::new(
+        "insert into raw_ops.ops_events (id, kind, entity_type, entity_id, customer_event_type, message, event_payload)
+         values ($1, 'CUSTOMER_EVENT', 'shipment', $2, 'courier_exception', $3, $4)",
+        &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
+    static NOTICE_STATUS: Statement = const { Statement::new(
+        "select notification_status from raw_ops.ops_events where id = $1", &[pg_sys::UUIDOID]) };
+}
+
+/// What a courier reports.
+struct Event<'a> {
+    shipment: Id,
+    courier: &'a str,
+    code: &'a str,
+    text: Option<&'a str>,
+    /// Microseconds since 2000.
+    time: i64,
+    raw: Option<Jsonb<'a>>,
+}
+
+/// The parcel, and who is to be told about it.
+struct Shipment {
+    id: Id,
+    courier: Option<String>,
+    tracking_no: Option<String>,
+    tracking_url: Option<String>,
+    order_name: Option<String>,
+    email: Option<String>,
+    first_name: Option<String>,
+}
+
+/// What a code means.
+struct Meaning {
+    event_type: String,
+    template: Option<String>,
+    tells_customer: bool,
+    priority: String,
+    customer_message: Option<String>,
+    duty: Option<Duty>,
+}
+
+/// The notice that an event became.
+struct Notice {
+    ops_event_id: Id,
+    status: Option<String>,
+    payload: Json,
+}
+
+/// An event that is recorded, now or earlier.
+pub struct Recorded {
+    courier_event_id: Id,
+    shipment_id: Id,
+    code: String,
+    event_type: Option<String>,
+    tells_customer: bool,
+    notice: Option<Notice>,
+    task: Option<Task>,
+    is_duplicate: bool,
+}
+
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn process_courier_event(
+    p_shipment_id: Option<pgrx::Uuid>,
+    p_courier_name: Option<&str>,
+    p_event_code: Option<&str>,
+    p_event_text: Option<&str>,
+    p_event_time: Option<TimestampWithTimeZone>,
+    p_raw_payload: Option<JsonbArgument<'_>>,
+) -> Result<JsonB, ErrorReport> {
+    let missing = |name| move || Error::argument(name, "is null");
+    let code = p_event_code.unwrap_or_default().trim();
+    if code.is_empty() {
+        return Err(Error::argument("p_event_code", "is null or blank").into());
+    }
+    let event = Event {
+        shipment: *p_shipment_id.ok_or_else(missing("p_shipment_id"))?.as_bytes(),
+        courier: p_courier_name.unwrap_or_default().trim(),
+        code,
+        text: p_event_text,
+        time: p_event_time.ok_or_else(missing("p_event_time"))?.into(),
+        raw: p_raw_payload.map(|payload| payload.open()),
+    };
+    let recorded = owner::as_table_owner(|| {
+        db::session(|session| {
+            schema::ensure_ready(session)?;
+            record(session, &event)
+        })
+    })?;
+    Ok(JsonB(recorded.to_json()))
+}
+
+/// Records what DPD reports about parcels.
+///
+/// # Errors
+/// [`Error::MissingReference`] while one of the parcels is not here; nothing is written then.
+pub fn record_parcel_events(session: &Session, events: &[ParcelEvent<Jsonb<'_>>]) -> Result<Vec<Recorded>> {
+    let numbers = events.iter().map(|event| event.tracking_no.as_str()).collect();
+    let found = session.run(&PARCELS, vec![Value::TextArray(numbers)])?;
+    let found = found.map(|row| (row.text(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
+    let found: HashMap<String, Id> = found.into_iter().collect();
+    let mut known = Vec::with_capacity(events.len());
+    for event in events {
+        let number = &event.tracking_no;
+        let shipment = found.get(number).ok_or_else(|| {
+            Error::MissingReference(format!(
+                "event.parcelNumber: there is no shipment {number} here yet"
+            ))
+        })?;
+        known.push(Event {
+            shipment: *shipment,
+            courier: dpd::COURIER,
+            code: &event.code,
+            text: event.text.as_deref(),
+            time: event.time.0,
+            raw: Some(event.raw),
+        });
+    }
+    known.iter().map(|event| record(session, event)).collect()
+}
+
+/// # Errors
+/// [`Error::MissingReference`] when there is no such shipment.
+fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
+    let shipment = shipment(session, event.shipment)?;
+    let courier = match (event.courier, &shipment.courier) {
+        ("", Some(own)) => own,
+        ("", None) => "unknown",
+        (named, _) => named,
+    };
+    let meaning = meaning(session, courier, event.code)?;
+    let tells_customer = meaning.as_ref().is_some_and(|meaning| meaning.tells_customer);
+    let id = ids::uuid_v7();
+    let event_type = meaning.as_ref().map(|meaning| meaning.event_type.as_str());
+    let values = vec![
+        Value::Uuid(id),
+        Value::Uuid(shipment.id),
+        Value::Text(courier),
+        Value::Text(event.code),
+        Value::OptionalText(event_type),
+        Value::OptionalText(event.text),
+        Value::Timestamp(event.time),
+        Value::Boolean(tells_customer),
+        Value::OptionalJsonb(event.raw),
+    ];
+    if session.run(&RECORD, values)?.affected() == 0 {
+        return earlier(session, event);
+    }
+    let mut recorded = Recorded {
+        courier_event_id: id,
+        shipment_id: shipment.id,
+        code: event.code.to_owned(),
+        event_type: event_type.map(str::to_owned),
+        tells_customer,
+        notice: None,
+        task: None,
+        is_duplicate: false,
+    };
+    if let Some(meaning) = &meaning {
+        if tells_customer {
+            recorded.notice = Some(tell(session, event, courier, &shipment, meaning, id)?);
+        }
+        if let Some(duty) = &meaning.duty {
+            let task = task::open(session, id, shipment.id, event.code, &meaning.event_type, duty)?;
+            recorded.task = Some(task);
+        }
+    }
+    Ok(recorded)
+}
+
+fn shipment(session: &Session, id: Id) -> Result<Shipment> {
+    let found = session
+        .run(&SHIPMENT, vec![Value::Uuid(id)])?
+        .first(|row| Shipment {
+            id: row.uuid(1).unwrap_or_default(),
+            courier: row.text(2),
+            tracking_no: row.text(3),
+            tracking_url: row.text(4),
+            order_name: row.text(5),
+            email: row.text(6),
+            first_name: row.text(7),
+        });
+    found.ok_or_else(|| {
+        Error::MissingReference(format!("p_shipment_id: there is no shipment {} here", shown(id)))
+    })
+}
+
+fn meaning(session: &Session, courier: &str, code: &str) -> Result<Option<Meaning>> {
+    let rows = session.run(&MAPPING, vec![Value::Text(courier), Value::Text(code)])?;
+    Ok(rows.first(|row| Meaning {
+        event_type: row.text(1).unwrap_or_default(),
+        template: row.text(2),
+        tells_customer: row.boolean(3) == Some(true),
+        priority: row.text(4).unwrap_or_default(),
+        customer_message: row.text(5),
+        duty: row
+            .text(6)
+            .zip(row.int8(7))
+            .map(|(action, within)| Duty { action, within }),
+    }))
+}
+
+/// Writes the notice; the trigger of `ops_events` queues it.
+fn tell(
+    session: &Session,
+    event: &Event<'_>,
+    courier: &str,
+    shipment: &Shipment,
+    meaning: &Meaning,
+    courier_event: Id,
+) -> Result<Notice> {
+    let text = event.text.map(str::trim).filter(|text| !text.is_empty());
+    let payload = json!({
+        "email": shipment.email,
+        "first_name": shipment.first_name,
+        "notification_template_id": meaning.template,
+        "event_type": meaning.event_type,
+        "event_description": text.or(meaning.customer_message.as_deref()),
+        "event_code": event.code,
+        "event_time": db::timestamp_text(event.time),
+        "priority": meaning.priority,
+        "courier_name": courier,
+        "courier_event_id": shown(courier_event),
+        "order_name": shipment.order_name,
+        "shipment": {
+            "id": shown(shipment.id), "tracking_no": shipment.tracking_no, "tracking_url": shipment.tracking_url,
+        },
+    });
+    let ops_event_id = ids::uuid_v7();
+    let message = format!("{courier} {}: {}", event.code, meaning.event_type);
+    let values = vec![
+        Value::Uuid(ops_event_id),
+        Value::Uuid(shipment.id),
+        Value::Text(&message),
+        Value::Json(&payload),
+    ];
+    session.run(&NOTICE, values)?;
+    let status = session.run(&NOTICE_STATUS, vec![Value::Uuid(ops_event_id)])?;
+    Ok(Notice {
+        ops_event_id,
+        status: status.first(|row| row.text(1)).flatten(),
+        payload,
+    })
+}
+
+/// What became of the event when it was reported before.
+fn earlier(session: &Session, event: &Event<'_>) -> Result<Recorded> {
+    let values = vec![
+        Value::Uuid(event.shipment),
+        Value::Text(event.code),
+        Value::Timestamp(event.time),
+    ];
+    let found = session.run(&FIND, values)?.first(|row| Recorded {
+        courier_event_id: row.uuid(1).unwrap_or_default(),
+        shipment_id: event.shipment,
+        code: event.code.to_owned(),
+        event_type: row.text(2),
+        tells_customer: row.boolean(3) == Some(true),
+        notice: row.uuid(4).map(|ops_event_id| Notice {
+            ops_event_id,
+            status: row.text(5),
+            payload: row.json(6).unwrap_or_default(),
+        }),
+        task: row
+            .uuid(7)
+            .zip(row.timestamp(8))
+            .map(|(id, due_at)| Task { id, due_at }),
+        is_duplicate: true,
+    });
+    // In a REPEATABLE READ transaction an event that somebody else has just recorded cannot be seen.
+    found.ok_or(Error::Database {
+        code: PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        message: "the same event is being recorded by another transaction; try again".into(),
+    })
+}
+
+impl Recorded {
+    /// DLV's notification instructions. `notification` is what is sent, by the system itself; nobody else need do it.
+    pub fn to_json(&self) -> Json {
+        let notice = self.notice.as_ref();
+        let said = |member: &str| notice.map_or(Json::Null, |notice| notice.payload[member].clone());
+        json!({
+            "success": true,
+            "outcome": if self.is_duplicate { "duplicate" } else { "recorded" },
+            "duplicate": self.is_duplicate,
+            "courier_event_id": shown(self.courier_event_id),
+            "shipment_id": shown(self.shipment_id),
+            "event_code": self.code,
+            "event_type": self.event_type,
+            "requires_customer_notification": self.tells_customer,
+            "notification_template_id": said("notification_template_id"),
+            "priority": said("priority"),
+            "ops_event_id": notice.map(|notice| shown(notice.ops_event_id)),
+            "notification_status": notice.and_then(|notice| notice.status.clone()),
+            "notification": notice.map(|notice| notice.payload.clone()),
+            "task": self.task.map(Task::to_json),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Courier Watchdog: what couriers report about parcels ([`event`]), the notice to the customer ([`notice`], picked up by
+//! [`retry`] where it was lost), what a person has to do ([`task`]), and the parcels themselves ([`shipment`]).
+//! Source: DLV.
+
+mod event;
+pub mod notice;
+mod retry;
+mod shipment;
+mod task;
+
+use crate::db::{Jsonb, Session};
+use crate::error::{Error, Result};
+use crate::providers::dpd::ParcelEvent;
+use crate::providers::shopify_fulfillment::Fulfillment;
+use serde_json::{Value as Json, json};
+
+pub type Id = [u8; 16];
+
+/// What a webhook asks for.
+pub enum Change<'a> {
+    Fulfillment {
+        fulfillment: Fulfillment<'a>,
+        /// When the webhook was triggered: tells the age of a payload without `updated_at`.
+        triggered_at: Option<i64>,
+    },
+    ParcelEvents(Vec<ParcelEvent<Jsonb<'a>>>),
+}
+
+/// What it did.
+pub enum Applied {
+    Shipments(shipment::Converged),
+    Events(Vec<event::Recorded>),
+}
+
+impl Applied {
+    pub fn to_json(&self) -> Json {
+        match self {
+            Applied::Shipments(converged) => converged.to_json(),
+            Applied::Events(events) => {
+                let events: Vec<Json> = events.iter().map(event::Recorded::to_json).collect();
+                json!({"success": true, "outcome": "recorded", "courier_events": events})
+            }
+        }
+    }
+}
+
+/// Applies a set, one by one; fulfillments first, since events are about their parcels. What is wrong with one of them
+/// stands in its outcome.
+///
+/// # Errors
+/// Any other leaves the set half written: roll back.
+pub fn apply(session: &Session, changes: Vec<(usize, Change<'_>)>) -> Result<Vec<(usize, Result<Applied>)>> {
+    let (mut fulfillments, mut reports) = (Vec::new(), Vec::new());
+    for (index, change) in changes {
+        match change {
+            Change::Fulfillment {
+                fulfillment,
+                triggered_at,
+            } => fulfillments.push((index, fulfillment, triggered_at)),
+            Change::ParcelEvents(events) => reports.push((index, events)),
+        }
+    }
+    // Always in one order, so that two drains wait for each other instead of deadlocking.
+    fulfillments.sort_by_key(|(_, fulfillment, _)| fulfillment.shopify_fulfillment_id);
+    reports.sort_by_cached_key(|(_, events)| events.first().map(|event| event.tracking_no.clone()));
+
+    let mut outcomes = Vec::with_capacity(fulfillments.len() + reports.len());
+    for (index, fulfillment, triggered_at) in fulfillments {
+        let done = shipment::converge(session, &fulfillment, triggered_at).map(Applied::Shipments);
+        outcomes.push((index, own_fault(done)?));
+    }
+    for (index, events) in reports {
+        let done = event::record_parcel_events(session, &events).map(Applied::Events);
+        outcomes.push((index, own_fault(done)?));
+    }
+    Ok(outcomes)
+}
+
+/// What is missing is found before anything is written: then the error is that webhook's own, and the set goes on.
+fn own_fault<T>(done: Result<T>) -> Result<Result<T>> {
+    match done {
+        Err(error @ (Error::MissingReference(_) | Error::Payload { .. })) => Ok(Err(error)),
+        Err(error) => Err(error),
+        done => Ok(done),
+    }
+}
+
+/// An id as JSON shows it.
+fn shown(id: Id) -> String {
+    pgrx::Uuid::from_bytes(id).to_string()
+}

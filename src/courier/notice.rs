@@ -1,0 +1,318 @@
+//! The notice to a customer: from a row of `ops_events` to a request in the outbox, and what became of it back to the row.
+//!
+//! An event has at most one request on its way. Whoever queues one holds the event's row, so the trigger, a re-trigger
+//! and the retry run never do it twice. All of an event's requests carry the same id: Customer.io takes it once.
+
+use super::{Id, shown};
+use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::error::Result;
+use crate::schedule::Purpose;
+use crate::sending::customerio;
+use crate::sending::outbox::{self, Message, Settled, State};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::{Value as Json, json};
+use std::collections::HashMap;
+
+/// What the campaign "Courier Exception Handler" is triggered by.
+const EVENT_NAME: &str = "courier_exception";
+const TIMEOUT_MS: i32 = 10_000;
+
+thread_local! {
+    static LOCK: Statement = const { Statement::new(
+        include_str!("../../sql/courier/lock_notices.sql"), &[pg_sys::UUIDARRAYOID]) };
+    static REQUESTS: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_requests.sql"), &[pg_sys::UUIDARRAYOID]) };
+    static TAKE_BACK: Statement = const { Statement::new(
+        include_str!("../../sql/courier/take_back.sql"), &[pg_sys::UUIDOID]) };
+    static SET_STATUS: Statement = const { Statement::new(
+        "update raw_ops.ops_events set notification_status = $2, notification_next_retry_at = null
+          where id = any ($1) and notification_status is distinct from $2", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+    static DISCARD: Statement = const { Statement::new(
+        "update raw_ops.ops_events
+            set notification_status = 'skipped', notification_last_error = $2, notification_next_retry_at = null
+          where id = any ($1) and processed_at is null and notification_status = 'pending'",
+        &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+    static SETTLE: Statement = const { Statement::new(
+        include_str!("../../sql/courier/settle_notice.sql"),
+        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INT4OID]) };
+}
+
+/// What [`queue`] did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Queued {
+    pub queued: usize,
+    /// Nobody to tell: no e-mail.
+    pub skipped: usize,
+}
+
+/// A notice that no attempt is left for.
+pub struct GivenUp {
+    pub ops_event_id: Id,
+    pub attempts: i32,
+    pub tracking_no: Option<String>,
+    pub event_type: Option<String>,
+    pub error: String,
+}
+
+/// The trigger of `ops_events`: an INSERT queues the notice; an UPDATE that sets its attempts back, which is how DLV sends
+/// one again by hand, queues it anew.
+#[pg_trigger]
+fn notify_courier_exception<'a>(
+    trigger: &'a pgrx::PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
+    let id: Option<pgrx::Uuid> = trigger.new().and_then(|new| new.get_by_name("id").ok().flatten());
+    if let Some(id) = id
+        && let Err(error) = notify(*id.as_bytes(), trigger.old().is_some())
+    {
+        db::raise(error);
+    }
+    Ok(trigger.new())
+}
+
+/// With the owner's rights: who may write an event need not have any on the outbox.
+fn notify(event: Id, is_retrigger: bool) -> Result<()> {
+    owner::as_table_owner(|| {
+        db::session(|session| {
+            schema::ensure_ready(session)?;
+            if is_retrigger {
+                session.run(&TAKE_BACK, vec![Value::Uuid(event)])?;
+            }
+            queue(session, &[event]).map(|_| ())
+        })
+    })
+}
+
+/// Queues the notices of events that are to be sent and have no request on its way.
+pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
+    if events.is_empty() {
+        return Ok(Queued::default());
+    }
+    let locked = session
+        .run(&LOCK, vec![Value::UuidArray(events.to_vec())])?
+        .map(|row| Waiting {
+            id: row.uuid(1).unwrap_or_default(),
+            payload: row.json(2).unwrap_or_default(),
+            attempts: row.int4(3).unwrap_or(0),
+        });
+    // Asked once the rows are locked: what others have queued until then is seen.
+    let requests = session.run(&REQUESTS, vec![Value::UuidArray(events.to_vec())])?;
+    let requests: HashMap<Id, (i64, bool)> = requests
+        .map(|row| {
+            let (rounds, is_on_its_way) = (row.int8(2).unwrap_or(0), row.boolean(3).unwrap_or(false));
+            (row.uuid(1).unwrap_or_default(), (rounds, is_on_its_way))
+        })
+        .into_iter()
+        .collect();
+    let (mut outgoing, mut skipped) = (Vec::new(), Vec::new());
+    for event in locked {
+        let (rounds, is_on_its_way) = requests.get(&event.id).copied().unwrap_or_default();
+        match event.email() {
+            _ if is_on_its_way => {}
+            Some(email) => outgoing.push(Notice::of(&event, &email, rounds)),
+            None => skipped.push(event.id),
+        }
+    }
+    let messages: Vec<Message<'_>> = outgoing.iter().map(Notice::message).collect();
+    outbox::enqueue(session, &messages)?;
+    let done = Queued {
+        queued: outgoing.len(),
+        skipped: skipped.len(),
+    };
+    let queued = outgoing.iter().map(|notice| notice.event).collect();
+    set_status(session, queued, "pending")?;
+    set_status(session, skipped, "skipped")?;
+    Ok(done)
+}
+
+fn set_status(session: &Session, events: Vec<Id>, status: &str) -> Result<()> {
+    if !events.is_empty() {
+        session.run(&SET_STATUS, vec![Value::UuidArray(events), Value::Text(status)])?;
+    }
+    Ok(())
+}
+
+/// An event whose notice is to be sent.
+struct Waiting {
+    id: Id,
+    payload: Json,
+    attempts: i32,
+}
+
+impl Waiting {
+    fn email(&self) -> Option<String> {
+        let email = self.payload["email"].as_str()?.trim();
+        (!email.is_empty()).then(|| email.to_owned())
+    }
+}
+
+/// A request of the Track API.
+struct Notice {
+    event: Id,
+    attempt: i32,
+    path: String,
+    body: Json,
+    key: String,
+}
+
+impl Notice {
+    /// `rounds`: how often it was begun before. Each round has its own key, since its attempts count from the first.
+    fn of(event: &Waiting, email: &str, rounds: i64) -> Self {
+        let key = match rounds {
+            0 => format!("courier-{}", shown(event.id)),
+            earlier => format!("courier-{}-{}", shown(event.id), earlier + 1),
+        };
+        Self {
+            event: event.id,
+            attempt: event.attempts + 1,
+            path: customerio::events_path(email),
+            body: customerio::event(EVENT_NAME, event.id, &data(&event.payload)),
+            key,
+        }
+    }
+
+    fn message(&self) -> Message<'_> {
+        Message {
+            purpose: Purpose::Courier,
+            subject: self.event,
+            destination: customerio::DESTINATION,
+            url: None,
+            path: Some(&self.path),
+            headers: json!({}),
+            body: &self.body,
+            idempotency_key: &self.key,
+            attempt: self.attempt,
+            timeout_ms: TIMEOUT_MS,
+        }
+    }
+}
+
+/// Exactly these members: others of an event's payload, such as `recipient` or `reply_to`, would override the campaign's own.
+/// Source: DLV, Customer.io Payload.
+fn data(payload: &Json) -> Json {
+    json!({
+        "notification_template_id": payload["notification_template_id"],
+        "event_type": payload["event_type"],
+        "event_description": payload["event_description"],
+        "first_name": payload["first_name"],
+        "tracking_number": payload["shipment"]["tracking_no"],
+        "tracking_url": payload["shipment"]["tracking_url"],
+    })
+}
+
+/// Hears what became of attempts. Returns the notices that are given up now.
+pub fn settle(session: &Session, settled: &[&Settled]) -> Result<Vec<GivenUp>> {
+    let mut given_up = Vec::new();
+    for attempt in settled {
+        let status = match attempt.state {
+            State::Succeeded => "sent",
+            State::Failed => "pending",
+            State::Abandoned => "failed",
+        };
+        let error = match attempt.state {
+            State::Succeeded => None,
+            _ => Some(attempt.error.as_deref().unwrap_or("no reason recorded")),
+        };
+        let values = vec![
+            Value::Uuid(attempt.subject),
+            Value::Text(status),
+            Value::OptionalText(error),
+            Value::OptionalTimestamp(attempt.next_at),
+            Value::Int4(attempt.attempt),
+        ];
+        // None: the event is gone, or processed by other means.
+        let written = session.run(&SETTLE, values)?.first(|row| {
+            let given_up = GivenUp {
+                ops_event_id: attempt.subject,
+                attempts: row.int4(1).unwrap_or(0),
+                tracking_no: row.text(2),
+                event_type: row.text(3),
+                error: error.unwrap_or_default().to_owned(),
+            };
+            (given_up, row.boolean(4) == Some(true))
+        });
+        match written {
+            Some((_, true)) => {
+                session.run(&TAKE_BACK, vec![Value::Uuid(attempt.subject)])?;
+                queue(session, &[attempt.subject])?;
+            }
+            Some((notice, false)) if attempt.state == State::Abandoned => given_up.push(notice),
+            _ => {}
+        }
+    }
+    Ok(given_up)
+}
+
+/// Notices whose requests somebody has taken back are not sent at all, unless by hand.
+pub fn discard(session: &Session, events: Vec<Id>, why: &str) -> Result<()> {
+    if !events.is_empty() {
+        session.run(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(payload: Json) -> Waiting {
+        Waiting {
+            id: [1; 16],
+            payload,
+            attempts: 0,
+        }
+    }
+
+    fn dlv() -> Json {
+        json!({
+            "email": " alice@example.com ", "first_name": "Alice", "notification_template_id": "missed_delivery_retry",
+            "event_type": "customer_not_home", "event_description": "Customer not home - will retry tomorrow",
+            "reply_to": "somebody@else.example",
+            "shipment": {"tracking_no": "DPD123456789GB", "tracking_url": "https://track.dpd.co.uk/..."},
+        })
+    }
+
+    #[test]
+    fn the_request_is_the_one_that_dlv_prints() {
+        let event = event(dlv());
+        let notice = Notice::of(&event, &event.email().unwrap(), 0);
+        assert_eq!(notice.path, "/api/v1/customers/alice%40example.com/events");
+        assert_eq!(
+            notice.body,
+            json!({
+                "name": "courier_exception",
+                "id": customerio::event_id([1; 16]),
+                "data": {
+                    "notification_template_id": "missed_delivery_retry",
+                    "event_type": "customer_not_home",
+                    "event_description": "Customer not home - will retry tomorrow",
+                    "first_name": "Alice",
+                    "tracking_number": "DPD123456789GB",
+                    "tracking_url": "https://track.dpd.co.uk/...",
+                },
+            })
+        );
+    }
+
+    #[test]
+    fn a_round_has_its_own_key_and_the_same_id() {
+        let event = event(dlv());
+        let [first, second] = [0, 1].map(|rounds| Notice::of(&event, "a@example.com", rounds));
+        assert_ne!(first.key, second.key);
+        assert_eq!(first.body["id"], second.body["id"]);
+        assert_eq!((first.attempt, second.attempt), (1, 1));
+    }
+
+    #[test]
+    fn without_an_address_there_is_nobody_to_tell() {
+        for payload in [
+            json!({}),
+            json!({"email": null}),
+            json!({"email": "  "}),
+            json!({"email": 7}),
+            json!("x"),
+        ] {
+            assert_eq!(event(payload).email(), None);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The safety net under the trigger: notices that are due and have no request on its way. Retries of those that have one
+//! are the outbox's own.
+
+use super::notice;
+use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::error::Result;
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+/// DLV: up to 20 events a run.
+const LIMIT: i64 = 20;
+
+thread_local! {
+    static WAITING: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_waiting.sql"), &[pg_sys::INT8OID]) };
+}
+
+#[pg_extern(volatile, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_retry_courier_notifications_v1() -> Result<JsonB, ErrorReport> {
+    Ok(owner::as_table_owner(|| db::session(pick_up))?)
+}
+
+fn pick_up(session: &Session) -> Result<JsonB> {
+    schema::ensure_ready(session)?;
+    let waiting = session.run(&WAITING, vec![Value::Int8(LIMIT)])?;
+    let waiting: Vec<_> = waiting.map(|row| row.uuid(1).unwrap_or_default());
+    let done = notice::queue(session, &waiting)?;
+    Ok(JsonB(json!({
+        "picked_up": waiting.len(), "queued": done.queued, "skipped": done.skipped,
+    })))
+}

@@ -1,0 +1,189 @@
+//! Notices to customers that do not arrive. Source: DLV, "Health Check: courier_watchdog_health".
+
+use super::Check;
+use crate::db::{Session, Statement, Value};
+use crate::error::Result;
+use crate::monitoring::alerts;
+use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::json;
+
+pub const CHECK: Check = Check {
+    name: "courier_watchdog_health",
+    job: "monitor-dlv-01-watchdog-health",
+    schedule: "*/15 * * * *",
+    run,
+};
+
+const DAY: i64 = 86_400_000_000;
+const FAILED: &str = "failed_notifications";
+const STUCK: &str = "stuck_events";
+const NEXT_STEP: &str = "SELECT * FROM raw_ops.courier_failed_notifications ORDER BY created_at DESC LIMIT 20; -- mend the \
+                         cause, then DLV's manual re-trigger: docs/operate.md, Courier notices";
+
+thread_local! {
+    static FIGURES: Statement = const { Statement::new(
+        include_str!("../../../sql/monitoring/courier_watchdog_health.sql"),
+        &[pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::FLOAT8OID]) };
+}
+
+#[derive(Clone, Debug, Default)]
+struct Figures {
+    failed: i64,
+    last_error: Option<String>,
+    /// Waiting longer than the threshold.
+    stuck: i64,
+    /// The longest wait of all.
+    oldest_minutes: f64,
+    waiting: i64,
+    sent: i64,
+    skipped: i64,
+    open_tasks: i64,
+    overdue_tasks: i64,
+}
+
+fn run(session: &Session) -> Result<Report> {
+    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let window = |condition| Value::Int8(thresholds.lookback(condition).unwrap_or(DAY));
+    let after = Value::Float8(thresholds.lowest(STUCK).unwrap_or(60.0));
+    let rows = session.look(&FIGURES, vec![window(FAILED), window(STUCK), after])?;
+    let figures = rows.first(|row| Figures {
+        failed: row.int8(1).unwrap_or(0),
+        last_error: row.text(2),
+        stuck: row.int8(3).unwrap_or(0),
+        oldest_minutes: row.float8(4).unwrap_or(0.0),
+        waiting: row.int8(5).unwrap_or(0),
+        sent: row.int8(6).unwrap_or(0),
+        skipped: row.int8(7).unwrap_or(0),
+        open_tasks: row.int8(8).unwrap_or(0),
+        overdue_tasks: row.int8(9).unwrap_or(0),
+    });
+    Ok(judge(&figures.unwrap_or_default(), &thresholds))
+}
+
+fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
+    let summary = json!({
+        "failed_24h": figures.failed, "last_error": figures.last_error,
+        "stuck": figures.stuck, "oldest_waiting_minutes": (figures.oldest_minutes * 10.0).round() / 10.0,
+        "waiting": figures.waiting, "sent_24h": figures.sent, "skipped_24h": figures.skipped,
+        "open_tasks": figures.open_tasks, "overdue_tasks": figures.overdue_tasks,
+    });
+    Report::new(CHECK.name, summary)
+        .with(failed(figures, thresholds))
+        .with(stuck(figures, thresholds))
+}
+
+fn failed(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let crossed = thresholds.crossed(FAILED, figures.failed as f64)?;
+    let finding = Finding::new(FAILED, crossed, "Courier Notices Failed")
+        .field("Failed (24 h)", figures.failed)
+        .field(
+            "Last Error",
+            figures.last_error.as_deref().unwrap_or("none recorded"),
+        )
+        .field("Severity", crossed.severity.as_str())
+        .next_step(NEXT_STEP);
+    Some(finding)
+}
+
+fn stuck(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let crossed = thresholds.crossed(STUCK, figures.oldest_minutes)?;
+    let finding = Finding::new(STUCK, crossed, "Courier Notices Are Stuck")
+        .field("Stuck Events", figures.stuck)
+        .field("Oldest (minutes)", rounded(figures.oldest_minutes))
+        .field("Severity", crossed.severity.as_str())
+        .next_step(
+            "SELECT id, notification_status, notification_attempts, notification_last_error, notification_next_retry_at \
+             FROM raw_ops.ops_events WHERE processed_at IS NULL AND kind = 'CUSTOMER_EVENT' AND customer_event_type = \
+             'courier_exception' ORDER BY created_at DESC; SELECT raw_ops.fn_health_v1();",
+        );
+    Some(finding)
+}
+
+/// A notice that has just been given up.
+pub struct Failure<'a> {
+    pub ops_event_id: [u8; 16],
+    pub attempts: i32,
+    pub tracking_no: Option<&'a str>,
+    pub event_type: Option<&'a str>,
+    pub error: &'a str,
+}
+
+/// Tells of notices given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
+/// open there is nothing to add; the monitor counts, repeats and raises it.
+pub fn tell(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
+    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let Some(lowest) = thresholds.mildest(FAILED) else {
+        return Ok(());
+    };
+    let finding = Finding::new(FAILED, lowest, "Courier Notice Failed")
+        .field("Failed Now", count)
+        .field("Parcel", last.tracking_no.unwrap_or("unknown"))
+        .field("Event", last.event_type.unwrap_or("unknown"))
+        .field("Attempts", last.attempts)
+        .field("Error", last.error)
+        .field("Event ID", pgrx::Uuid::from_bytes(last.ops_event_id))
+        .next_step(NEXT_STEP);
+    alerts::open_unless_open(session, CHECK.name, &finding)
+}
+
+#[pg_extern(stable, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_check_courier_watchdog_health_v2() -> Result<pgrx::JsonB, ErrorReport> {
+    Ok(super::answer(&CHECK)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitoring::report::{Severity, tests::row};
+
+    fn dlv() -> Thresholds {
+        Thresholds(vec![
+            row(FAILED, Severity::Warning, "#ops-alerts", 0.0),
+            row(FAILED, Severity::Critical, "#ops-urgent", 2.0),
+            row(STUCK, Severity::Warning, "#ops-alerts", 60.0),
+        ])
+    }
+
+    fn told(figures: &Figures) -> Vec<(String, &'static str, String)> {
+        let findings = judge(figures, &dlv()).findings;
+        let tell = |one: Finding| (one.condition, one.severity.as_str(), one.channel);
+        findings.into_iter().map(tell).collect()
+    }
+
+    #[test]
+    fn dlvs_thresholds_just_under_and_just_over() {
+        let quiet = Figures {
+            oldest_minutes: 60.0,
+            waiting: 3,
+            ..Figures::default()
+        };
+        assert_eq!(told(&quiet), []);
+        for (count, severity, channel) in [
+            (1, "warning", "#ops-alerts"),
+            (2, "warning", "#ops-alerts"),
+            (3, "critical", "#ops-urgent"),
+        ] {
+            let figures = Figures {
+                failed: count,
+                ..quiet.clone()
+            };
+            assert_eq!(
+                told(&figures),
+                [(FAILED.to_owned(), severity, channel.to_owned())],
+                "{count}"
+            );
+        }
+        let stuck = Figures {
+            oldest_minutes: 60.1,
+            stuck: 1,
+            ..quiet
+        };
+        assert_eq!(
+            told(&stuck),
+            [(STUCK.to_owned(), "warning", "#ops-alerts".to_owned())]
+        );
+    }
+}
