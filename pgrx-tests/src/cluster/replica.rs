@@ -15,6 +15,7 @@ impl Cluster {
         self.postgres.make_private_dir(&dir)?;
         let mut replica = Cluster {
             postgres: self.postgres.clone(),
+            environment: self.environment.clone(),
             socket_dir: socket_dir(&self.postgres, &dir)?,
             dir,
             port: free_port()?,

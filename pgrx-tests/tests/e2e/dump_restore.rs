@@ -69,7 +69,10 @@ async fn fill(client: &Client, orders: &[Order]) {
          UPDATE raw_ops.orders SET warehouse = 'Berlin' WHERE order_number % 2 = 0;
          CREATE INDEX orders_by_warehouse ON raw_ops.orders (warehouse) WHERE warehouse IS NOT NULL;
          ALTER TABLE raw_ops.webhook_inbox ADD COLUMN ticket integer DEFAULT 7;
-         UPDATE raw_ops.retry_schedule SET wait = '2 minutes' WHERE attempt = 2",
+         UPDATE raw_ops.retry_schedule SET wait = '2 minutes' WHERE attempt = 2;
+         INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status, created_at)
+         VALUES ('shopify', 'orders/create', 'long ago', '{}', 'success', '2024-02-29 12:00+00');
+         SELECT raw_ops.fn_archive_webhooks_v1()",
     )
     .await;
     receive_orders(client, pending).await;

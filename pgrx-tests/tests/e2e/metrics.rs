@@ -399,6 +399,11 @@ async fn reading_takes_no_transaction_id_and_no_right_on_a_table() {
             .sqlstate,
         "42501"
     );
+    // And so it does on a replica.
+    let replica = stack.cluster.replica().await.unwrap();
+    let there = replica.connect_as(&stack.db, "raw_ops_metrics").await.unwrap();
+    assert!(one::<bool>(&there, "SELECT pg_is_in_recovery()").await);
+    assert_eq!(counters(&there).await, counters(&client).await);
     let volatility: String = one(
         &client,
         "SELECT provolatile::text FROM pg_proc WHERE proname = 'fn_metrics_v1'",
@@ -544,4 +549,53 @@ async fn a_real_prometheus_reads_the_shim_and_the_database_as_the_docs_set_it_up
     stack.cluster.start().await.unwrap();
     becomes("up{job=\"raw_ops\"}", 1.0).await;
     becomes("webhook_events_processed_total{provider=\"shopify\"}", 25.0).await;
+}
+
+/// The indented blocks of docs/monitoring.md that begin with one of these words.
+fn blocks(begin: &[&str]) -> Vec<String> {
+    let path = workspace_root().join("docs/monitoring.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (mut blocks, mut block) = (Vec::new(), String::new());
+    for line in text.lines().chain([""]) {
+        match line.strip_prefix("    ") {
+            Some(code) => block = block + code + "\n",
+            None => blocks.extend(Some(std::mem::take(&mut block)).filter(|block| !block.is_empty())),
+        }
+    }
+    blocks.retain(|block| begin.iter().any(|word| block.starts_with(word)));
+    blocks
+}
+
+#[tokio::test]
+async fn the_docs_statements_make_their_roles_and_answer_the_eight_questions_to_them() {
+    let stack = Stack::start(nobody_sends(by_hand().without_shim()))
+        .await
+        .unwrap();
+    let client = stack.connect().await.unwrap();
+    fill(&client, &Generator::new(44).orders(0..30).collect::<Vec<_>>()).await;
+    for statement in blocks(&["CREATE ROLE", "ALTER ROLE", "GRANT"]) {
+        run(&client, &statement).await;
+    }
+    let metabase = stack.connect_as("metabase").await.unwrap();
+    let questions = blocks(&["SELECT"]);
+    assert_eq!(questions.len(), 9, "eight questions and the light: {questions:?}");
+    for question in questions {
+        let rows = metabase.query(&question, &[]).await;
+        let rows = rows.unwrap_or_else(|error| panic!("{error:?}\nin: {question}"));
+        assert!(!rows.is_empty(), "{question}");
+    }
+    assert_eq!(
+        refused(&metabase, "SELECT * FROM raw_ops.webhook_inbox")
+            .await
+            .sqlstate,
+        "42501"
+    );
+    assert_eq!(
+        refused(&metabase, "SELECT raw_ops.fn_metrics_v1()")
+            .await
+            .sqlstate,
+        "42501"
+    );
+    let exporter = stack.connect_as("raw_ops_metrics").await.unwrap();
+    assert!(text(&exporter).await.contains("raw_ops_info"));
 }
