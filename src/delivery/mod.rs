@@ -133,7 +133,9 @@ fn record(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
         Ok(()) => Ok(()),
         Err(error) if answered.len() > 1 => {
             pgrx::log!("raw_ops: answers are recorded one by one: {error}");
-            answered.into_iter().try_for_each(|one| record(session, vec![one]))
+            answered
+                .into_iter()
+                .try_for_each(|one| record(session, vec![one]))
         }
         Err(error) => {
             for one in &mut answered {
