@@ -19,7 +19,6 @@ impl Cluster {
             socket_dir: socket_dir(&self.postgres, &dir)?,
             dir,
             port: free_port()?,
-            environment: Vec::new(),
             lifetime: Lifetime::Bound,
             server: None,
         };
