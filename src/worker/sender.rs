@@ -177,8 +177,8 @@ impl Sender {
     /// be used for the next request.
     fn notice_closed_connections(&self) {
         without_signals(|| {
-            let look = tokio::time::sleep(Duration::from_millis(1));
-            self.runtime.block_on(look);
+            self.runtime
+                .block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
         });
     }
 
