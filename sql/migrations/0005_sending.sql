@@ -34,7 +34,7 @@ create table raw_ops.http_requests (
     constraint http_requests_attempt_check check (attempt >= 1),
     constraint http_requests_timeout_ms_check check (timeout_ms between 100 and 60000),
     constraint http_requests_carrier_check check (carrier in ('builtin', 'pg_net')),
-    constraint http_requests_status_code_check check (status_code between 100 and 599),
+    constraint http_requests_status_code_check check (status_code between 100 and 999),
     constraint http_requests_latency_ms_check check (latency_ms >= 0),
     -- Up to 4 KiB of what the receiver said, in characters of up to 4 bytes.
     constraint http_requests_response_body_check check (octet_length(response_body) <= 4096),

@@ -9,7 +9,9 @@ with answers as materialized (
                                  where state = 'sending' and carrier = 'pg_net')
 )
 select request.id, request.purpose, request.destination, request.attempt,
-       answers.status_code, answers.headers, answers.content, answers.timed_out, answers.error_msg,
+       answers.status_code,
+       (select header.value from jsonb_each_text(answers.headers) as header where lower(header.key) = 'retry-after' limit 1),
+       answers.content, answers.timed_out, answers.error_msg,
        (extract(epoch from clock_timestamp() - request.sent_at) * 1000)::integer, request.timeout_ms
   from raw_ops.http_requests as request
   join answers on answers.id = request.carrier_ref

@@ -26,5 +26,5 @@ with recorded as (
      where state = 'failed'
         on conflict (idempotency_key, destination, attempt) do nothing
 )
-select id, purpose, subject_id, destination, attempt, state, status_code, error, next_at
+select id, purpose, subject_id, destination, attempt, state, error, next_at
   from recorded

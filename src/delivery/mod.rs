@@ -123,8 +123,31 @@ fn ready(session: &Session, claimed: Vec<Outgoing>) -> Result<Vec<(Outgoing, Rea
     Ok(ready)
 }
 
+/// Records outcomes; when they cannot be recorded together, one by one, so that an odd answer harms no neighbour.
+fn record(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
+    if answered.is_empty() {
+        return Ok(());
+    }
+    let together = db::attempt(|| record_set(session, answered.clone()));
+    match together {
+        Ok(()) => Ok(()),
+        Err(error) if answered.len() > 1 => {
+            pgrx::log!("raw_ops: answers are recorded one by one: {error}");
+            answered
+                .into_iter()
+                .try_for_each(|one| record(session, vec![one]))
+        }
+        Err(error) => {
+            for one in &mut answered {
+                one.answer = Answer::failure(format!("the answer cannot be recorded: {error}"));
+            }
+            record_set(session, answered)
+        }
+    }
+}
+
 /// Records outcomes and tells each part about its own.
-fn record(session: &Session, answered: Vec<Answered>) -> Result<()> {
+fn record_set(session: &Session, answered: Vec<Answered>) -> Result<()> {
     let settled = outbox::record(session, answered)?;
     let of = |purpose: Purpose| -> Vec<&Settled> {
         settled

@@ -43,7 +43,6 @@ pub struct Message<'a> {
 pub struct Outgoing {
     pub id: [u8; 16],
     pub purpose: Option<Purpose>,
-    pub subject: [u8; 16],
     pub destination: String,
     pub lane: String,
     pub attempt: i32,
@@ -89,7 +88,6 @@ pub struct Settled {
     pub destination: String,
     pub attempt: i32,
     pub state: State,
-    pub status: Option<i32>,
     pub error: Option<String>,
     /// When the next attempt is due, if one follows; microseconds since 2000.
     pub next_at: Option<i64>,
@@ -208,16 +206,15 @@ pub(super) fn outgoing(row: crate::db::statement::Row) -> Outgoing {
     Outgoing {
         id: row.uuid(1).unwrap_or_default(),
         purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
-        subject: row.uuid(3).unwrap_or_default(),
-        destination: row.text(4).unwrap_or_default(),
-        lane: row.text(5).unwrap_or_default(),
-        attempt: row.int4(6).unwrap_or(1),
-        idempotency_key: row.text(7).unwrap_or_default(),
-        url: row.text(8),
-        path: row.text(9),
-        headers: row.json(10).unwrap_or_default(),
-        body: row.text(11).unwrap_or_default(),
-        timeout_ms: row.int4(12).unwrap_or(10_000),
+        destination: row.text(3).unwrap_or_default(),
+        lane: row.text(4).unwrap_or_default(),
+        attempt: row.int4(5).unwrap_or(1),
+        idempotency_key: row.text(6).unwrap_or_default(),
+        url: row.text(7),
+        path: row.text(8),
+        headers: row.json(9).unwrap_or_default(),
+        body: row.text(10).unwrap_or_default(),
+        timeout_ms: row.int4(11).unwrap_or(10_000),
     }
 }
 
@@ -284,9 +281,8 @@ fn settled(row: crate::db::statement::Row) -> Settled {
         destination: row.text(4).unwrap_or_default(),
         attempt: row.int4(5).unwrap_or(1),
         state,
-        status: row.int4(7),
-        error: row.text(8),
-        next_at: row.timestamp(9).filter(|_| state == State::Failed),
+        error: row.text(7),
+        next_at: row.timestamp(8).filter(|_| state == State::Failed),
     }
 }
 

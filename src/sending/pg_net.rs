@@ -143,7 +143,8 @@ fn answered(row: crate::db::statement::Row) -> Answered {
         .text_bytes(7)
         .map(|body| shown(&body))
         .filter(|body| !body.is_empty());
-    let asked = row.json(6).and_then(|headers| header(&headers, "retry-after"));
+    // Receivers' headers need not be valid text.
+    let asked = row.text_bytes(6).map(|value| shown(&value));
     let timeout = row.int4(11).unwrap_or_default();
     let error = match (status, row.boolean(8), row.text(9)) {
         (Some(200..=299), _, _) => None,
@@ -166,12 +167,4 @@ fn answered(row: crate::db::statement::Row) -> Answered {
             ..Answer::default()
         },
     }
-}
-
-fn header(headers: &Json, name: &str) -> Option<String> {
-    let found = headers
-        .as_object()?
-        .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-    found.1.as_str().map(str::to_owned)
 }

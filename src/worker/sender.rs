@@ -63,7 +63,13 @@ struct Sender {
     in_flight: JoinSet<(String, Answered)>,
     lanes: HashMap<String, usize>,
     just_started: bool,
+    /// Transactions that have called into pg_net.
+    pg_net_calls: u32,
 }
+
+/// pg_net registers a callback in each transaction that queues a request, and never takes it back: every commit of this
+/// process costs more. A new process starts without them. Source: PG_FINDINGS §3.8.
+const MOST_PG_NET_CALLS: u32 = 5_000;
 
 impl Sender {
     fn new() -> Result<Self, String> {
@@ -79,12 +85,13 @@ impl Sender {
             in_flight: JoinSet::new(),
             lanes: HashMap::new(),
             just_started: true,
+            pg_net_calls: 0,
         })
     }
 
     fn run(&mut self) {
         let mut next_look = 0;
-        while !BackgroundWorker::sigterm_received() {
+        while !BackgroundWorker::sigterm_received() && self.pg_net_calls < MOST_PG_NET_CALLS {
             if wake::was_called() || db::clock() >= next_look {
                 next_look = db::clock() + self.look();
             }
@@ -138,6 +145,7 @@ impl Sender {
             Work::Held => Ok(LOOK_AROUND),
             Work::PgNet => {
                 let pass = transaction(delivery::pg_net_pass)?;
+                self.pg_net_calls += u32::from(pass.dispatched > 0);
                 if pass.in_flight > 0 {
                     Ok(PG_NET_POLL)
                 } else {
@@ -146,6 +154,9 @@ impl Sender {
             }
             Work::Builtin(requests) if requests.is_empty() => pause(),
             Work::Builtin(requests) => {
+                if self.in_flight.is_empty() {
+                    self.notice_closed_connections();
+                }
                 for (request, ready) in requests {
                     *self.lanes.entry(request.lane.clone()).or_default() += 1;
                     let client = self.client.clone();
@@ -160,6 +171,15 @@ impl Sender {
                 Ok(0)
             }
         }
+    }
+
+    /// While the process slept nobody looked at its open connections; one that the receiver has closed meanwhile must not
+    /// be used for the next request.
+    fn notice_closed_connections(&self) {
+        without_signals(|| {
+            let look = tokio::time::sleep(Duration::from_millis(1));
+            self.runtime.block_on(look);
+        });
     }
 
     /// Waits for answers and records those that have come. Returns whether any had.

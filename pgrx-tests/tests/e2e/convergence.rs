@@ -70,7 +70,8 @@ fn history() -> Vec<Order> {
 }
 
 async fn deliver(client: &Client, versions: &[&Order], batch: i32) -> Vec<String> {
-    let all = "TRUNCATE raw_ops.webhook_inbox, raw_ops.customers, raw_ops.orders, raw_ops.order_items";
+    let all =
+        "TRUNCATE raw_ops.webhook_inbox, raw_ops.customers, raw_ops.orders, raw_ops.order_items CASCADE";
     run(client, all).await;
     for (n, version) in versions.iter().enumerate() {
         receive(client, "orders/updated", &format!("delivery {n}"), &version.bytes).await;

@@ -186,7 +186,7 @@ async fn every_real_order_payload_becomes_the_order_it_describes() {
         // The samples show the same few orders again and again.
         run(
             &client,
-            "TRUNCATE raw_ops.webhook_inbox, raw_ops.customers, raw_ops.orders, raw_ops.order_items",
+            "TRUNCATE raw_ops.webhook_inbox, raw_ops.customers, raw_ops.orders, raw_ops.order_items CASCADE",
         )
         .await;
         if payload.topic == "orders/cancelled" {

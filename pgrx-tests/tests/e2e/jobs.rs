@@ -67,6 +67,8 @@ async fn jobs_are_scheduled_once_however_often_and_unscheduled_likewise() {
     let jobs = "SELECT concat_ws(' | ', jobname, schedule, command, database, username, active) FROM cron.job
                  WHERE jobname <> 'somebody else''s' ORDER BY jobname";
     let expected = [
+        "dlv-01-retry-notifications | */5 * * * * | SELECT raw_ops.fn_retry_courier_notifications_v1(); | shop | postgres | t",
+        "monitor-dlv-01-watchdog-health | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('courier_watchdog_health'); | shop | postgres | t",
         "monitor-heartbeat | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('monitoring_heartbeat'); | shop | postgres | t",
         "monitor-order-ingestion-slo | */2 * * * * | SELECT raw_ops.fn_invoke_monitor('order_ingestion_slo'); | shop | postgres | t",
         "monitor-webhook-daily-digest | 0 9 * * * | SELECT raw_ops.fn_invoke_monitor('webhook_daily_digest'); | shop | postgres | t",

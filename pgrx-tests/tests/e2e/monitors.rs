@@ -347,6 +347,7 @@ async fn the_heartbeat_misses_monitors_that_do_not_run() {
         "webhook_health",
         "webhook_silence",
         "webhook_daily_digest",
+        "courier_watchdog_health",
     ] {
         watched.invoke(check).await;
     }

@@ -1,6 +1,6 @@
 //! What a person should do now, and the statement to begin with. Pure.
 
-use super::data::{Data, Indicator, Outbox, State};
+use super::data::{Courier, Data, Indicator, Outbox, State};
 use super::figures::{age, counted, milliseconds, percent};
 
 /// One thing to do.
@@ -27,6 +27,8 @@ pub fn advice(data: &Data) -> Vec<Advice> {
     all.extend(latency(data));
     all.extend(outbox(&data.outbox));
     all.extend(undelivered(data.moment.undelivered_alerts));
+    all.extend(courier_notices(&data.courier));
+    all.extend(courier_tasks(&data.courier));
     all.extend(monitors(data.moment.seconds_since_monitor));
     all.sort_by_key(|advice| std::cmp::Reverse(advice.state));
     all
@@ -173,6 +175,60 @@ fn undelivered(alerts: i64) -> Option<Advice> {
     })
 }
 
+/// Thresholds as DLV prints them.
+fn courier_notices(courier: &Courier) -> Option<Advice> {
+    let problem = match (courier.failed_lately, courier.stuck) {
+        (0, 0) => return None,
+        (0, stuck) => format!(
+            "{} for more than an hour to be told about their parcel.",
+            counted(stuck, "customer has waited", "customers have waited")
+        ),
+        (failed, _) => format!(
+            "{} of their parcel's trouble in the last 24 hours: the notice failed for good.",
+            counted(failed, "customer has not heard", "customers have not heard")
+        ),
+    };
+    Some(Advice {
+        state: if courier.failed_lately > 2 {
+            State::Critical
+        } else {
+            State::Warning
+        },
+        problem,
+        steps: vec![
+            (
+                "Whose, and what Customer.io said",
+                "SELECT * FROM raw_ops.courier_failed_notifications\n ORDER BY created_at DESC LIMIT 20;",
+            ),
+            (
+                "When the cause is mended, send it again",
+                "UPDATE raw_ops.ops_events\n   SET notification_status = 'pending', notification_attempts = 0,\n       \
+                 notification_last_error = NULL, notification_next_retry_at = NULL\n WHERE id = '<ops_event_id>';",
+            ),
+        ],
+    })
+}
+
+fn courier_tasks(courier: &Courier) -> Option<Advice> {
+    (courier.overdue_tasks > 0).then(|| Advice {
+        state: State::Warning,
+        problem: format!(
+            "{} overdue: a customer waits for a person.",
+            counted(courier.overdue_tasks, "courier task is", "courier tasks are")
+        ),
+        steps: vec![
+            (
+                "What is to be done",
+                "SELECT * FROM raw_ops.courier_open_tasks ORDER BY due_at;",
+            ),
+            (
+                "When it is done",
+                "SELECT raw_ops.fn_complete_courier_task_v1(\n  '<task_id>', '<what was done>');",
+            ),
+        ],
+    })
+}
+
 fn monitors(seconds_since_run: Option<i64>) -> Option<Advice> {
     let problem = match seconds_since_run {
         Some(seconds) if seconds <= SILENT_SECONDS => return None,
@@ -216,6 +272,22 @@ mod tests {
             outbox(&[line(None), line(Some(OVERDUE_SECONDS + 1))]).map(|advice| advice.state),
             Some(State::Critical)
         );
+    }
+
+    #[test]
+    fn customers_who_have_not_heard_are_told_about() {
+        let state = |failed_lately, stuck| {
+            let courier = Courier {
+                failed_lately,
+                stuck,
+                ..Courier::default()
+            };
+            courier_notices(&courier).map(|advice| advice.state)
+        };
+        assert_eq!(state(0, 0), None);
+        assert_eq!(state(2, 0), Some(State::Warning));
+        assert_eq!(state(3, 0), Some(State::Critical));
+        assert_eq!(state(0, 1), Some(State::Warning));
     }
 
     #[test]

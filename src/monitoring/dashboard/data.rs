@@ -25,6 +25,7 @@ pub struct Data {
     pub alerts: Vec<Alert>,
     pub undelivered: Vec<Undelivered>,
     pub outbox: Vec<Outbox>,
+    pub courier: Courier,
 }
 
 pub struct Moment {
@@ -134,6 +135,44 @@ pub struct Outbox {
     pub abandoned: i64,
     /// How long the oldest queued request has been due.
     pub seconds_overdue: Option<i64>,
+}
+
+/// Notices to customers of the last 30 days, and tasks.
+#[derive(Default)]
+pub struct Courier {
+    pub notices: i64,
+    pub sent: i64,
+    pub failed: i64,
+    pub skipped: i64,
+    pub waiting: i64,
+    pub success_percent: Option<f64>,
+    pub p95_seconds: Option<f64>,
+    /// In the last 24 hours.
+    pub failed_lately: i64,
+    /// Waiting for more than an hour.
+    pub stuck: i64,
+    pub open_tasks: i64,
+    pub overdue_tasks: i64,
+    /// Those due first.
+    pub tasks: Vec<CourierTask>,
+    pub types: Vec<CourierType>,
+}
+
+pub struct CourierTask {
+    pub event_type: String,
+    pub code: String,
+    pub action: String,
+    pub tracking_no: String,
+    pub order_name: String,
+    /// Below zero: overdue.
+    pub seconds_left: i64,
+}
+
+/// Events of one type.
+pub struct CourierType {
+    pub event_type: String,
+    pub events: i64,
+    pub told: i64,
 }
 
 impl Data {

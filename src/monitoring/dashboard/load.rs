@@ -1,8 +1,8 @@
 //! Reading what the page shows. One snapshot for all of it: that of the query that asked.
 
 use super::data::{
-    Alert, Data, DeadLetterDay, ErrorCategory, Indicator, LatencyDay, Moment, Oldest, Outbox, QueueDepth,
-    Retries, State, SuccessDay, Undelivered, VolumeDay,
+    Alert, Courier, CourierTask, CourierType, Data, DeadLetterDay, ErrorCategory, Indicator, LatencyDay,
+    Moment, Oldest, Outbox, QueueDepth, Retries, State, SuccessDay, Undelivered, VolumeDay,
 };
 use crate::db::statement::Row;
 use crate::db::{Session, Statement};
@@ -32,6 +32,9 @@ statements! {
     ALERTS "alerts",
     UNDELIVERED "undelivered",
     OUTBOX "outbox",
+    COURIER "courier",
+    COURIER_TASKS "courier_tasks",
+    COURIER_TYPES "courier_types",
 }
 
 pub fn load(session: &Session) -> Result<Data> {
@@ -72,6 +75,7 @@ pub fn load(session: &Session) -> Result<Data> {
         alerts: alerts(session)?,
         undelivered: undelivered(session)?,
         outbox: outbox(session)?,
+        courier: courier(session)?,
     })
 }
 
@@ -166,6 +170,39 @@ fn outbox(session: &Session) -> Result<Vec<Outbox>> {
         failed: number(row, 5),
         abandoned: number(row, 6),
         seconds_overdue: row.int8(7),
+    })
+}
+
+fn courier(session: &Session) -> Result<Courier> {
+    let found = session.look(&COURIER, vec![])?.first(|row| Courier {
+        notices: number(row, 1),
+        sent: number(row, 2),
+        failed: number(row, 3),
+        skipped: number(row, 4),
+        waiting: number(row, 5),
+        success_percent: row.float8(6),
+        p95_seconds: row.float8(7),
+        failed_lately: number(row, 8),
+        stuck: number(row, 9),
+        open_tasks: number(row, 10),
+        overdue_tasks: number(row, 11),
+        ..Courier::default()
+    });
+    Ok(Courier {
+        tasks: rows(session, &COURIER_TASKS, |row| CourierTask {
+            event_type: text(row, 1),
+            code: text(row, 2),
+            action: text(row, 3),
+            tracking_no: text(row, 4),
+            order_name: text(row, 5),
+            seconds_left: number(row, 6),
+        })?,
+        types: rows(session, &COURIER_TYPES, |row| CourierType {
+            event_type: text(row, 1),
+            events: number(row, 2),
+            told: number(row, 3),
+        })?,
+        ..found.unwrap_or_default()
     })
 }
 

@@ -1,10 +1,11 @@
 //! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.
 //!
 //! `load` reads what stands in `data`; everything after that is pure: `page` puts together what `advice`, the
-//! `questions` (`trends` and `shares`) and the `panels` make of it, with `chart`, `figures` and `html`.
+//! `questions` (`trends` and `shares`) and the `panels` (and `courier`) make of it, with `chart`, `figures` and `html`.
 
 mod advice;
 mod chart;
+mod courier;
 mod data;
 mod figures;
 mod html;

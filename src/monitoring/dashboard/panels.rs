@@ -1,5 +1,6 @@
 //! Below the charts: open alerts, alerts that reached nobody, the outbox. Pure.
 
+use super::courier;
 use super::data::{Alert, Data, Outbox, State, Undelivered};
 use super::figures::{age, count, counted, plural};
 use super::html::Html;
@@ -9,10 +10,11 @@ pub fn all(html: &mut Html, data: &Data) {
     alerts(html, data);
     undelivered(html, data);
     outbox(html, &data.outbox);
-    // Courier and outbound webhooks: a panel each here, once their tables exist.
+    courier::all(html, &data.courier);
+    // Outbound webhooks: a panel here, once their tables exist.
 }
 
-fn panel(
+pub fn panel(
     html: &mut Html,
     (id, title): (&'static str, &'static str),
     (figure, unit): (i64, &'static str),
@@ -42,7 +44,7 @@ fn severity(html: &mut Html, severity: &str) {
     html.text(severity).raw("</td>");
 }
 
-fn more(html: &mut Html, shown: usize, all: i64, view: &'static str) {
+pub fn more(html: &mut Html, shown: usize, all: i64, view: &'static str) {
     let rest = all - shown as i64;
     if rest > 0 {
         html.raw("<p class=\"about\">and ")

@@ -29,7 +29,7 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
                JOIN raw_ops.http_requests r ON r.subject_id = e.id AND r.state = 'queued' WHERE e.id = '{event}'"
         );
         assert!(one::<bool>(&courier.client, &same).await);
-        minutes = one::<Vec<i32>>(&courier.client, WAITS).await;
+        minutes.extend(one::<Vec<i32>>(&courier.client, WAITS).await.pop());
         assert!(courier.alerts().is_empty(), "nobody is alarmed yet");
         courier.move_clock().await;
     }
@@ -172,14 +172,14 @@ async fn every_recorded_answer_of_customerio_leads_to_the_right_state() {
     .enumerate()
     {
         let recorded = payloads::customerio::scenario(scenario).unwrap();
-        let replies: Vec<Reply> = recorded
+        // The last of a redirect to another host is never asked for.
+        let is_ours = |path: &str| path != "/redirected";
+        let exchanges = recorded
             .exchanges
             .iter()
-            .map(|exchange| customerio::recorded(exchange, &courier.world))
-            .collect();
-        // A redirect leads to another path of the same host.
-        courier.world.next("/*", replies.iter().skip(1).cloned());
-        courier.world.next(EVENTS, replies.into_iter().take(1));
+            .filter(|exchange| is_ours(&exchange.path));
+        let replies = exchanges.map(|exchange| customerio::recorded(exchange, &courier.world));
+        courier.world.next(EVENTS, replies);
         let shipment = courier.parcel(scenario, Some("a@example.com")).await;
         let event = notice_of(
             &courier

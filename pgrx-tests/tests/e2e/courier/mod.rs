@@ -189,6 +189,8 @@ impl Courier {
             .start()
             .await
             .unwrap();
+        let client = cluster.connect("shop").await.unwrap();
+        run(&client, "CREATE ROLE raw_ops_shim").await;
         cluster.pg_restore("shop", dump, &[]).await.unwrap();
         let client = cluster.connect("shop").await.unwrap();
         for (name, value) in [("customerio_site_id", SITE_ID), ("customerio_api_key", API_KEY)] {

@@ -16,7 +16,7 @@ async fn three_codes_open_a_task_with_its_due_time_and_a_note_closes_it() {
         column::<String>(&courier.client, TASK).await,
         [
             "03 address_issue 02:00:00",
-            "05 customer_refused 24:00:00",
+            "05 customer_refused 1 day",
             "12 damaged_in_transit 04:00:00"
         ]
     );
