@@ -8,7 +8,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 /// Tallies a fold takes at most; the rest waits for the next.
-const FOLD_LIMIT: i64 = 100_000;
+const FOLD_LIMIT: i64 = 20_000;
 
 /// What is counted, by provider. There are few: a list is searched faster than a map.
 #[derive(Default)]

@@ -5,10 +5,11 @@ mod sender;
 mod transaction;
 
 use crate::error::{Error, Result};
-use crate::inbox::{drain, retry};
+use crate::inbox::{counters, drain, retry};
 use crate::{config, db, wake};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::prelude::*;
+use std::cell::Cell;
 use std::time::Duration;
 use transaction::transaction;
 
@@ -18,6 +19,12 @@ const BATCH: i32 = 200;
 const LOOK_AROUND: i64 = 10_000_000;
 /// How long to leave a server in trouble alone, in microseconds.
 const REST_AFTER_TROUBLE: i64 = 5_000_000;
+/// How often to fold what the drains have counted, in microseconds.
+const FOLD_EVERY: i64 = 60_000_000;
+
+thread_local! {
+    static FOLD_AT: Cell<i64> = const { Cell::new(0) };
+}
 
 /// Asks for shared memory and starts the workers; only while the server itself is starting.
 pub fn register() {
@@ -86,6 +93,7 @@ fn work() -> Result<Option<i64>> {
         }
         let next_due = transaction(|| db::session(retry::next_due))?;
         if next_due.is_none_or(|due| due > db::clock()) {
+            fold_now_and_then()?;
             return Ok(next_due);
         }
         if transaction(retry::due)?.claimed == 0 {
@@ -94,4 +102,14 @@ fn work() -> Result<Option<i64>> {
         }
         wake::handle_interrupts();
     }
+}
+
+/// Also where no pg_cron does it each minute, tallies must not pile up.
+fn fold_now_and_then() -> Result<()> {
+    let now = db::clock();
+    if now >= FOLD_AT.get() {
+        FOLD_AT.set(now + FOLD_EVERY);
+        transaction(|| db::session(counters::fold))?;
+    }
+    Ok(())
 }

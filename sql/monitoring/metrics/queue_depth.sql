@@ -1,7 +1,5 @@
--- What waits, by status.
-select status.name, count(webhook.processing_status)::text
-  from unnest(array['pending', 'failed', 'retrying']) with ordinality as status (name, position)
-  left join raw_ops.webhook_inbox as webhook
-    on webhook.processing_status = status.name and webhook.processing_status in ('pending', 'failed', 'retrying')
- group by status.name, status.position
- order by status.position
+-- What waits, by status. Each counted on its own, with the status as a constant: a join would read a long queue three
+-- times as slowly.
+values ('pending', (select count(*) from raw_ops.webhook_inbox where processing_status = 'pending')::text),
+       ('failed', (select count(*) from raw_ops.webhook_inbox where processing_status = 'failed')::text),
+       ('retrying', (select count(*) from raw_ops.webhook_inbox where processing_status = 'retrying')::text)

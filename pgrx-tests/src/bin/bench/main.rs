@@ -29,7 +29,7 @@ const PREPARE: &str = "
 
 /// Every round starts from the same state: empty tables, a full inbox, nothing left for vacuum to do meanwhile.
 const FILL: &[&str] = &[
-    "truncate raw_ops.webhook_inbox, raw_ops.order_items, raw_ops.orders, raw_ops.customers, raw_ops.ops_events",
+    "truncate raw_ops.webhook_inbox, raw_ops.order_items, raw_ops.orders, raw_ops.customers, raw_ops.ops_events cascade",
     "insert into raw_ops.webhook_inbox (id, provider, topic, event_id, payload, shopify_order_id)
      select raw_ops.fn_uuid_v7(), 'shopify', 'orders/create', 'bench-' || n, payload, (payload->>'id')::bigint
        from bench.payloads order by n",
