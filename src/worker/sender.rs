@@ -177,7 +177,8 @@ impl Sender {
     /// be used for the next request.
     fn notice_closed_connections(&self) {
         without_signals(|| {
-            let look = tokio::time::sleep(Duration::from_millis(1));
+            // Made inside: outside there is no clock to sleep by.
+            let look = async { tokio::time::sleep(Duration::from_millis(1)).await };
             self.runtime.block_on(look);
         });
     }
