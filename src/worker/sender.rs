@@ -177,8 +177,9 @@ impl Sender {
     /// be used for the next request.
     fn notice_closed_connections(&self) {
         without_signals(|| {
-            self.runtime
-                .block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
+            // Made inside: outside there is no clock to sleep by.
+            let look = async { tokio::time::sleep(Duration::from_millis(1)).await };
+            self.runtime.block_on(look);
         });
     }
 

@@ -11,6 +11,8 @@ use super::report::Report;
 use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
+#[cfg(any(test, feature = "pg_test"))]
+use pgrx::prelude::*;
 
 /// A check and when it runs.
 pub struct Check {
@@ -57,11 +59,13 @@ fn answer(check: &Check) -> Result<JsonB> {
     })
 }
 
-#[cfg(test)]
+// Inside a backend: the registry holds functions that only a server has symbols for.
+#[cfg(any(test, feature = "pg_test"))]
+#[pg_schema]
 mod tests {
     use super::*;
 
-    #[test]
+    #[pg_test]
     fn every_check_has_a_name_a_job_and_a_schedule_of_its_own() {
         for (index, check) in CHECKS.iter().enumerate() {
             assert!(check.job.starts_with("monitor-"), "{}", check.job);
@@ -72,7 +76,7 @@ mod tests {
         }
     }
 
-    #[test]
+    #[pg_test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = find(Some("webhook_helth")).err().unwrap().to_string();
         assert!(
