@@ -9,8 +9,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
+const NAME: &str = "courier_watchdog_health";
+
 pub const CHECK: Check = Check {
-    name: "courier_watchdog_health",
+    name: NAME,
     job: "monitor-dlv-01-watchdog-health",
     schedule: "*/15 * * * *",
     run,
@@ -44,7 +46,7 @@ struct Figures {
 }
 
 fn run(session: &Session) -> Result<Report> {
-    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let thresholds = Thresholds::of(session, NAME)?;
     let window = |condition| Value::Int8(thresholds.lookback(condition).unwrap_or(DAY));
     let after = Value::Float8(thresholds.lowest(STUCK).unwrap_or(60.0));
     let rows = session.look(&FIGURES, vec![window(FAILED), window(STUCK), after])?;
@@ -69,7 +71,7 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         "waiting": figures.waiting, "sent_24h": figures.sent, "skipped_24h": figures.skipped,
         "open_tasks": figures.open_tasks, "overdue_tasks": figures.overdue_tasks,
     });
-    Report::new(CHECK.name, summary)
+    Report::new(NAME, summary)
         .with(failed(figures, thresholds))
         .with(stuck(figures, thresholds))
 }
@@ -113,7 +115,7 @@ pub struct Failure<'a> {
 /// Tells of notices given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
 /// open there is nothing to add; the monitor counts, repeats and raises it.
 pub fn tell(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
-    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let thresholds = Thresholds::of(session, NAME)?;
     let Some(lowest) = thresholds.mildest(FAILED) else {
         return Ok(());
     };
@@ -125,7 +127,7 @@ pub fn tell(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
         .field("Error", last.error)
         .field("Event ID", pgrx::Uuid::from_bytes(last.ops_event_id))
         .next_step(NEXT_STEP);
-    alerts::open_unless_open(session, CHECK.name, &finding)
+    alerts::open_unless_open(session, NAME, &finding)
 }
 
 #[pg_extern(stable, security_definer)]

@@ -12,8 +12,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
+const NAME: &str = "monitoring_heartbeat";
+
 pub const CHECK: Check = Check {
-    name: "monitoring_heartbeat",
+    name: NAME,
     job: "monitor-heartbeat",
     schedule: "*/15 * * * *",
     run,
@@ -57,7 +59,7 @@ struct Figures {
 }
 
 fn run(session: &Session) -> Result<Report> {
-    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let thresholds = Thresholds::of(session, NAME)?;
     let mut figures = Figures {
         monitors: session.look(&MONITORS, vec![])?.map(|row| Monitor {
             name: row.text(1).unwrap_or_default(),
@@ -109,7 +111,7 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         "overdue_requests": figures.overdue, "overdue_minutes": (figures.overdue_minutes * 10.0).round() / 10.0,
         "delivery_held": figures.is_held, "missing_workers": figures.missing_workers,
     });
-    Report::new(CHECK.name, summary)
+    Report::new(NAME, summary)
         .with(silent_monitors(&silent, thresholds))
         .with(failing_monitors(&failing, thresholds))
         .with(undelivered_alerts(figures, thresholds))

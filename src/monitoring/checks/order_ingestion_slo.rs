@@ -8,8 +8,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
+const NAME: &str = "order_ingestion_slo";
+
 pub const CHECK: Check = Check {
-    name: "order_ingestion_slo",
+    name: NAME,
     job: "monitor-order-ingestion-slo",
     schedule: "*/2 * * * *",
     run,
@@ -70,7 +72,7 @@ fn window(thresholds: &Thresholds) -> (i64, i64) {
 }
 
 fn run(session: &Session) -> Result<Report> {
-    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let thresholds = Thresholds::of(session, NAME)?;
     let (lookback, age) = window(&thresholds);
     let within = missing(session, lookback, age)?;
     // ORD looks back 20 minutes. An order that is still missing after that is not "resolved": the alert stays open.
@@ -104,7 +106,7 @@ fn judge(missing: &[Missing], thresholds: &Thresholds) -> Report {
             .field("Order IDs", listed(&ids, count))
             .next_step("SELECT * FROM raw_ops.check_order_ingestion_slo();")
     });
-    Report::new(CHECK.name, summary).with(finding)
+    Report::new(NAME, summary).with(finding)
 }
 
 #[pg_extern(stable, security_definer)]
@@ -146,7 +148,7 @@ fn check_order_ingestion_slo() -> Result<
     let rows = owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
-            let thresholds = Thresholds::of(session, CHECK.name)?;
+            let thresholds = Thresholds::of(session, NAME)?;
             let (lookback, age) = window(&thresholds);
             let rows = missing(session, lookback, age)?;
             Ok(rows

@@ -8,8 +8,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
+const NAME: &str = "webhook_daily_digest";
+
 pub const CHECK: Check = Check {
-    name: "webhook_daily_digest",
+    name: NAME,
     job: "monitor-webhook-daily-digest",
     schedule: "0 9 * * *",
     run,
@@ -49,7 +51,7 @@ impl Figures {
 }
 
 fn run(session: &Session) -> Result<Report> {
-    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let thresholds = Thresholds::of(session, NAME)?;
     let lookback = thresholds.lookback(CONDITION).unwrap_or(DAY);
     let figures = session
         .look(&FIGURES, vec![Value::Int8(lookback)])?
@@ -91,7 +93,7 @@ fn tell(figures: &Figures, thresholds: &Thresholds) -> Report {
             .field("P95 Latency (ms)", latency(figures.p95_ms))
             .field("Max Latency (ms)", latency(figures.worst_ms))
     });
-    Report::new(CHECK.name, summary).with(finding)
+    Report::new(NAME, summary).with(finding)
 }
 
 #[pg_extern(stable, security_definer)]

@@ -8,8 +8,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
+const NAME: &str = "webhook_health";
+
 pub const CHECK: Check = Check {
-    name: "webhook_health",
+    name: NAME,
     job: "monitor-webhook-health",
     schedule: "*/5 * * * *",
     run,
@@ -41,7 +43,7 @@ struct Figures {
 }
 
 fn run(session: &Session) -> Result<Report> {
-    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let thresholds = Thresholds::of(session, NAME)?;
     let window = |condition, otherwise: i64| Value::Int8(thresholds.lookback(condition).unwrap_or(otherwise));
     let windows = vec![window(DEAD_LETTERS, 10 * MINUTE), window(LATENCY, 60 * MINUTE)];
     let figures = session.look(&FIGURES, windows)?.first(|row| Figures {
@@ -66,7 +68,7 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         "new_dlq": figures.new_dead_letters, "dlq": figures.dead_letters,
         "p95_ms": figures.p95_ms.round(), "max_ms": figures.worst_ms, "processed": figures.processed,
     });
-    Report::new(CHECK.name, summary)
+    Report::new(NAME, summary)
         .with(dead_letters(figures, thresholds))
         .with(queue_backup(figures, thresholds))
         .with(slow_processing(figures, thresholds))

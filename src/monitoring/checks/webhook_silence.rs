@@ -8,8 +8,10 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 
+const NAME: &str = "webhook_silence";
+
 pub const CHECK: Check = Check {
-    name: "webhook_silence",
+    name: NAME,
     job: "monitor-webhook-silence",
     schedule: "*/15 * * * *",
     run,
@@ -31,7 +33,7 @@ struct Source {
 }
 
 fn run(session: &Session) -> Result<Report> {
-    let thresholds = Thresholds::of(session, CHECK.name)?;
+    let thresholds = Thresholds::of(session, NAME)?;
     let lookback = thresholds.lookback(CONDITION).unwrap_or(FORTNIGHT);
     let sources = session
         .look(&SOURCES, vec![Value::Int8(lookback)])?
@@ -53,7 +55,7 @@ fn judge(sources: &[Source], thresholds: &Thresholds) -> Report {
             })
         })
         .collect();
-    let mut report = Report::new(CHECK.name, json!({"sources": summary}));
+    let mut report = Report::new(NAME, json!({"sources": summary}));
     report.findings = sources
         .iter()
         .filter_map(|source| quiet(source, thresholds))
