@@ -55,7 +55,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("jobs", &["monitoring", "inbox", "audit", "db", "error"]),
     ("wake", &["config"]),
-    ("worker", &["wake", "delivery", "inbox", "db", "config", "error"]),
+    (
+        "worker",
+        &["wake", "delivery", "inbox", "sending", "db", "config", "error"],
+    ),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {

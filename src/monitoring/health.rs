@@ -25,6 +25,7 @@ thread_local! {
 /// Jobs that are no monitors; `jobs` schedules them.
 pub const OTHER_JOBS: &[&str] = &[
     "retry-failed-webhooks",
+    "dlv-01-retry-notifications",
     "raw-ops-drain",
     "raw-ops-deliver",
     "raw-ops-archive",

@@ -43,7 +43,7 @@ async fn a_whole_stack_is_ok_and_says_what_runs() {
     assert_eq!(health["status"], "ok", "{health}");
     assert_eq!(health["workers"]["running"], 1);
     assert_eq!(health["carrier"], "builtin");
-    assert_eq!(health["pg_cron"]["jobs"].as_array().map(Vec::len), Some(10));
+    assert_eq!(health["pg_cron"]["jobs"].as_array().map(Vec::len), Some(12));
     assert_eq!(health["extension_version"], env!("CARGO_PKG_VERSION"));
     assert!(health["schema_version"].as_i64().unwrap() >= 8);
 }
