@@ -132,6 +132,19 @@ mod tests {
     }
 
     #[test]
+    fn dlv_makes_five_attempts_in_seven_hours_and_twenty_minutes() {
+        let dlv = Schedule::of([0, 5, 15, 60, 360].map(|minutes| minutes * MINUTE).to_vec());
+        let mut waited = 0;
+        let mut at = vec![waited];
+        while let Next::RetryAfter(wait) = dlv.after_failure(at.len() as i32) {
+            waited += wait;
+            at.push(waited);
+        }
+        // Source: DLV, Retry Logic, "Cumulative Wait".
+        assert_eq!(at, [0, 5, 20, 80, 440].map(|minutes| minutes * MINUTE));
+    }
+
+    #[test]
     fn an_emptied_schedule_falls_back_to_ords() {
         assert_eq!(Schedule::of(vec![]).after_failure(1), Next::RetryAfter(MINUTE));
         assert_eq!(Schedule::of(vec![0]).after_failure(1), Next::GiveUp);

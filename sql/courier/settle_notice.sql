@@ -1,10 +1,12 @@
 -- $1 event, $2 its new state, $3 error, $4 next attempt, $5 the attempt that has ended. An event whose attempts were set
--- back meanwhile is not given up: it begins anew, which is what comes back as the last column.
+-- back meanwhile is not given up: it begins anew, which is what comes back as the last column. One that somebody has
+-- settled otherwise meanwhile stays so, unless it has been sent after all.
 with before as (
     select id, notification_attempts + 1 <> $5 and $2 <> 'sent' as begins_anew
       from raw_ops.ops_events
      where id = $1
        and processed_at is null
+       and ($2 = 'sent' or coalesce(notification_status, 'pending') = 'pending')
        for no key update
 )
 update raw_ops.ops_events as event

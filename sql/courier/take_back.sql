@@ -1,4 +1,4 @@
--- $1 an event: its queued request is replaced. One that a sender holds at this moment is as good as sent.
+-- $1 an event, $2 why: its queued request is not sent. One that a sender holds at this moment is as good as sent.
 with waiting as (
     select id
       from raw_ops.http_requests
@@ -7,6 +7,6 @@ with waiting as (
        for no key update skip locked
 )
 update raw_ops.http_requests as request
-   set state = 'abandoned', completed_at = clock_timestamp(), error = 'not needed: sent again from the first attempt'
+   set state = 'abandoned', completed_at = clock_timestamp(), error = $2
   from waiting
  where request.id = waiting.id

@@ -5,4 +5,4 @@ update raw_ops.http_requests as request
        sent_at = clock_timestamp(),
        lease_until = clock_timestamp() + make_interval(secs => request.timeout_ms / 1000.0) + interval '30 seconds'
  where id = any ($1)
-returning id, purpose, destination, lane, attempt, idempotency_key, url, path, headers, body::text, timeout_ms
+returning id, purpose, destination, lane, attempt, idempotency_key, url, path, headers, body::text, timeout_ms, subject_id

@@ -78,5 +78,16 @@ begin
         comment on trigger trigger_renotify_courier_exception on raw_ops.ops_events is
             'DLV, manual re-trigger: sends again at once, with all attempts, instead of at the next retry run.';
     end if;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.ops_events'::regclass and tgname = 'trigger_forget_courier_exception') then
+        create trigger trigger_forget_courier_exception
+            after delete on raw_ops.ops_events
+            for each row
+            when (old.kind = 'CUSTOMER_EVENT' and old.customer_event_type = 'courier_exception')
+            execute function raw_ops.notify_courier_exception();
+        comment on trigger trigger_forget_courier_exception on raw_ops.ops_events is
+            'A notice that is deleted is not sent any more.';
+    end if;
 end
 $attach$;

@@ -12,11 +12,15 @@ use crate::sending::outbox::{self, Message, Settled, State};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What the campaign "Courier Exception Handler" is triggered by.
 const EVENT_NAME: &str = "courier_exception";
 const TIMEOUT_MS: i32 = 10_000;
+const BEGUN_ANEW: &str = "not needed: the notice is sent again from its first attempt";
+const REMOVED: &str = "not needed: the notice was removed";
+/// Why a request about an [`unwanted`] event is not sent.
+pub const SETTLED: &str = "not needed: the notice was sent, or settled by hand";
 
 thread_local! {
     static LOCK: Statement = const { Statement::new(
@@ -24,7 +28,9 @@ thread_local! {
     static REQUESTS: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_requests.sql"), &[pg_sys::UUIDARRAYOID]) };
     static TAKE_BACK: Statement = const { Statement::new(
-        include_str!("../../sql/courier/take_back.sql"), &[pg_sys::UUIDOID]) };
+        include_str!("../../sql/courier/take_back.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+    static UNWANTED: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_unwanted.sql"), &[pg_sys::UUIDARRAYOID]) };
     static SET_STATUS: Statement = const { Statement::new(
         "update raw_ops.ops_events set notification_status = $2, notification_next_retry_at = null
           where id = any ($1) and notification_status is distinct from $2", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
@@ -56,14 +62,16 @@ pub struct GivenUp {
 }
 
 /// The trigger of `ops_events`: an INSERT queues the notice; an UPDATE that sets its attempts back, which is how DLV sends
-/// one again by hand, queues it anew.
+/// one again by hand, queues it anew; a DELETE takes back what is queued.
 #[pg_trigger]
 fn notify_courier_exception<'a>(
     trigger: &'a pgrx::PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
-    let id: Option<pgrx::Uuid> = trigger.new().and_then(|new| new.get_by_name("id").ok().flatten());
+    let row = trigger.new().or(trigger.old());
+    let id: Option<pgrx::Uuid> = row.and_then(|row| row.get_by_name("id").ok().flatten());
+    let (was_here, is_here) = (trigger.old().is_some(), trigger.new().is_some());
     if let Some(id) = id
-        && let Err(error) = notify(*id.as_bytes(), trigger.old().is_some())
+        && let Err(error) = notify(*id.as_bytes(), was_here, is_here)
     {
         db::raise(error);
     }
@@ -71,16 +79,37 @@ fn notify_courier_exception<'a>(
 }
 
 /// With the owner's rights: who may write an event need not have any on the outbox.
-fn notify(event: Id, is_retrigger: bool) -> Result<()> {
+fn notify(event: Id, was_here: bool, is_here: bool) -> Result<()> {
     owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
-            if is_retrigger {
-                session.run(&TAKE_BACK, vec![Value::Uuid(event)])?;
+            if was_here {
+                let why = if is_here { BEGUN_ANEW } else { REMOVED };
+                take_back(session, event, why)?;
             }
-            queue(session, &[event]).map(|_| ())
+            if is_here {
+                queue(session, &[event])?;
+            }
+            Ok(())
         })
     })
+}
+
+fn take_back(session: &Session, event: Id, why: &str) -> Result<()> {
+    session.run(&TAKE_BACK, vec![Value::Uuid(event), Value::Text(why)])?;
+    Ok(())
+}
+
+/// Of events whose requests are about to go out, those that are not to be told any more.
+pub fn unwanted(session: &Session, events: Vec<Id>) -> Result<HashSet<Id>> {
+    if events.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let found = session.run(&UNWANTED, vec![Value::UuidArray(events)])?;
+    Ok(found
+        .map(|row| row.uuid(1).unwrap_or_default())
+        .into_iter()
+        .collect())
 }
 
 /// Queues the notices of events that are to be sent and have no request on its way.
@@ -97,19 +126,19 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
         });
     // Asked once the rows are locked: what others have queued until then is seen.
     let requests = session.run(&REQUESTS, vec![Value::UuidArray(events.to_vec())])?;
-    let requests: HashMap<Id, (i64, bool)> = requests
+    let requests: HashMap<Id, (Option<Id>, bool)> = requests
         .map(|row| {
-            let (rounds, is_on_its_way) = (row.int8(2).unwrap_or(0), row.boolean(3).unwrap_or(false));
-            (row.uuid(1).unwrap_or_default(), (rounds, is_on_its_way))
+            let (last, is_on_its_way) = (row.uuid(2), row.boolean(3).unwrap_or(false));
+            (row.uuid(1).unwrap_or_default(), (last, is_on_its_way))
         })
         .into_iter()
         .collect();
     let (mut outgoing, mut skipped) = (Vec::new(), Vec::new());
     for event in locked {
-        let (rounds, is_on_its_way) = requests.get(&event.id).copied().unwrap_or_default();
+        let (last, is_on_its_way) = requests.get(&event.id).copied().unwrap_or_default();
         match event.email() {
             _ if is_on_its_way => {}
-            Some(email) => outgoing.push(Notice::of(&event, &email, rounds)),
+            Some(email) => outgoing.push(Notice::of(&event, &email, last)),
             None => skipped.push(event.id),
         }
     }
@@ -156,11 +185,12 @@ struct Notice {
 }
 
 impl Notice {
-    /// `rounds`: how often it was begun before. Each round has its own key, since its attempts count from the first.
-    fn of(event: &Waiting, email: &str, rounds: i64) -> Self {
-        let key = match rounds {
-            0 => format!("courier-{}", shown(event.id)),
-            earlier => format!("courier-{}-{}", shown(event.id), earlier + 1),
+    /// Begun again after its `last` request it has another key, since its attempts count from the first; whoever else
+    /// begins it again after that one has the same key, so it is begun once.
+    fn of(event: &Waiting, email: &str, last: Option<Id>) -> Self {
+        let key = match last {
+            None => format!("courier-{}", shown(event.id)),
+            Some(last) => format!("courier-{}-{}", shown(event.id), shown(last)),
         };
         Self {
             event: event.id,
@@ -233,7 +263,7 @@ pub fn settle(session: &Session, settled: &[&Settled]) -> Result<Vec<GivenUp>> {
         });
         match written {
             Some((_, true)) => {
-                session.run(&TAKE_BACK, vec![Value::Uuid(attempt.subject)])?;
+                take_back(session, attempt.subject, BEGUN_ANEW)?;
                 queue(session, &[attempt.subject])?;
             }
             Some((notice, false)) if attempt.state == State::Abandoned => given_up.push(notice),
@@ -275,7 +305,7 @@ mod tests {
     #[test]
     fn the_request_is_the_one_that_dlv_prints() {
         let event = event(dlv());
-        let notice = Notice::of(&event, &event.email().unwrap(), 0);
+        let notice = Notice::of(&event, &event.email().unwrap(), None);
         assert_eq!(notice.path, "/api/v1/customers/alice%40example.com/events");
         assert_eq!(
             notice.body,
@@ -295,9 +325,9 @@ mod tests {
     }
 
     #[test]
-    fn a_round_has_its_own_key_and_the_same_id() {
+    fn begun_again_it_has_another_key_and_the_same_id() {
         let event = event(dlv());
-        let [first, second] = [0, 1].map(|rounds| Notice::of(&event, "a@example.com", rounds));
+        let [first, second] = [None, Some([2; 16])].map(|last| Notice::of(&event, "a@example.com", last));
         assert_ne!(first.key, second.key);
         assert_eq!(first.body["id"], second.body["id"]);
         assert_eq!((first.attempt, second.attempt), (1, 1));

@@ -105,19 +105,27 @@ pub fn pg_net_pass() -> Result<Pass> {
     })
 }
 
-/// Looks up where each request goes; what cannot go out is recorded at once.
+/// Looks up where each request goes; what cannot go out, or need not, is recorded at once.
 fn ready(session: &Session, claimed: Vec<Outgoing>) -> Result<Vec<(Outgoing, Ready)>> {
+    let notices = claimed
+        .iter()
+        .filter(|request| request.purpose == Some(Purpose::Courier));
+    let unwanted = notice::unwanted(session, notices.map(|request| request.subject).collect())?;
     let (mut ready, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
     for request in claimed {
-        match destination::resolve(session, &request)? {
-            Ok(target) => ready.push((request, target)),
-            Err(NotReady::NotYet(problem)) => {
-                failed.push(Answered::of(&request, Answer::failure(problem), None))
+        let answer = if unwanted.contains(&request.subject) {
+            Answer::refused(notice::SETTLED)
+        } else {
+            match destination::resolve(session, &request)? {
+                Ok(target) => {
+                    ready.push((request, target));
+                    continue;
+                }
+                Err(NotReady::NotYet(problem)) => Answer::failure(problem),
+                Err(NotReady::Refused(problem)) => Answer::refused(problem),
             }
-            Err(NotReady::Refused(problem)) => {
-                failed.push(Answered::of(&request, Answer::refused(problem), None))
-            }
-        }
+        };
+        failed.push(Answered::of(&request, answer, None));
     }
     record(session, failed)?;
     Ok(ready)

@@ -43,6 +43,7 @@ pub struct Message<'a> {
 pub struct Outgoing {
     pub id: [u8; 16],
     pub purpose: Option<Purpose>,
+    pub subject: [u8; 16],
     pub destination: String,
     pub lane: String,
     pub attempt: i32,
@@ -215,6 +216,7 @@ pub(super) fn outgoing(row: crate::db::statement::Row) -> Outgoing {
         headers: row.json(9).unwrap_or_default(),
         body: row.text(10).unwrap_or_default(),
         timeout_ms: row.int4(11).unwrap_or(10_000),
+        subject: row.uuid(12).unwrap_or_default(),
     }
 }
 

@@ -22,7 +22,7 @@ const DAY: i64 = 86_400_000_000;
 const FAILED: &str = "failed_notifications";
 const STUCK: &str = "stuck_events";
 const NEXT_STEP: &str = "SELECT * FROM raw_ops.courier_failed_notifications ORDER BY created_at DESC LIMIT 20; -- mend the \
-                         cause, then DLV's manual re-trigger: docs/operate.md, Courier notices";
+                         cause, then send it again: docs/courier.md";
 
 thread_local! {
     static FIGURES: Statement = const { Statement::new(

@@ -5,12 +5,14 @@
 //! - [`plan`]: what is sent and what must become of it; [`truth`]: what the payloads say together
 //! - [`sending`]: the wave; [`books`]: the tables after it; [`proof`]: whether they are right
 //! - [`retries`]: what fails at first; [`alarm`]: who hears of it
+//! - [`courier`]: what happens to parcels, and who is told
 //! - [`page`]: the dashboard
 //! - [`screen`], [`table`], [`checks`]: how it is shown
 
 mod alarm;
 mod books;
 mod checks;
+mod courier;
 mod page;
 mod plan;
 mod proof;
@@ -54,8 +56,9 @@ async fn main() -> ExitCode {
     ));
     screen.heading("1  Starting a private PostgreSQL and the shim");
     screen.say("Some seconds: initdb, CREATE EXTENSION, raw_ops.setup(), the jobs of pg_cron, the shim.");
+    let options = StackOptions::default().shim_env(raw_ops_e2e::courier::TOKEN_VARIABLE, courier::TOKEN);
     // Not broken off in the middle: half a start is harder to clear away than a whole one, and it is a matter of seconds.
-    let stack = match Stack::start(StackOptions::default()).await {
+    let stack = match Stack::start(options).await {
         Ok(stack) => stack,
         Err(_) if *interrupted.borrow() => return ExitCode::from(INTERRUPTED),
         Err(error) => return broken(screen, &error.context("the stack did not start")),
@@ -126,8 +129,13 @@ async fn run(screen: Screen, checks: &mut Checks, stack: &Stack, took: Duration)
     let what = "and every order is still what its newest payload says";
     proof::check_each_order(checks, &client, &plan.truth, what).await?;
 
-    screen.heading("8  The page for the wall");
-    page::write(&screen, checks, &client).await.context("in step 8")
+    screen.heading("8  A missed delivery: the customer hears of it from the shop first");
+    courier::watch(&screen, checks, &client, stack, &sender)
+        .await
+        .context("in step 8")?;
+
+    screen.heading("9  The page for the wall");
+    page::write(&screen, checks, &client).await.context("in step 9")
 }
 
 /// What was started, and where.
@@ -202,7 +210,7 @@ async fn alone(
 
 /// Stops and removes everything, and says where it was.
 async fn stop(screen: Screen, checks: &mut Checks, mut stack: Stack) -> Result<()> {
-    screen.heading("9  Where everything was");
+    screen.heading("10  Where everything was");
     let dir = stack.cluster.dir().to_owned();
     let shim = stack.shim.as_mut().context("the shim is gone")?;
     let processes = [shim.identity(), stack.cluster.postmaster()];

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod copies;
+mod fulfillments;
 mod notices;
 mod once;
 mod parcels;

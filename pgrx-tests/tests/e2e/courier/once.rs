@@ -226,21 +226,26 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
                     notification_last_error = NULL, notification_next_retry_at = NULL WHERE id = '{event}'"
         )
     };
-    // Failed for good: sent at once, not at the next run.
-    courier.world.next(EVENTS, [Reply::status(400)]);
+    // Failed for good, and once more: sent at once, not at the next run.
+    courier
+        .world
+        .next(EVENTS, [Reply::status(400), Reply::status(401)]);
     let failed = notice_of(&courier.report(&shipment, "01", 0).await);
+    courier.notice_in(&failed, "failed").await;
+    run(&courier.client, &retrigger(&failed)).await;
+    courier.attempted(&failed, 1).await;
     courier.notice_in(&failed, "failed").await;
     run(&courier.client, &retrigger(&failed)).await;
     let row = courier.notice_in(&failed, "sent").await;
     assert_eq!(row["notification_attempts"], 1);
     assert_eq!(
         courier.requests(&failed).await,
-        ["1 abandoned 400", "1 succeeded 200"]
+        ["1 abandoned 400", "1 abandoned 401", "1 succeeded 200"]
     );
     // Again by hand: it has been sent, so nothing happens.
     run(&courier.client, &retrigger(&failed)).await;
     courier.settled().await;
-    assert_eq!(courier.requests(&failed).await.len(), 2);
+    assert_eq!(courier.requests(&failed).await.len(), 3);
 
     // Waiting for its second attempt: that one is replaced.
     courier.world.next(EVENTS, [Reply::status(500)]);
@@ -276,4 +281,67 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
         ["1 failed 500", "2 failed 503", "3 abandoned -", "1 succeeded 200"]
     );
     assert_eq!(ids(&courier).len(), 3, "each notice has kept its id");
+}
+
+#[tokio::test]
+async fn what_is_settled_by_hand_or_removed_is_not_sent_any_more() {
+    let courier = Courier::start().await;
+    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let mut events = Vec::new();
+    for minute in 0..3 {
+        courier.world.next(EVENTS, [Reply::status(500)]);
+        let event = notice_of(&courier.report(&shipment, "01", minute).await);
+        courier.attempted(&event, 1).await;
+        events.push(event);
+    }
+    let [handled, skipped, removed] = [0, 1, 2].map(|index| events[index].as_str());
+    run(
+        &courier.client,
+        &format!(
+            "UPDATE raw_ops.ops_events SET processed_at = now() WHERE id = '{handled}';
+             UPDATE raw_ops.ops_events SET notification_status = 'skipped' WHERE id = '{skipped}';
+             DELETE FROM raw_ops.ops_events WHERE id = '{removed}'"
+        ),
+    )
+    .await;
+    courier.move_clock().await;
+    courier.settled().await;
+    for event in &events {
+        assert_eq!(courier.requests(event).await, ["1 failed 500", "2 abandoned -"]);
+    }
+    assert_eq!(courier.told().len(), 3, "the first attempts, and no more");
+    let rows: Vec<String> = column(
+        &courier.client,
+        "SELECT concat_ws(' ', notification_status, notification_attempts, processed_at IS NOT NULL) FROM raw_ops.ops_events
+          WHERE kind = 'CUSTOMER_EVENT' ORDER BY created_at",
+    )
+    .await;
+    assert_eq!(rows, ["pending 1 t", "skipped 1 f"]);
+    assert!(courier.alerts().is_empty());
+    // Settled while it is in the air: a failure changes nothing, a success is the truth.
+    for (answer, expected) in [(Reply::status(503), "skipped 0 f"), (Reply::ok(), "sent 1 t")] {
+        courier.world.next(EVENTS, [answer.held()]);
+        let before = courier.told().len();
+        let event = notice_of(
+            &courier
+                .report(&shipment, "09", u32::try_from(before).unwrap())
+                .await,
+        );
+        wait_until(LIMIT, "it to be in the air", async || {
+            courier.told().len() > before
+        })
+        .await
+        .unwrap();
+        let skip =
+            format!("UPDATE raw_ops.ops_events SET notification_status = 'skipped' WHERE id = '{event}'");
+        run(&courier.client, &skip).await;
+        courier.world.release();
+        courier.settled().await;
+        let row: String = one(
+            &courier.client,
+            &format!("SELECT concat_ws(' ', notification_status, notification_attempts, processed_at IS NOT NULL) FROM raw_ops.ops_events WHERE id = '{event}'"),
+        )
+        .await;
+        assert_eq!(row, expected);
+    }
 }
