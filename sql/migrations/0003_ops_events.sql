@@ -15,6 +15,8 @@ create table raw_ops.ops_events (
     notification_last_error    text,
     notification_next_retry_at timestamptz,
     constraint ops_events_pkey primary key (id),
+    constraint ops_events_created_at_check
+        check (created_at between '2000-01-01 00:00:00+00' and '3000-01-01 00:00:00+00'),
     constraint ops_events_notification_attempts_check check (notification_attempts >= 0)
 );
 create index if not exists idx_ops_events_order_info

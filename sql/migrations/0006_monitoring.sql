@@ -35,9 +35,9 @@ create table raw_ops.monitor_thresholds (
     constraint monitor_thresholds_check_name_fkey foreign key (check_name) references raw_ops.monitors (check_name),
     constraint monitor_thresholds_severity_check check (severity in ('info', 'warning', 'critical')),
     constraint monitor_thresholds_channel_check check (channel in ('#ops-alerts', '#ops-urgent', '#daily-ops')),
-    constraint monitor_thresholds_threshold_check check (threshold >= 0),
-    constraint monitor_thresholds_lookback_check check (lookback > interval '0'),
-    constraint monitor_thresholds_repeat_after_check check (repeat_after > interval '0')
+    constraint monitor_thresholds_threshold_check check (threshold between 0 and 1000000000),
+    constraint monitor_thresholds_lookback_check check (lookback > interval '0' and lookback <= interval '400 days'),
+    constraint monitor_thresholds_repeat_after_check check (repeat_after > interval '0' and repeat_after <= interval '400 days')
 );
 -- Source: ORD, Monitoring; where ORD names no figure (heartbeat, silence) ours.
 insert into raw_ops.monitor_thresholds

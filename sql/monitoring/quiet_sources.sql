@@ -7,7 +7,8 @@ with recent as (
      where processing_status in ('pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual')
        and created_at > now() - $1 * interval '1 microsecond'
 ), sources as (
-    select provider, min(age) as silence, least(min(age), interval '1 day') as window_length,
+    select provider, greatest(min(age), interval '0') as silence,
+           least(greatest(min(age), interval '0'), interval '1 day') as window_length,
            floor(extract(epoch from max(age)) / 86400)::integer as days
       from recent
      group by provider
@@ -21,13 +22,16 @@ with recent as (
 )
 select sources.provider,
        (extract(epoch from sources.silence) / 60)::float8 as silent_minutes,
-       case when sources.days >= 3 then
-           least(coalesce(sum(shifted.webhooks) filter (where shifted.days_ago < sources.days), 0)::float8
-                     / greatest(sources.days - 1, 1),
-                 case when sources.days > 7
-                      then coalesce(avg(shifted.webhooks) filter (where shifted.days_ago in (7, 14)), 0)::float8 end)
+       -- The days of the silence itself tell nothing about what is usual.
+       case when sources.days - quiet.days >= 3 then
+           least(coalesce(sum(shifted.webhooks) filter (where shifted.days_ago > quiet.days
+                                                          and shifted.days_ago < sources.days), 0)::float8
+                     / greatest(sources.days - 1 - quiet.days, 1),
+                 case when quiet.days < 7 and sources.days > 7
+                      then coalesce(sum(shifted.webhooks) filter (where shifted.days_ago = 7), 0)::float8 end)
        else 0 end as usual
   from sources
+  cross join lateral (select floor(extract(epoch from sources.silence) / 86400)::integer as days) as quiet
   left join shifted using (provider)
- group by sources.provider, sources.silence, sources.days
+ group by sources.provider, sources.silence, sources.days, quiet.days
  order by sources.provider

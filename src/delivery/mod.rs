@@ -155,7 +155,10 @@ fn record(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
 }
 
 /// Records outcomes and tells each part about its own.
-fn record_set(session: &Session, answered: Vec<Answered>) -> Result<()> {
+fn record_set(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
+    for one in &mut answered {
+        destination::redact(session, &one.destination, &mut one.answer);
+    }
     let settled = outbox::record(session, answered)?;
     let of = |purpose: Purpose| -> Vec<&Settled> {
         settled

@@ -93,7 +93,7 @@ pub fn apply(session: &Session, report: &Report) -> Result<Vec<&'static str>> {
             .findings
             .iter()
             .any(|finding| finding.condition == alert.condition)
-            && !report.lasting.contains(&alert.condition.as_str())
+            && !report.lasting.contains(&alert.condition)
     };
     for alert in open.iter().filter(is_over) {
         resolve(session, alert)?;

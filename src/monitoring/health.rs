@@ -5,7 +5,7 @@ use crate::config;
 use crate::db::{self, Session, Statement, owner, schema};
 use crate::error::Result;
 use crate::sending::carrier::{self, InForce};
-use crate::sending::guard;
+use crate::sending::{guard, secrets};
 use crate::wake::{self, Listening};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -50,6 +50,9 @@ struct Figures {
     live_tuples: i64,
     missing_secrets: Vec<String>,
     is_replica: bool,
+    oldest_open_seconds: Option<f64>,
+    preloads_pg_cron: bool,
+    bad_monitors: Vec<String>,
     jobs: Vec<String>,
     listening: Option<Listening>,
     carrier: Option<InForce>,
@@ -111,6 +114,9 @@ fn figures(session: &Session) -> Result<Figures> {
         live_tuples: row.int8(13).unwrap_or(0),
         missing_secrets: row.texts(14),
         is_replica: row.boolean(15).unwrap_or(false),
+        oldest_open_seconds: row.float8(16),
+        preloads_pg_cron: row.boolean(17).unwrap_or(false),
+        bad_monitors: row.texts(18),
         ..Figures::default()
     });
     Ok(Figures {
@@ -195,7 +201,8 @@ fn critical_faults(figures: &Figures) -> Vec<Json> {
                     config::workers(),
                     if here.sender { "runs" } else { "does not" }
                 );
-                let next = "They restart by themselves within seconds; if not, the server's log says why (search raw_ops).";
+                let next = "They restart by themselves within seconds; if not, the server's log says why (search raw_ops). \
+                             Too few slots: raise max_worker_processes and restart.";
                 faults.push(fault("workers", problem, next));
             }
         }
@@ -208,12 +215,43 @@ fn critical_faults(figures: &Figures) -> Vec<Json> {
     if !can_send && !figures.is_replica {
         faults.push(nobody_sends(figures, serves));
     }
-    if figures.is_held {
+    if figures.is_held && !figures.is_replica {
         let next = "If this is the original, or is to send: SELECT raw_ops.fn_resume_delivery_v1(); (true as argument \
                     discards what was queued). If it is a copy for tests, leave it.";
         faults.push(fault(
             "delivery",
             "this database was restored or copied: it sends nothing",
+            next,
+        ));
+    }
+    if let Some(seconds) = figures.overdue_seconds.filter(|seconds| *seconds > 300.0) {
+        let problem = format!(
+            "a request has been due for {} minutes and is not sent",
+            (seconds / 60.0).round()
+        );
+        let next = "SELECT lane, state, count(*), min(send_after), max(error) FROM raw_ops.http_requests WHERE state IN \
+                    ('queued', 'sending') GROUP BY 1, 2;";
+        if !figures.is_held {
+            faults.push(fault("outbox", problem, next));
+        }
+    }
+    if let Some(seconds) = figures.oldest_open_seconds.filter(|seconds| *seconds > 3_600.0) {
+        let problem = format!(
+            "{} webhooks wait to be processed, the oldest for {} minutes",
+            figures.queue_depth,
+            (seconds / 60.0).round()
+        );
+        faults.push(fault(
+            "queue",
+            problem,
+            "SELECT * FROM raw_ops.error_summary; CALL raw_ops.drain_inbox();",
+        ));
+    }
+    if figures.has_pg_cron && !figures.preloads_pg_cron {
+        let next = "Add pg_cron to shared_preload_libraries, restart the server.";
+        faults.push(fault(
+            "pg_cron",
+            "pg_cron is installed but not preloaded: no job runs",
             next,
         ));
     }
@@ -240,7 +278,10 @@ fn nobody_sends(figures: &Figures, serves: bool) -> Json {
         ),
         (Some(_), _) => "the sender does not run: nothing is sent".to_owned(),
     };
-    let next = if figures.listening.is_some() && !serves {
+    let next = if figures.carrier == Some(InForce::PgNet) {
+        "CREATE EXTENSION pg_net; or: ALTER SYSTEM SET raw_ops.carrier = 'auto'; SELECT pg_reload_conf();"
+            .to_owned()
+    } else if figures.listening.is_some() && !serves {
         format!(
             "ALTER SYSTEM SET raw_ops.database = '{}'; then restart the server.",
             db::current_database()
@@ -285,19 +326,33 @@ fn warnings(figures: &Figures) -> Vec<Json> {
             faults.push(fault("jobs", problem, "SELECT raw_ops.fn_schedule_jobs_v1();"));
         }
     }
-    if config::secret_key_file().is_none() || !figures.missing_secrets.is_empty() {
-        let problem = match config::secret_key_file() {
-            None => "raw_ops.secret_key_file is not set: alerts cannot be sent".to_owned(),
-            Some(_) => format!(
-                "alerts have nowhere to go; not set: {}",
-                figures.missing_secrets.join(", ")
-            ),
-        };
-        faults.push(fault(
-            "secrets",
-            problem,
-            "SELECT raw_ops.fn_set_secret_v1('slack_url_ops_alerts', '<URL>');",
-        ));
+    if let Some(error) = secrets::key_problem() {
+        let next = error.hint().unwrap_or_default();
+        faults.push(fault("secrets", format!("{error}: alerts cannot be sent"), &next));
+    } else if !figures.missing_secrets.is_empty() {
+        let problem = format!(
+            "alerts have nowhere to go; not set: {}",
+            figures.missing_secrets.join(", ")
+        );
+        let next = format!(
+            "SELECT raw_ops.fn_set_secret_v1('{}', '<URL>');",
+            figures.missing_secrets[0]
+        );
+        faults.push(fault("secrets", problem, &next));
+    }
+    if figures.dead_letters > 0 {
+        let next = "SELECT id, topic, last_error FROM raw_ops.webhook_inbox WHERE processing_status = 'dlq' ORDER BY \
+                    last_error_at DESC LIMIT 5; settle each: SELECT raw_ops.fn_resolve_webhook_manually_v1('<id>', '<note>');";
+        let problem = format!("{} dead letters wait for a person", figures.dead_letters);
+        faults.push(fault("dead_letters", problem, next));
+    }
+    if !figures.bad_monitors.is_empty() && !figures.is_replica {
+        let problem = format!(
+            "monitors do not run, or failed: {}",
+            figures.bad_monitors.join(", ")
+        );
+        let next = "SELECT check_name, status, error, run_at FROM raw_ops.monitoring_runs ORDER BY run_at DESC LIMIT 20;";
+        faults.push(fault("monitors", problem, next));
     }
     if figures.net_is_open {
         let next = "REVOKE ALL ON ALL TABLES IN SCHEMA net FROM PUBLIC; REVOKE ALL ON SCHEMA net FROM PUBLIC; REVOKE \

@@ -167,7 +167,7 @@ pub struct Report {
     pub summary: Map<String, Json>,
     pub findings: Vec<Finding>,
     /// Conditions that are not found any more but are not over either: their alerts stay open, and silent.
-    pub lasting: Vec<&'static str>,
+    pub lasting: Vec<String>,
 }
 
 impl Report {

@@ -70,15 +70,17 @@ pub fn announces_order(provider: &str, topic: &str) -> bool {
 
 /// The Shopify order a payload is about, where the topic and a glance at the payload tell.
 pub fn shopify_order_id<'a, J: Json<'a>>(provider: &str, topic: &str, payload: J) -> Option<i64> {
-    match (provider, topic) {
-        ("shopify", "orders/edited") => payload.member("order_edit")?.member("order_id")?.as_i64(),
-        ("shopify", topic) if topic.starts_with("orders/") => payload.member("id")?.as_i64(),
+    let id = match (provider, topic) {
+        ("shopify", "orders/edited") => payload.member("order_edit")?.member("order_id")?,
+        ("shopify", topic) if topic.starts_with("orders/") => payload.member("id")?,
         (
             "shopify",
             "refunds/create" | "fulfillments/create" | "fulfillments/update" | "order_transactions/create",
-        ) => payload.member("order_id")?.as_i64(),
-        _ => None,
-    }
+        ) => payload.member("order_id")?,
+        _ => return None,
+    };
+    // As processing reads it: a number, or its digits as text.
+    id.as_i64().or_else(|| id.as_str()?.parse().ok())
 }
 
 #[cfg(test)]
@@ -100,6 +102,11 @@ mod tests {
     fn the_order_id_is_found_at_receipt_where_the_topic_has_one() {
         let order = serde_json::json!({"id": 5, "order_id": 6, "order_edit": {"order_id": 7}});
         assert_eq!(shopify_order_id("shopify", "orders/create", &order), Some(5));
+        let text = serde_json::json!({"id": "820982911946154508"});
+        assert_eq!(
+            shopify_order_id("shopify", "orders/create", &text),
+            Some(820_982_911_946_154_508)
+        );
         assert_eq!(shopify_order_id("shopify", "refunds/create", &order), Some(6));
         assert_eq!(shopify_order_id("shopify", "orders/edited", &order), Some(7));
         assert_eq!(shopify_order_id("shopify", "products/update", &order), None);

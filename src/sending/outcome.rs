@@ -115,7 +115,8 @@ pub fn verdict(answer: &Answer, kind: Kind, attempt: i32, schedule: &Schedule) -
         Class::Permanent | Class::Gone => Verdict::Abandoned,
         Class::Again => match schedule.after_failure(attempt) {
             Next::GiveUp => Verdict::Abandoned,
-            Next::RetryAfter(_) if answer.is_lost => Verdict::Failed(0),
+            // Once at once; a sender that dies again and again must not use up every attempt within seconds.
+            Next::RetryAfter(_) if answer.is_lost && attempt == 1 => Verdict::Failed(0),
             Next::RetryAfter(wait) => {
                 let asked = answer.retry_after.unwrap_or(0).clamp(0, LONGEST_RETRY_AFTER);
                 Verdict::Failed(wait.max(asked))
@@ -203,6 +204,7 @@ mod tests {
         assert_eq!(after(&busy(3), 1), Verdict::Failed(15 * second));
         assert_eq!(after(&busy(1_000_000), 1), Verdict::Failed(86_400 * second));
         assert_eq!(after(&Answer::lost(), 1), Verdict::Failed(0));
+        assert_eq!(after(&Answer::lost(), 2), Verdict::Failed(60 * second));
         assert_eq!(after(&Answer::lost(), 3), Verdict::Abandoned);
     }
 

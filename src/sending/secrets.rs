@@ -12,6 +12,7 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::io::Read;
 
 /// Every secret an operator may set.
 const NAMES: &[&str] = &[
@@ -66,9 +67,8 @@ fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB
 fn known_name(name: Option<&str>) -> Result<&'static str> {
     let known = NAMES.iter().copied().find(|known| Some(*known) == name);
     known.ok_or_else(|| {
-        let given = name.map_or("is null".to_owned(), |name| {
-            format!("\"{name}\" is no secret of raw_ops")
-        });
+        // Not repeated: whoever mixes up the arguments has put the secret here.
+        let given = name.map_or("is null", |_| "is no secret of raw_ops");
         Error::argument("p_name", format!("{given}; known: {}", NAMES.join(", ")))
     })
 }
@@ -173,7 +173,7 @@ impl MasterKey {
         let path = config::secret_key_file().ok_or_else(|| {
             no_key("raw_ops.secret_key_file is not set: there is no key to encrypt secrets with".into())
         })?;
-        let content = std::fs::read(&path)
+        let content = read_key(&path)
             .map_err(|error| no_key(format!("the key file {path} cannot be read: {error}")))?;
         Self::of(&content).ok_or_else(|| {
             no_key(format!(
@@ -203,6 +203,24 @@ impl MasterKey {
     fn cipher(&self) -> XChaCha20Poly1305 {
         XChaCha20Poly1305::new(&self.key)
     }
+}
+
+/// A regular file, and not more of it than any key needs: a pipe would hang, a device never end.
+fn read_key(path: &str) -> std::io::Result<Vec<u8>> {
+    const LONGEST_KEY: u64 = 65_536;
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    let mut content = Vec::new();
+    std::fs::File::open(path)?
+        .take(LONGEST_KEY)
+        .read_to_end(&mut content)?;
+    Ok(content)
+}
+
+/// What is wrong with the key, if anything is: for those who ask before a secret is needed.
+pub fn key_problem() -> Option<Error> {
+    MasterKey::load().err()
 }
 
 fn no_key(problem: String) -> Error {

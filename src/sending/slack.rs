@@ -29,8 +29,9 @@ pub struct Notice<'a> {
 
 /// Most fields Slack takes in one section.
 const FIELDS_A_SECTION: usize = 10;
-/// Slack refuses longer texts (3,000 a section, 2,000 a field, 150 a header).
-const LONGEST_FIELD: usize = 1_500;
+/// Slack refuses longer texts (3,000 a section, 2,000 a field, 150 a header; 40,000 in all).
+const LONGEST_FIELD: usize = 1_900;
+const LONGEST_TEXT: usize = 10_000;
 const LONGEST_HEADER: usize = 140;
 
 /// The message as Slack wants it: blocks for people, and `text` for notifications and for receivers without blocks.
@@ -52,19 +53,19 @@ pub fn message(notice: &Notice<'_>) -> Json {
         let fields: Vec<Json> = fields
             .iter()
             .map(|(title, value)| {
-                let text = format!("*{}*\n{}", escape(title), escape(&cut(value, LONGEST_FIELD)));
+                let text = cut(&format!("*{}*\n{}", escape(title), escape(value)), LONGEST_FIELD);
                 json!({"type": "mrkdwn", "text": text})
             })
             .collect();
         blocks.push(json!({"type": "section", "fields": fields}));
     }
     if let Some(step) = notice.next_step {
-        let text = format!("Next step:\n```{}```", escape(step));
+        let text = format!("Next step:\n```{}```", cut(&escape(step), LONGEST_FIELD));
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": text}}));
     }
     let context = json!([{"type": "mrkdwn", "text": escape(notice.context)}]);
     blocks.push(json!({"type": "context", "elements": context}));
-    json!({"text": escape(&lines.join("\n")), "blocks": blocks})
+    json!({"text": cut(&escape(&lines.join("\n")), LONGEST_TEXT), "blocks": blocks})
 }
 
 fn mark(notice: &Notice<'_>) -> &'static str {

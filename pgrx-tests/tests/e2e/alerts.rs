@@ -347,3 +347,30 @@ async fn nothing_is_told_of_a_run_that_was_rolled_back() {
     let rows: i64 = one(&client, "SELECT count(*) FROM raw_ops.http_requests").await;
     assert_eq!(json!(rows), json!(1));
 }
+
+#[tokio::test]
+async fn a_url_that_is_echoed_is_not_recorded() {
+    let world = Receiver::start().unwrap();
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    run(&client, BREACH).await;
+    let url = world.url(slack::PATH);
+    let sql = "SELECT raw_ops.fn_set_secret_v1('slack_url_ops_alerts', $1)";
+    client.execute(sql, &[&url]).await.unwrap();
+    let echo = format!("Bad request to {url}: no POST {} here", slack::PATH);
+    world.always(slack::PATH, Reply::status(400).text(&echo));
+    run(&client, INVOKE).await;
+    assert_eq!(delivery(&client).await, ["opened undelivered"]);
+    let token = slack::PATH.rsplit('/').next().unwrap();
+    for table in ["http_requests", "alert_messages", "undelivered_alerts"] {
+        let rows: Vec<String> = column(&client, &format!("SELECT t::text FROM raw_ops.{table} t")).await;
+        assert!(
+            !rows.is_empty() && !rows.iter().any(|row| row.contains(token)),
+            "{table}: {rows:?}"
+        );
+    }
+    let swapped = format!("SELECT raw_ops.fn_set_secret_v1('{url}', 'slack_url_ops_alerts')");
+    let refusal = refused(&client, &swapped).await;
+    assert!(!refusal.message.contains(token), "{refusal:?}");
+    assert!(!stack.cluster.log().contains(token));
+}

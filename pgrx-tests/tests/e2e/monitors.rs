@@ -423,3 +423,106 @@ async fn checks_only_look_and_an_unknown_one_is_answered_with_the_known() {
     );
     assert_eq!(watched.world.count(), 0);
 }
+
+#[tokio::test]
+async fn a_source_that_stays_silent_for_weeks_is_not_resolved_by_that() {
+    let watched = Watched::start().await;
+    run(
+        &watched.client,
+        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status, received_at, created_at)
+         SELECT 'stripe', 'charge.succeeded', n::text, '{}', 'success', at, at
+           FROM generate_series(60, 14400, 5) n, LATERAL (SELECT now() - n * interval '1 minute' AS at) t",
+    )
+    .await;
+    assert_eq!(watched.invoke("webhook_silence").await["status"], "warning");
+    for days in [3, 8, 20] {
+        run(
+            &watched.client,
+            &format!("UPDATE raw_ops.webhook_inbox SET created_at = received_at - interval '{days} days'"),
+        )
+        .await;
+        watched.invoke("webhook_silence").await;
+    }
+    let titles: Vec<String> = watched
+        .arrived()
+        .await
+        .into_iter()
+        .map(|(_, title)| title)
+        .collect();
+    assert!(
+        !titles.iter().any(|title| title.starts_with("Resolved")),
+        "{titles:?}"
+    );
+    run(
+        &watched.client,
+        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload) VALUES ('stripe', 't', 'back', '{}')",
+    )
+    .await;
+    watched.invoke("webhook_silence").await;
+    let (_, last) = watched.arrived().await.pop().unwrap();
+    assert_eq!(last, "Resolved: A Source Has Gone Quiet");
+}
+
+#[tokio::test]
+async fn a_check_whose_thresholds_are_switched_off_is_ok_and_odd_ones_are_refused() {
+    let watched = Watched::start().await;
+    run(
+        &watched.client,
+        "INSERT INTO raw_ops.ops_events (kind, entity_type, message, event_payload, created_at)
+         VALUES ('INFO', 'order', 'order.created', '{\"shopify_order_id\": 1}', now() - interval '16 minutes');
+         UPDATE raw_ops.monitor_thresholds SET enabled = false WHERE check_name = 'order_ingestion_slo'",
+    )
+    .await;
+    assert_eq!(watched.invoke("order_ingestion_slo").await["status"], "ok");
+    run(
+        &watched.client,
+        "SELECT * FROM raw_ops.check_order_ingestion_slo()",
+    )
+    .await;
+    for odd in [
+        "threshold = 1e300",
+        "threshold = -1",
+        "lookback = '1000000 years'",
+    ] {
+        let sql = format!("UPDATE raw_ops.monitor_thresholds SET {odd}");
+        assert_eq!(refused(&watched.client, &sql).await.sqlstate, "23514", "{odd}");
+    }
+    for odd in ["received_at", "created_at"] {
+        let sql = format!(
+            "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, {odd}) VALUES ('shopify', 't', 'e', '{{}}', '-infinity')"
+        );
+        assert_eq!(refused(&watched.client, &sql).await.sqlstate, "23514", "{odd}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_missed_once_however_often_it_was_announced_and_an_id_may_be_text() {
+    let watched = Watched::start().await;
+    receive(
+        &watched.client,
+        "orders/create",
+        "text",
+        br#"{"id": "777", "line_items": []}"#,
+    )
+    .await;
+    assert_eq!(drain(&watched.client, 10).await, [1, 1, 0, 0]);
+    for _ in 0..3 {
+        run(
+            &watched.client,
+            "INSERT INTO raw_ops.ops_events (kind, entity_type, message, event_payload)
+             VALUES ('INFO', 'order', 'order.created', '{\"shopify_order_id\": 9223372036854775807}')",
+        )
+        .await;
+    }
+    run(
+        &watched.client,
+        "UPDATE raw_ops.ops_events SET created_at = now() - interval '6 minutes'",
+    )
+    .await;
+    let found = watched.invoke("order_ingestion_slo").await;
+    assert_eq!(
+        found["result_summary"]["order_ids"],
+        json!(["9223372036854775807"]),
+        "{found}"
+    );
+}

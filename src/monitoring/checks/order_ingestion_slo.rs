@@ -63,17 +63,18 @@ fn missing(session: &Session, lookback: i64, age: i64) -> Result<Vec<Missing>> {
     }))
 }
 
-fn window(thresholds: &Thresholds) -> (i64, i64) {
+/// How far back, and from which age on; `None` when no threshold is enabled.
+fn window(thresholds: &Thresholds) -> Option<(i64, i64)> {
+    let age = thresholds.lowest(CONDITION)? * MINUTE;
     let lookback = thresholds.lookback(CONDITION).unwrap_or((20.0 * MINUTE) as i64);
-    let age = thresholds
-        .lowest(CONDITION)
-        .map_or(i64::MAX / 4, |minutes| (minutes * MINUTE) as i64);
-    (lookback, age)
+    Some((lookback, age as i64))
 }
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
-    let (lookback, age) = window(&thresholds);
+    let Some((lookback, age)) = window(&thresholds) else {
+        return Ok(judge(&[], &thresholds));
+    };
     let within = missing(session, lookback, age)?;
     // ORD looks back 20 minutes. An order that is still missing after that is not "resolved": the alert stays open.
     let still_missing = match within.is_empty() {
@@ -85,7 +86,7 @@ fn run(session: &Session) -> Result<Report> {
         .summary
         .insert("missing_beyond_lookback".into(), still_missing.into());
     if still_missing > 0 {
-        report.lasting.push(CONDITION);
+        report.lasting.push(CONDITION.into());
     }
     Ok(report)
 }
@@ -149,8 +150,10 @@ fn check_order_ingestion_slo() -> Result<
         db::session(|session| {
             schema::ensure_ready(session)?;
             let thresholds = Thresholds::of(session, NAME)?;
-            let (lookback, age) = window(&thresholds);
-            let rows = missing(session, lookback, age)?;
+            let rows = match window(&thresholds) {
+                Some((lookback, age)) => missing(session, lookback, age)?,
+                None => Vec::new(),
+            };
             Ok(rows
                 .into_iter()
                 .map(|one| row(one, &thresholds))

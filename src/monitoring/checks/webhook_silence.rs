@@ -18,6 +18,7 @@ pub const CHECK: Check = Check {
 };
 
 const CONDITION: &str = "quiet_source";
+const PROVIDERS: [&str; 5] = ["shopify", "clerk", "stripe", "mitto", "dpd"];
 const FORTNIGHT: i64 = 14 * 86_400_000_000;
 
 thread_local! {
@@ -56,11 +57,24 @@ fn judge(sources: &[Source], thresholds: &Thresholds) -> Report {
         })
         .collect();
     let mut report = Report::new(NAME, json!({"sources": summary}));
+    report.lasting = still_silent(sources);
     report.findings = sources
         .iter()
         .filter_map(|source| quiet(source, thresholds))
         .collect();
     report
+}
+
+/// Sources that have sent nothing for a day, or for longer than is looked back: whatever has become usual meanwhile, only a
+/// webhook ends their alert.
+fn still_silent(sources: &[Source]) -> Vec<String> {
+    const DAY_MINUTES: f64 = 1_440.0;
+    let has_spoken = |provider: &str| {
+        let source = sources.iter().find(|source| source.provider == provider);
+        source.is_some_and(|source| source.silent_minutes < DAY_MINUTES)
+    };
+    let silent = PROVIDERS.iter().filter(|provider| !has_spoken(provider));
+    silent.map(|provider| format!("{CONDITION}:{provider}")).collect()
 }
 
 /// Each source is a condition of its own.
@@ -87,6 +101,22 @@ fn fn_check_webhook_silence_v1() -> Result<pgrx::JsonB, ErrorReport> {
 mod tests {
     use super::*;
     use crate::monitoring::report::{Severity, tests::row};
+
+    #[test]
+    fn only_a_webhook_ends_a_silence() {
+        let source = |silent_minutes| Source {
+            provider: "stripe".into(),
+            silent_minutes,
+            usual: 0.0,
+        };
+        let lasts = |sources: &[Source]| {
+            judge(sources, &Thresholds::default())
+                .lasting
+                .contains(&"quiet_source:stripe".to_owned())
+        };
+        assert!(lasts(&[]) && lasts(&[source(9.0 * 1_440.0)]));
+        assert!(!lasts(&[source(5.0)]));
+    }
 
     #[test]
     fn only_a_silence_that_is_unusual_for_the_source_is_told() {
