@@ -87,7 +87,7 @@ fn fn_complete_courier_task_v1(
         return Ok(refused("p_note: is empty; say what was done"));
     }
     let done = owner::as_table_owner(|| db::session(|session| complete(session, *id.as_bytes(), note)))?;
-    Ok(done.map_or_else(|error| refused(error), JsonB))
+    Ok(done.map_or_else(refused, JsonB))
 }
 
 /// The outer error is the server's; the inner one says why the task cannot be completed.

@@ -116,6 +116,10 @@ fn command<'a>(claim: &Claimed<'a>) -> Result<Command<'a, Jsonb<'a>>> {
 }
 
 /// Which room a command is for.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are orders: a box would cost each of them an allocation"
+)]
 enum Change<'a> {
     Order(orders::Change<'a>),
     Courier(courier::Change<'a>),

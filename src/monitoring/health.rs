@@ -192,21 +192,17 @@ fn answer(figures: &Figures) -> Json {
 fn critical_faults(figures: &Figures) -> Vec<Json> {
     let mut faults = Vec::new();
     let serves = config::database() == db::current_database();
-    match figures.listening {
-        Some(here) if serves && !figures.is_replica => {
-            if here.workers < config::workers() || !here.sender {
-                let problem = format!(
-                    "{} of {} workers run; the sender {}",
-                    here.workers,
-                    config::workers(),
-                    if here.sender { "runs" } else { "does not" }
-                );
-                let next = "They restart by themselves within seconds; if not, the server's log says why (search raw_ops). \
-                             Too few slots: raise max_worker_processes and restart.";
-                faults.push(fault("workers", problem, next));
-            }
-        }
-        _ => {}
+    let here = figures.listening.filter(|_| serves && !figures.is_replica);
+    if let Some(here) = here.filter(|here| here.workers < config::workers() || !here.sender) {
+        let problem = format!(
+            "{} of {} workers run; the sender {}",
+            here.workers,
+            config::workers(),
+            if here.sender { "runs" } else { "does not" }
+        );
+        let next = "They restart by themselves within seconds; if not, the server's log says why (search raw_ops). Too \
+                    few slots: raise max_worker_processes and restart.";
+        faults.push(fault("workers", problem, next));
     }
     let can_send = match figures.carrier {
         Some(InForce::PgNet) => figures.has_pg_net,

@@ -219,7 +219,7 @@ async fn what_is_wrong_with_a_call_is_said() {
     assert!(missing.message.contains(unknown), "{missing:?}");
     for (arguments, problem) in [
         (
-            format!("NULL, 'DPD', '01', '', now(), '{{}}'"),
+            "NULL, 'DPD', '01', '', now(), '{}'".to_owned(),
             "p_shipment_id: is null",
         ),
         (
