@@ -24,6 +24,16 @@ const VIEWS: &[(&str, &str)] = &[
     ("dashboard_daily_volume", "21"),
     ("health_indicators", "5"),
     ("undelivered_alerts", "0"),
+    ("courier_exceptions_by_type", "0"),
+    ("courier_exceptions_by_day", "30"),
+    ("courier_notification_success", "1"),
+    ("courier_time_to_notify", "1"),
+    ("courier_failed_notifications", "0"),
+    ("courier_open_tasks", "0"),
+    ("courier_manual_interventions", "1"),
+    ("courier_delivery_after_exception", "1"),
+    ("courier_delivery_attempts", "1"),
+    ("courier_kpis", "9"),
 ];
 
 /// `put(how many, state, received at)`: webhooks of one kind. Failed ones died, or failed last, when they were received.
