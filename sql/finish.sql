@@ -47,9 +47,9 @@ comment on function raw_ops.fn_health_v1() is
 comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
-    'Trigger: queues the notice to the customer in http_requests; without an e-mail the event is skipped.';
+    'Trigger: makes http_requests follow the notice to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
 comment on function raw_ops.fn_retry_courier_notifications_v1() is
-    'Queues up to 20 notices of the last 24 hours that are due and have no request on its way. For pg_cron.';
+    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later. For pg_cron.';
 comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is

@@ -1,5 +1,5 @@
--- Notices that are due and have no request on its way: the trigger was off, the outbox was emptied. Oldest first, $1 at
--- most; those others work on are skipped. Source: DLV, Retry Processor.
+-- Notices that are due, but whose request is not: it is missing (the trigger was off, the outbox was emptied), or due
+-- later than the notice says. Oldest first, $1 at most; those others work on are skipped. Source: DLV, Retry Processor.
 select event.id
   from raw_ops.ops_events as event
  where event.kind = 'CUSTOMER_EVENT'
@@ -10,7 +10,8 @@ select event.id
    and (event.notification_next_retry_at is null or event.notification_next_retry_at <= now())
    and event.created_at > now() - interval '24 hours'
    and not exists (select from raw_ops.http_requests as request
-                    where request.subject_id = event.id and request.state in ('queued', 'sending'))
+                    where request.subject_id = event.id
+                      and (request.state = 'sending' or request.state = 'queued' and request.send_after <= now()))
  order by event.created_at
  limit $1
    for no key update of event skip locked

@@ -1,6 +1,6 @@
 -- $1 events: those of them whose notice is to be sent, locked, so that whoever queues one is alone with it. One that
 -- Customer.io has taken, or that has been given up, is not among them.
-select id, event_payload, notification_attempts
+select id, event_payload, notification_attempts, notification_next_retry_at
   from raw_ops.ops_events
  where id = any ($1)
    and kind = 'CUSTOMER_EVENT'

@@ -161,7 +161,7 @@ comment on column raw_ops.ops_events.processed_at is 'For a notice: when Custome
 comment on column raw_ops.ops_events.notification_status is
     'Null (no notice, or not attempted yet), pending (waits for delivery or retry), sent, failed (no attempt is left), skipped (no e-mail).';
 comment on column raw_ops.ops_events.notification_attempts is
-    'Attempts that have ended. Set to 0 with notification_status = pending, it is sent again from the first attempt.';
+    'Attempts that have ended. What is written here and into notification_next_retry_at by hand holds: set to 0 with status pending, it is sent again from the first.';
 comment on column raw_ops.ops_events.notification_last_error is 'Of the last attempt that failed; kept after a later success.';
 comment on column raw_ops.ops_events.notification_next_retry_at is 'When the next attempt is due; null: at once, or none follows.';
 comment on index raw_ops.idx_ops_events_courier_unprocessed is 'DLV: monitoring of what is not processed.';

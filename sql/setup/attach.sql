@@ -44,7 +44,7 @@ begin
     if not exists (select from pg_catalog.pg_trigger
                    where tgrelid = 'raw_ops.http_requests'::regclass and tgname = 'trigger_http_requests_wake') then
         create trigger trigger_http_requests_wake
-            after insert on raw_ops.http_requests
+            after insert or update of send_after on raw_ops.http_requests
             for each statement
             execute function raw_ops.wake_sender();
         comment on trigger trigger_http_requests_wake on raw_ops.http_requests is
@@ -64,19 +64,18 @@ begin
 
     if not exists (select from pg_catalog.pg_trigger
                    where tgrelid = 'raw_ops.ops_events'::regclass and tgname = 'trigger_renotify_courier_exception') then
-        -- DLV's manual re-trigger. The system itself never sets the attempts back, and comes from null to pending.
+        -- DLV's manual re-trigger, and every other change by hand of when or how often it is tried.
         create trigger trigger_renotify_courier_exception
             after update on raw_ops.ops_events
             for each row
             when (new.kind = 'CUSTOMER_EVENT' and new.customer_event_type = 'courier_exception'
-                  and new.processed_at is null
-                  and new.notification_status = 'pending' and new.notification_attempts = 0
-                  and new.notification_next_retry_at is null
-                  and old.notification_status is not null
-                  and (old.notification_status, old.notification_attempts) is distinct from ('pending', 0))
+                  and new.processed_at is null and new.notification_status = 'pending'
+                  and (old.notification_status, old.notification_attempts, old.notification_next_retry_at)
+                      is distinct from
+                      (new.notification_status, new.notification_attempts, new.notification_next_retry_at))
             execute function raw_ops.notify_courier_exception();
         comment on trigger trigger_renotify_courier_exception on raw_ops.ops_events is
-            'DLV, manual re-trigger: sends again at once, with all attempts, instead of at the next retry run.';
+            'What somebody writes into a notice that waits holds for its request: attempts made, and when the next is due.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger

@@ -80,6 +80,8 @@ pub struct Recorded {
     code: String,
     event_type: Option<String>,
     tells_customer: bool,
+    template: Option<String>,
+    priority: Option<String>,
     notice: Option<Notice>,
     task: Option<Task>,
     is_duplicate: bool,
@@ -171,7 +173,7 @@ fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         Value::OptionalJsonb(event.raw),
     ];
     if session.run(&RECORD, values)?.affected() == 0 {
-        return earlier(session, event);
+        return earlier(session, event, meaning.as_ref());
     }
     let mut recorded = Recorded {
         courier_event_id: id,
@@ -179,6 +181,8 @@ fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         code: event.code.to_owned(),
         event_type: event_type.map(str::to_owned),
         tells_customer,
+        template: meaning.as_ref().and_then(|meaning| meaning.template.clone()),
+        priority: meaning.as_ref().map(|meaning| meaning.priority.clone()),
         notice: None,
         task: None,
         is_duplicate: false,
@@ -271,7 +275,7 @@ fn tell(
 }
 
 /// What became of the event when it was reported before.
-fn earlier(session: &Session, event: &Event<'_>) -> Result<Recorded> {
+fn earlier(session: &Session, event: &Event<'_>, meaning: Option<&Meaning>) -> Result<Recorded> {
     let values = vec![
         Value::Uuid(event.shipment),
         Value::Text(event.code),
@@ -283,6 +287,8 @@ fn earlier(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         code: event.code.to_owned(),
         event_type: row.text(2),
         tells_customer: row.boolean(3) == Some(true),
+        template: meaning.and_then(|meaning| meaning.template.clone()),
+        priority: meaning.map(|meaning| meaning.priority.clone()),
         notice: row.uuid(4).map(|ops_event_id| Notice {
             ops_event_id,
             status: row.text(5),
@@ -305,7 +311,6 @@ impl Recorded {
     /// DLV's notification instructions. `notification` is what is sent, by the system itself; nobody else need do it.
     pub fn to_json(&self) -> Json {
         let notice = self.notice.as_ref();
-        let said = |member: &str| notice.map_or(Json::Null, |notice| notice.payload[member].clone());
         json!({
             "success": true,
             "outcome": if self.is_duplicate { "duplicate" } else { "recorded" },
@@ -315,8 +320,8 @@ impl Recorded {
             "event_code": self.code,
             "event_type": self.event_type,
             "requires_customer_notification": self.tells_customer,
-            "notification_template_id": said("notification_template_id"),
-            "priority": said("priority"),
+            "notification_template_id": self.template,
+            "priority": self.priority,
             "ops_event_id": notice.map(|notice| shown(notice.ops_event_id)),
             "notification_status": notice.and_then(|notice| notice.status.clone()),
             "notification": notice.map(|notice| notice.payload.clone()),

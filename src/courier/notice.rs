@@ -1,7 +1,8 @@
 //! The notice to a customer: from a row of `ops_events` to a request in the outbox, and what became of it back to the row.
 //!
-//! An event has at most one request on its way. Whoever queues one holds the event's row, so the trigger, a re-trigger
-//! and the retry run never do it twice. All of an event's requests carry the same id: Customer.io takes it once.
+//! The event's row is what counts, also when somebody writes it by hand: the outbox follows. An event has at most one
+//! request on its way. Whoever queues one holds the event's row, so triggers and retry runs never do it twice. All of an
+//! event's requests carry the same id: Customer.io takes it once.
 
 use super::{Id, shown};
 use crate::db::{self, Session, Statement, Value, owner, schema};
@@ -12,12 +13,13 @@ use crate::sending::outbox::{self, Message, Settled, State};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 /// What the campaign "Courier Exception Handler" is triggered by.
 const EVENT_NAME: &str = "courier_exception";
 const TIMEOUT_MS: i32 = 10_000;
-const BEGUN_ANEW: &str = "not needed: the notice is sent again from its first attempt";
+const BEGUN_ANEW: &str = "not needed: somebody has set the notice's attempts";
 const REMOVED: &str = "not needed: the notice was removed";
 /// Why a request about an [`unwanted`] event is not sent.
 pub const SETTLED: &str = "not needed: the notice was sent, or settled by hand";
@@ -28,11 +30,13 @@ thread_local! {
     static REQUESTS: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_requests.sql"), &[pg_sys::UUIDARRAYOID]) };
     static TAKE_BACK: Statement = const { Statement::new(
-        include_str!("../../sql/courier/take_back.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+        include_str!("../../sql/courier/take_back.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::INT4OID]) };
+    static RESCHEDULE: Statement = const { Statement::new(
+        include_str!("../../sql/courier/reschedule.sql"), &[pg_sys::UUIDOID, pg_sys::TIMESTAMPTZOID]) };
     static UNWANTED: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_unwanted.sql"), &[pg_sys::UUIDARRAYOID]) };
     static SET_STATUS: Statement = const { Statement::new(
-        "update raw_ops.ops_events set notification_status = $2, notification_next_retry_at = null
+        "update raw_ops.ops_events set notification_status = $2
           where id = any ($1) and notification_status is distinct from $2", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
     static DISCARD: Statement = const { Statement::new(
         "update raw_ops.ops_events
@@ -42,6 +46,23 @@ thread_local! {
     static SETTLE: Statement = const { Statement::new(
         include_str!("../../sql/courier/settle_notice.sql"),
         &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INT4OID]) };
+}
+
+thread_local! {
+    /// Set while this module itself writes the columns that the trigger follows.
+    static OWN_WRITE: Cell<bool> = const { Cell::new(false) };
+}
+
+fn as_own_write<T>(write: impl FnOnce() -> T) -> T {
+    struct Reset;
+    impl Drop for Reset {
+        fn drop(&mut self) {
+            OWN_WRITE.set(false);
+        }
+    }
+    let _reset = Reset;
+    OWN_WRITE.set(true);
+    write()
 }
 
 /// What [`queue`] did.
@@ -61,17 +82,18 @@ pub struct GivenUp {
     pub error: String,
 }
 
-/// The trigger of `ops_events`: an INSERT queues the notice; an UPDATE that sets its attempts back, which is how DLV sends
-/// one again by hand, queues it anew; a DELETE takes back what is queued.
+/// The trigger of `ops_events`: an INSERT queues the notice; what an UPDATE says of attempts and of the next one's time
+/// holds for the request, which is how DLV sends one again by hand; a DELETE takes it back.
 #[pg_trigger]
 fn notify_courier_exception<'a>(
     trigger: &'a pgrx::PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, impl WhoAllocated>>, ErrorReport> {
+    let is_here = trigger.new().is_some();
     let row = trigger.new().or(trigger.old());
     let id: Option<pgrx::Uuid> = row.and_then(|row| row.get_by_name("id").ok().flatten());
-    let (was_here, is_here) = (trigger.old().is_some(), trigger.new().is_some());
     if let Some(id) = id
-        && let Err(error) = notify(*id.as_bytes(), was_here, is_here)
+        && !OWN_WRITE.get()
+        && let Err(error) = notify(*id.as_bytes(), is_here)
     {
         db::raise(error);
     }
@@ -79,24 +101,21 @@ fn notify_courier_exception<'a>(
 }
 
 /// With the owner's rights: who may write an event need not have any on the outbox.
-fn notify(event: Id, was_here: bool, is_here: bool) -> Result<()> {
+fn notify(event: Id, is_here: bool) -> Result<()> {
     owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
-            if was_here {
-                let why = if is_here { BEGUN_ANEW } else { REMOVED };
-                take_back(session, event, why)?;
+            match is_here {
+                true => queue(session, &[event]).map(|_| ()),
+                false => take_back(session, event, REMOVED, None),
             }
-            if is_here {
-                queue(session, &[event])?;
-            }
-            Ok(())
         })
     })
 }
 
-fn take_back(session: &Session, event: Id, why: &str) -> Result<()> {
-    session.run(&TAKE_BACK, vec![Value::Uuid(event), Value::Text(why)])?;
+fn take_back(session: &Session, event: Id, why: &str, unless: Option<i32>) -> Result<()> {
+    let values = vec![Value::Uuid(event), Value::Text(why), Value::OptionalInt4(unless)];
+    session.run(&TAKE_BACK, values)?;
     Ok(())
 }
 
@@ -112,7 +131,8 @@ pub fn unwanted(session: &Session, events: Vec<Id>) -> Result<HashSet<Id>> {
         .collect())
 }
 
-/// Queues the notices of events that are to be sent and have no request on its way.
+/// Makes the outbox follow events that are to be sent: each has one request, for the attempt after those it has made, due
+/// when it says. One that a sender has in hand is waited for.
 pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
     if events.is_empty() {
         return Ok(Queued::default());
@@ -123,7 +143,11 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
             id: row.uuid(1).unwrap_or_default(),
             payload: row.json(2).unwrap_or_default(),
             attempts: row.int4(3).unwrap_or(0),
+            next_retry_at: row.timestamp(4),
         });
+    for event in &locked {
+        take_back(session, event.id, BEGUN_ANEW, Some(event.attempts + 1))?;
+    }
     // Asked once the rows are locked: what others have queued until then is seen.
     let requests = session.run(&REQUESTS, vec![Value::UuidArray(events.to_vec())])?;
     let requests: HashMap<Id, (Option<Id>, bool)> = requests
@@ -134,16 +158,20 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
         .into_iter()
         .collect();
     let (mut outgoing, mut skipped) = (Vec::new(), Vec::new());
-    for event in locked {
+    for event in &locked {
         let (last, is_on_its_way) = requests.get(&event.id).copied().unwrap_or_default();
         match event.email() {
             _ if is_on_its_way => {}
-            Some(email) => outgoing.push(Notice::of(&event, &email, last)),
+            Some(email) => outgoing.push(Notice::of(event, &email, last)),
             None => skipped.push(event.id),
         }
     }
     let messages: Vec<Message<'_>> = outgoing.iter().map(Notice::message).collect();
     outbox::enqueue(session, &messages)?;
+    for event in &locked {
+        let due_at = Value::OptionalTimestamp(event.next_retry_at);
+        session.run(&RESCHEDULE, vec![Value::Uuid(event.id), due_at])?;
+    }
     let done = Queued {
         queued: outgoing.len(),
         skipped: skipped.len(),
@@ -156,7 +184,8 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
 
 fn set_status(session: &Session, events: Vec<Id>, status: &str) -> Result<()> {
     if !events.is_empty() {
-        session.run(&SET_STATUS, vec![Value::UuidArray(events), Value::Text(status)])?;
+        let values = vec![Value::UuidArray(events), Value::Text(status)];
+        as_own_write(|| session.run(&SET_STATUS, values))?;
     }
     Ok(())
 }
@@ -166,6 +195,8 @@ struct Waiting {
     id: Id,
     payload: Json,
     attempts: i32,
+    /// Microseconds since 2000.
+    next_retry_at: Option<i64>,
 }
 
 impl Waiting {
@@ -251,7 +282,7 @@ pub fn settle(session: &Session, settled: &[&Settled]) -> Result<Vec<GivenUp>> {
             Value::Int4(attempt.attempt),
         ];
         // None: the event is gone, or processed by other means.
-        let written = session.run(&SETTLE, values)?.first(|row| {
+        let written = as_own_write(|| session.run(&SETTLE, values))?.first(|row| {
             let given_up = GivenUp {
                 ops_event_id: attempt.subject,
                 attempts: row.int4(1).unwrap_or(0),
@@ -263,7 +294,6 @@ pub fn settle(session: &Session, settled: &[&Settled]) -> Result<Vec<GivenUp>> {
         });
         match written {
             Some((_, true)) => {
-                take_back(session, attempt.subject, BEGUN_ANEW)?;
                 queue(session, &[attempt.subject])?;
             }
             Some((notice, false)) if attempt.state == State::Abandoned => given_up.push(notice),
@@ -290,6 +320,7 @@ mod tests {
             id: [1; 16],
             payload,
             attempts: 0,
+            next_retry_at: None,
         }
     }
 

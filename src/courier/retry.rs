@@ -1,5 +1,5 @@
-//! The safety net under the trigger: notices that are due and have no request on its way. Retries of those that have one
-//! are the outbox's own.
+//! The safety net under the trigger: notices that are due and whose request is missing, or due later. Ordinary retries are
+//! the outbox's own.
 
 use super::notice;
 use crate::db::{self, Session, Statement, Value, owner, schema};
@@ -30,5 +30,6 @@ fn pick_up(session: &Session) -> Result<JsonB> {
     let done = notice::queue(session, &waiting)?;
     Ok(JsonB(json!({
         "picked_up": waiting.len(), "queued": done.queued, "skipped": done.skipped,
+        "brought_forward": waiting.len() - done.queued - done.skipped,
     })))
 }

@@ -89,6 +89,66 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
 }
 
 #[tokio::test]
+async fn what_somebody_writes_into_a_waiting_notice_holds() {
+    let courier = Courier::start().await;
+    courier.world.always(EVENTS, Reply::status(500));
+    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let event = notice_of(&courier.report(&shipment, "01", 0).await);
+    let set = |assignment: &str| format!("UPDATE raw_ops.ops_events SET {assignment} WHERE id = '{event}'");
+    let due_in = format!(
+        "SELECT round(extract(epoch FROM send_after - now()) / 60)::int FROM raw_ops.http_requests
+          WHERE subject_id = '{event}' AND state = 'queued'"
+    );
+    // The next attempt now, and the next but one later.
+    courier.attempted(&event, 1).await;
+    run(&courier.client, &set("notification_next_retry_at = now()")).await;
+    courier.attempted(&event, 2).await;
+    assert_eq!(one::<i32>(&courier.client, &due_in).await, 15);
+    run(
+        &courier.client,
+        &set("notification_next_retry_at = now() + interval '40 minutes'"),
+    )
+    .await;
+    assert_eq!(one::<i32>(&courier.client, &due_in).await, 40);
+    // Where the trigger is not there, the retry run sees it.
+    let trigger = |what: &str| {
+        format!("ALTER TABLE raw_ops.ops_events {what} TRIGGER trigger_renotify_courier_exception")
+    };
+    run(&courier.client, &trigger("DISABLE")).await;
+    run(&courier.client, &set("notification_next_retry_at = now()")).await;
+    let picked: Value = one(
+        &courier.client,
+        "SELECT raw_ops.fn_retry_courier_notifications_v1()",
+    )
+    .await;
+    assert_eq!(
+        (&picked["queued"], &picked["brought_forward"]),
+        (&0.into(), &1.into()),
+        "{picked}"
+    );
+    courier.attempted(&event, 3).await;
+    run(&courier.client, &trigger("ENABLE")).await;
+    // Only one attempt more.
+    run(
+        &courier.client,
+        &set("notification_attempts = 4, notification_next_retry_at = NULL"),
+    )
+    .await;
+    let row = courier.notice_in(&event, "failed").await;
+    assert_eq!(row["notification_attempts"], 5);
+    assert_eq!(
+        courier.requests(&event).await,
+        [
+            "1 failed 500",
+            "2 failed 500",
+            "3 failed 500",
+            "4 abandoned -",
+            "5 abandoned 500"
+        ]
+    );
+}
+
+#[tokio::test]
 async fn bad_credentials_and_bad_requests_fail_at_once() {
     for (answer, error) in [
         (refusal(401, "Unauthorized request"), "HTTP 401: "),

@@ -148,10 +148,7 @@ impl Courier {
     }
 }
 
-/// An insert of nothing wakes the sender, which otherwise sleeps until the time it knows of.
-const MOVE_CLOCK: &str = "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued';
-    INSERT INTO raw_ops.http_requests (id, purpose, subject_id, destination, body, idempotency_key)
-    SELECT id, purpose, subject_id, destination, body, idempotency_key FROM raw_ops.http_requests WHERE false";
+const MOVE_CLOCK: &str = "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued'";
 
 /// The call of `process_courier_event` for an event at so many minutes past noon.
 pub fn event(shipment: &str, code: &str, minute: u32) -> String {

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use raw_ops_e2e::Reply;
+use raw_ops_e2e::pg_net::{self, PgNetWorker};
 use serde_json::json;
 
 use super::*;
@@ -72,6 +74,32 @@ async fn customerio_gets_exactly_the_request_that_dlv_prints_within_a_second_of_
         .map(|request| request.json().unwrap()["id"].to_string())
         .collect();
     assert_eq!(ids.len(), 5, "another event has another id");
+}
+
+#[tokio::test]
+async fn pg_net_carries_the_same_request_and_its_answers_lead_to_the_same_states() {
+    let courier = Courier::start_with(by_hand().without_shim().setting("raw_ops.carrier", "pg_net")).await;
+    pg_net::create_extension(&courier.client).await.unwrap();
+    let worker = PgNetWorker::builder(&courier.stack.cluster, &courier.stack.db);
+    let _worker = worker.pause(Duration::from_millis(20)).start().await.unwrap();
+    let shipment = courier.parcel("DPD1", Some("alice+box@example.com")).await;
+    let sent = notice_of(&courier.report(&shipment, "01", 0).await);
+    courier.notice_in(&sent, "sent").await;
+    let told = courier.told();
+    assert_eq!(told[0].path, "/api/v1/customers/alice%2Bbox%40example.com/events");
+    assert_eq!(
+        told[0].basic_auth(),
+        Some((SITE_ID.to_owned(), API_KEY.to_owned()))
+    );
+    let data = told[0].json().unwrap()["data"].clone();
+    assert_eq!(data["notification_template_id"], "missed_delivery_retry");
+    for (status, expected) in [(500, "pending"), (400, "failed")] {
+        courier.world.next(EVENTS, [Reply::status(status)]);
+        let event = notice_of(&courier.report(&shipment, "09", u32::from(status)).await);
+        let row = courier.attempted(&event, 1).await;
+        assert_eq!(row["notification_status"], expected);
+    }
+    assert_eq!(courier.told().len(), 3);
 }
 
 #[tokio::test]
