@@ -175,6 +175,10 @@ impl Error {
                 "Expected the order object itself, as orders/* webhooks carry it; of an Admin API reply pass the object under \"order\"."
                     .into(),
             ),
+            Error::MissingReference(what) if what.starts_with("p_shipment_id") => Some(
+                "Find it by its tracking number: SELECT id, tracking_no, created_at FROM raw_ops.shipments WHERE tracking_no = '<number>';"
+                    .into(),
+            ),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
             Error::Transition { from, .. } => Some(transition_hint(from).into()),

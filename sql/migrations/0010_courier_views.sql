@@ -1,5 +1,6 @@
 -- DLV's KPIs and its dashboard's questions. None shows who the customer is. An exception is an event whose code is in
--- the mapping; rates are null while there is nothing to divide by, and rounded down, so that 100 means all.
+-- the mapping, other than one mapped to the type `delivered`; rates are null while there is nothing to divide by, and
+-- rounded down, so that 100 means all.
 
 create view raw_ops.courier_exceptions_by_type as
 select coalesce(event_type, 'unmapped') as event_type,
@@ -21,7 +22,7 @@ select day.start::date as day, coalesce(exceptions.total, 0) as exceptions, coal
        select date_trunc('day', created_at) as start, count(*) as total,
               count(*) filter (where requires_customer_notification) as notified
          from raw_ops.courier_events
-        where created_at >= date_trunc('day', now()) - interval '29 days' and event_type is not null
+        where created_at >= date_trunc('day', now()) - interval '29 days' and event_type <> 'delivered'
         group by 1) as exceptions on exceptions.start = day.start;
 comment on view raw_ops.courier_exceptions_by_day is
     'Exceptions a day, 30 days, in the session''s TimeZone; a day without any is a row of zeros.';
@@ -88,7 +89,7 @@ create view raw_ops.courier_manual_interventions as
 select counts.*, trunc(100.0 * tasks / nullif(exceptions, 0), 2) as intervention_rate_percent,
        trunc(100.0 * in_time / nullif(tasks - not_due, 0), 2) as within_sla_percent
   from (select (select count(*) from raw_ops.courier_events
-                 where created_at > now() - interval '30 days' and event_type is not null) as exceptions,
+                 where created_at > now() - interval '30 days' and event_type <> 'delivered') as exceptions,
                count(*) as tasks,
                count(*) filter (where done_at is null) as open,
                count(*) filter (where done_at is null and due_at < now()) as overdue,
@@ -104,16 +105,20 @@ comment on view raw_ops.courier_manual_interventions is
 create view raw_ops.courier_delivery_after_exception as
 select counts.*, trunc(100.0 * delivered / nullif(parcels - under_way, 0), 2) as delivered_percent
   from (select count(*) as parcels,
-               count(*) filter (where shipment.status = 'delivered') as delivered,
-               count(*) filter (where shipment.status not in ('delivered', 'failure', 'cancelled', 'returned', 'replaced')
-                                      and event.last_at > now() - interval '7 days') as under_way
-          from (select shipment_id, max(created_at) as last_at
-                  from raw_ops.courier_events
-                 where created_at > now() - interval '30 days' and event_type is not null
-                 group by shipment_id) as event
-          join raw_ops.shipments as shipment on shipment.id = event.shipment_id) as counts;
+               count(*) filter (where is_delivered) as delivered,
+               count(*) filter (where not is_delivered and status not in ('failure', 'cancelled', 'returned', 'replaced')
+                                      and last_at > now() - interval '7 days') as under_way
+          from (select shipment.status, event.last_at,
+                       shipment.status = 'delivered'
+                       or exists (select from raw_ops.courier_events as other
+                                   where other.shipment_id = shipment.id and other.event_type = 'delivered') as is_delivered
+                  from (select shipment_id, max(created_at) as last_at
+                          from raw_ops.courier_events
+                         where created_at > now() - interval '30 days' and event_type <> 'delivered'
+                         group by shipment_id) as event
+                  join raw_ops.shipments as shipment on shipment.id = event.shipment_id) as parcel) as counts;
 comment on view raw_ops.courier_delivery_after_exception is
-    'Parcels with an exception in the last 30 days: delivered all the same? A parcel without news for 7 days counts as not. DLV''s target is above 95 %.';
+    'Parcels with an exception in the last 30 days: delivered all the same, as Shopify or a courier event of type delivered says? A parcel without news for 7 days counts as not. DLV''s target is above 95 %.';
 
 create view raw_ops.courier_delivery_attempts as
 select counts.*, trunc(100.0 * failed / nullif(attempts, 0), 2) as failure_rate_percent

@@ -245,6 +245,7 @@ async fn what_is_wrong_with_a_call_is_said() {
     let missing = refused(&courier.client, &event(unknown, "01", 0)).await;
     assert_eq!(missing.sqlstate, "P0002");
     assert!(missing.message.contains(unknown), "{missing:?}");
+    assert!(missing.hint.contains("raw_ops.shipments"), "{missing:?}");
     for (arguments, problem) in [
         (
             "NULL, 'DPD', '01', '', now(), '{}'".to_owned(),

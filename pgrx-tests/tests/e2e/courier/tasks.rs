@@ -95,6 +95,14 @@ async fn the_views_add_up() {
     courier.report(&nobody, "12", 0).await;
     courier.report(&shipment, "05", 0).await;
     courier.report(&shipment, "77", 0).await;
+    // A code of the account that means the end of it.
+    run(
+        &courier.client,
+        "INSERT INTO raw_ops.courier_event_mapping (courier_name, event_code, event_type, requires_customer_notification, priority)
+         VALUES ('DPD', '13', 'delivered', false, 'low')",
+    )
+    .await;
+    courier.report(&nobody, "13", 0).await;
     courier.world.next(EVENTS, [raw_ops_e2e::Reply::status(400)]);
     let failed = notice_of(&courier.report(&shipment, "09", 0).await);
     courier.notice_in(&failed, "failed").await;
@@ -110,7 +118,7 @@ async fn the_views_add_up() {
     for (query, expected) in [
         (
             "SELECT string_agg(concat_ws(' ', event_type, total_events, notified), ', ' ORDER BY event_type) FROM raw_ops.courier_exceptions_by_type",
-            "customer_not_home 4 4, customer_refused 1 0, damaged_in_transit 1 1, unmapped 1 0, weather_delay 1 1",
+            "customer_not_home 4 4, customer_refused 1 0, damaged_in_transit 1 1, delivered 1 0, unmapped 1 0, weather_delay 1 1",
         ),
         (
             "SELECT concat_ws(' ', count(*), sum(exceptions), sum(notified)) FROM raw_ops.courier_exceptions_by_day",
@@ -134,7 +142,7 @@ async fn the_views_add_up() {
         ),
         (
             "SELECT concat_ws(' ', parcels, delivered, under_way, delivered_percent) FROM raw_ops.courier_delivery_after_exception",
-            "2 1 1 100.00",
+            "2 2 0 100.00",
         ),
         (
             "SELECT concat_ws(' ', attempts, succeeded, failed, failure_rate_percent) FROM raw_ops.courier_delivery_attempts",
