@@ -39,8 +39,8 @@ create table raw_ops.webhook_inbox (
     constraint webhook_inbox_duplicate_count_check check (duplicate_count >= 0),
     -- Infinite or ancient times would break every figure that is computed with them.
     constraint webhook_inbox_times_check
-        check (received_at between '2000-01-01 00:00:00+00' and '3000-01-01 00:00:00+00'
-               and created_at between '2000-01-01 00:00:00+00' and '3000-01-01 00:00:00+00'),
+        check (received_at >= '2000-01-01 00:00:00+00' and received_at <= '3000-01-01 00:00:00+00'
+               and created_at >= '2000-01-01 00:00:00+00' and created_at <= '3000-01-01 00:00:00+00'),
     constraint webhook_inbox_one_body_check check (payload is null or raw_body is null)
 ) with (
     toast_tuple_target = 128,
