@@ -26,22 +26,30 @@ impl Watched {
         Self { client, world, stack }
     }
 
+    /// Runs a check, and waits until what it had to tell is told: a message still on its way would be superseded by the
+    /// next one.
     async fn invoke(&self, check: &str) -> Value {
-        one(
+        let answer = one(
             &self.client,
             &format!("SELECT raw_ops.fn_invoke_monitor('{check}')"),
         )
-        .await
+        .await;
+        self.all_sent().await;
+        answer
     }
 
-    /// Waits until everything that was queued has been sent, and returns all that has arrived: path and headline.
-    async fn arrived(&self) -> Vec<(String, String)> {
+    async fn all_sent(&self) {
         let open = "SELECT count(*) FROM raw_ops.http_requests WHERE state IN ('queued', 'sending')";
         wait_until(LIMIT, "the outbox to be empty", async || {
             one::<i64>(&self.client, open).await == 0
         })
         .await
         .unwrap();
+    }
+
+    /// Waits until everything that was queued has been sent, and returns all that has arrived: path and headline.
+    async fn arrived(&self) -> Vec<(String, String)> {
+        self.all_sent().await;
         self.world.requests().iter().map(headline).collect()
     }
 }
