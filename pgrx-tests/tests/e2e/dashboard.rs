@@ -131,6 +131,12 @@ async fn count(browser: &mut Browser, selector: &str) -> u64 {
 async fn the_page_is_drawn_for_an_empty_a_healthy_and_a_sick_database() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let client = stack.connect().await.unwrap();
+    // As in a copy: what the sick database has queued stays queued.
+    run(
+        &client,
+        "UPDATE raw_ops.delivery_guard SET fingerprint = 'of another database'",
+    )
+    .await;
     let dir = tempfile::tempdir().unwrap();
     let empty = page_of(&client, dir.path(), "empty").await;
     run(&client, HEALTHY).await;
