@@ -15,6 +15,7 @@ use crate::sending::destination::{self, NotReady, Ready};
 use crate::sending::outbox::{self, Answered, Outgoing, Settled};
 use crate::sending::outcome::Answer;
 use crate::sending::{guard, pg_net};
+use std::collections::HashMap;
 
 /// What a look at the outbox brought.
 pub enum Work {
@@ -156,8 +157,13 @@ fn record(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
 
 /// Records outcomes and tells each part about its own.
 fn record_set(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
+    // Looked up once a destination, however many answers came from there.
+    let mut secrets: HashMap<String, Vec<String>> = HashMap::new();
     for one in &mut answered {
-        destination::redact(session, &one.destination, &mut one.answer);
+        let known = secrets
+            .entry(one.destination.clone())
+            .or_insert_with_key(|destination| destination::secrets_of(session, destination));
+        destination::redact(known, &mut one.answer);
     }
     let settled = outbox::record(session, answered)?;
     let of = |purpose: Purpose| -> Vec<&Settled> {
