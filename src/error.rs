@@ -259,7 +259,9 @@ impl fmt::Display for Error {
                 "another transaction wrote {what} of this webhook at the same time"
             ),
             Error::Database { message, .. } => f.write_str(message),
-            Error::OwnersTrigger { message, next, .. } => write!(f, "{message}; if it is a trigger of yours: {next}"),
+            Error::OwnersTrigger { message, next, .. } => {
+                write!(f, "{message}; if it is a trigger of yours: {next}")
+            }
             Error::Internal(what) => write!(f, "internal error: {what}"),
         }
     }

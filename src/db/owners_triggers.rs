@@ -33,7 +33,10 @@ pub fn explained(error: Error) -> Error {
         return Error::Database { code, message };
     }
     let found = session(|session| session.look(&WITHOUT_PATH, vec![]));
-    let next: Vec<String> = found.map_or_else(|_| Vec::new(), |rows| rows.map(|row| row.text(1).unwrap_or_default()));
+    let next: Vec<String> = found.map_or_else(
+        |_| Vec::new(),
+        |rows| rows.map(|row| row.text(1).unwrap_or_default()),
+    );
     match next.is_empty() {
         true => Error::Database { code, message },
         false => Error::OwnersTrigger {

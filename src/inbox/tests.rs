@@ -308,11 +308,18 @@ mod tests {
             "insert into raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status)
              values ('shopify', 'orders/create', 'x', '{}', 'dlq')",
         );
-        let (error, hint) = error_of("update raw_ops.webhook_inbox set processing_status = 'resolved_manual'");
+        let (error, hint) =
+            error_of("update raw_ops.webhook_inbox set processing_status = 'resolved_manual'");
         assert_eq!(error, "processing_status cannot go from dlq to resolved_manual");
         assert!(hint.contains("raw_ops.fn_resolve_webhook_manually_v1("), "{hint}");
-        assert_eq!(one::<String>("select processing_status from raw_ops.webhook_inbox"), "dlq");
-        assert_eq!(one::<i64>("select count(*) from raw_ops.ops_events where kind = 'AUDIT'"), 0);
+        assert_eq!(
+            one::<String>("select processing_status from raw_ops.webhook_inbox"),
+            "dlq"
+        );
+        assert_eq!(
+            one::<i64>("select count(*) from raw_ops.ops_events where kind = 'AUDIT'"),
+            0
+        );
     }
 
     #[pg_test]

@@ -44,7 +44,11 @@ pub fn transaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// Pins the `search_path` of a background process for its life, before its first statement. As a session's own SET would:
 /// functions of the owner's that set one of their own keep it.
 pub fn pin_search_path() {
-    set_from(c"search_path", search_path::PINNED, pg_sys::GucSource::PGC_S_SESSION);
+    set_from(
+        c"search_path",
+        search_path::PINNED,
+        pg_sys::GucSource::PGC_S_SESSION,
+    );
 }
 
 /// Sets a setting for the life of the worker, whatever the configuration says.
