@@ -104,7 +104,7 @@ async fn a_function_beside_ours_is_not_taken_for_a_built_in_one() {
     run(
         &owner,
         "CREATE FUNCTION raw_ops.current_database() RETURNS name LANGUAGE plpgsql AS $$
-         BEGIN PERFORM keeper.witness(); RETURN pg_catalog.current_database(); END $$",
+         BEGIN PERFORM keeper.witness(); RETURN 'another'; END $$",
     )
     .await;
     run(&owner, "SET search_path = raw_ops, pg_catalog").await;
