@@ -302,12 +302,18 @@ fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a
             (c"event_id", pg_sys::UUIDOID),
             (c"webhook_id", pg_sys::UUIDOID),
             (c"shopify_order_id", pg_sys::INT8OID),
+            (c"provider", pg_sys::TEXTOID),
+            (c"delivery", pg_sys::TEXTOID),
+            (c"triggered_at", pg_sys::TIMESTAMPTZOID),
         ],
     );
     for webhook in new.filter(|webhook| providers::announces_order(webhook.provider, webhook.topic)) {
         rows.uuid(ids::uuid_v7())
             .uuid(webhook.id)
-            .int8(webhook.shopify_order_id)
+            .int8(webhook.shopify_order_id);
+        rows.text(Some(webhook.provider))
+            .text(Some(&webhook.event_id))
+            .timestamp(webhook.triggered_at())
             .end_row();
     }
     if rows.is_empty() {
