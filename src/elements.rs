@@ -47,7 +47,11 @@ pub struct Left<'a> {
 
 impl Left<'_> {
     fn to_json(&self) -> Shown {
-        let state = if self.reference.is_some() { "waiting" } else { "refused" };
+        let state = if self.reference.is_some() {
+            "waiting"
+        } else {
+            "refused"
+        };
         json!({"element": self.path, "state": state, "reason": self.error})
     }
 }
@@ -115,7 +119,10 @@ pub fn keep(session: &Session, provider: &str, webhook: [u8; 16], left: &[Left<'
         (*one, error)
     });
     let is_full = !waiting.is_empty() && is_full(session, waiting.len())?;
-    let patient = waiting.iter().filter(|_| !is_full).map(|one| (*one, one.error.clone()));
+    let patient = waiting
+        .iter()
+        .filter(|_| !is_full)
+        .map(|one| (*one, one.error.clone()));
     write(session, provider, webhook, shown.chain(patient))?;
     match waiting.first() {
         Some(first) if is_full => Err(Error::MissingReference(format!(
@@ -176,7 +183,11 @@ pub fn waiting<'a>(
     most: i64,
 ) -> Result<Vec<Waiting<'a>>> {
     let references = references.iter().map(String::as_str).collect();
-    let values = vec![Value::Text(provider), Value::TextArray(references), Value::Int8(most)];
+    let values = vec![
+        Value::Text(provider),
+        Value::TextArray(references),
+        Value::Int8(most),
+    ];
     let rows = session.run(&WAITING, values)?.map(|row| {
         Some(Waiting {
             id: row.uuid(1)?,

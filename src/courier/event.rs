@@ -148,7 +148,9 @@ pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         (named, _) => named,
     };
     let meaning = meaning(session, courier, event.code)?;
-    let withheld = meaning.as_ref().and_then(|meaning| withheld(event, &shipment, meaning));
+    let withheld = meaning
+        .as_ref()
+        .and_then(|meaning| withheld(event, &shipment, meaning));
     let asked = meaning.as_ref().filter(|_| withheld.is_none());
     let tells_customer = asked.is_some_and(|meaning| meaning.tells_customer);
     let id = ids::uuid_v7();

@@ -54,13 +54,24 @@ pub fn record(
         }
     }
     let events: Vec<&Event<'_>> = known.iter().map(|(_, event)| event).collect();
-    let mut recorded = Vec::with_capacity(events.len());
-    for ((element, _), outcome) in known.iter().zip(record_each(session, &events)?) {
+    let outcomes = match events[..] {
+        // Alone in its webhook: there is no other to be harmed.
+        [only] if elements.len() == 1 => vec![Ok(event::record(session, only)?)],
+        _ => record_each(session, &events)?,
+    };
+    let (mut recorded, mut failed) = (Vec::with_capacity(events.len()), Vec::new());
+    for ((element, _), outcome) in known.iter().zip(outcomes) {
         match outcome {
             Ok(done) => recorded.push(done),
-            Err(error) => left.push(refused(element, &error)),
+            Err(error) => failed.push((*element, error)),
         }
     }
+    let one_waits = left.iter().any(|one| one.reference.is_some());
+    if recorded.is_empty() && !one_waits && !failed.is_empty() {
+        // Nothing of it can be done: that is the webhook's own trouble.
+        return Err(failed.swap_remove(0).1);
+    }
+    left.extend(failed.iter().map(|(element, error)| refused(element, error)));
     elements::keep(session, PROVIDER, webhook, &left)?;
     Ok(Reported {
         recorded,
@@ -112,7 +123,10 @@ fn waiting<'a, T>(element: &Element<Jsonb<'a>, T>, number: &str) -> Left<'a> {
         path: element.path.clone(),
         element: element.raw,
         reference: Some(elements::reference(number)),
-        error: format!("{}.parcelNumber: there is no shipment {number} here yet", element.path),
+        error: format!(
+            "{}.parcelNumber: there is no shipment {number} here yet",
+            element.path
+        ),
     }
 }
 
@@ -129,13 +143,15 @@ fn refused<'a, T>(element: &Element<Jsonb<'a>, T>, error: &Error) -> Left<'a> {
 /// one harms no other.
 ///
 /// # Errors
-/// What is no event's own fault; and the only event's own.
+/// What is no event's own fault.
 pub fn record_each(session: &Session, events: &[&Event<'_>]) -> Result<Vec<Result<Recorded>>> {
     let order = in_order(session, events)?;
-    if let [only] = events {
-        return Ok(vec![Ok(event::record(session, only)?)]);
-    }
-    let together = || order.iter().map(|&index| event::record(session, events[index])).collect();
+    let together = || {
+        order
+            .iter()
+            .map(|&index| event::record(session, events[index]))
+            .collect()
+    };
     let recorded: Vec<Result<Recorded>> = match db::attempt(together) {
         Ok(recorded) => {
             let recorded: Vec<Recorded> = recorded;

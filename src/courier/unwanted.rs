@@ -9,7 +9,8 @@ use pgrx::pg_sys;
 use std::collections::HashSet;
 
 /// Why a request about an [`unwanted`] event is not sent.
-pub const SETTLED: &str = "not needed: the notice was sent, or settled otherwise; its row in ops_events says how";
+pub const SETTLED: &str =
+    "not needed: the notice was sent, or settled otherwise; its row in ops_events says how";
 
 thread_local! {
     static SKIP_ENDED: Statement = const { Statement::new(

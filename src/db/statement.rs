@@ -332,7 +332,8 @@ impl Row {
     /// as null: whoever wrote it by hand must not stop what reads it among others.
     pub fn json(self, column: i32) -> Option<serde_json::Value> {
         // SAFETY: the caller's statement selects jsonb here.
-        self.datum(column).map(|datum| unsafe { super::jsonb::tree(datum) })
+        self.datum(column)
+            .map(|datum| unsafe { super::jsonb::tree(datum) })
     }
 
     /// Microseconds since 2000-01-01 UTC.

@@ -74,7 +74,9 @@ fn after_number(json: &[u8], at: usize) -> (usize, usize) {
     let from = mantissa + 1 + signed;
     let end = digits(from, false);
     let exponent = json[from..end].iter().fold(0_usize, |exponent, digit| {
-        exponent.saturating_mul(10).saturating_add(usize::from(digit - b'0'))
+        exponent
+            .saturating_mul(10)
+            .saturating_add(usize::from(digit - b'0'))
     });
     (end, exponent)
 }

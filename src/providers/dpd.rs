@@ -109,14 +109,13 @@ pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ParcelEvent<J
 /// # Errors
 /// As [`parse`].
 pub fn parse_waiting<'a, J: Json<'a>>(element: J, parcel: &str) -> Result<ParcelEvent<J>> {
-    event_of(&Field::root("event", element).object()?, || Ok(Some(parcel.to_owned())))
+    event_of(&Field::root("event", element).object()?, || {
+        Ok(Some(parcel.to_owned()))
+    })
 }
 
 /// `around` names the parcel of an event that does not.
-fn event<'a, J: Json<'a>>(
-    field: &Field<'_, J>,
-    around: Option<&Field<'_, J>>,
-) -> Result<ParcelEvent<J>> {
+fn event<'a, J: Json<'a>>(field: &Field<'_, J>, around: Option<&Field<'_, J>>) -> Result<ParcelEvent<J>> {
     event_of(field, || around.map_or(Ok(None), |around| first(around, PARCEL)))
 }
 
@@ -258,10 +257,13 @@ mod tests {
     fn an_event_of_a_list_that_is_wrong_is_named_and_harms_no_other() {
         let good = json!({"eventCode": "01", "eventDate": "2026-01-19"});
         let list = json!({"parcelNumber": "1", "events": [good, {"eventCode": "01"}, 17, good]});
-        let shown = parse(&list).unwrap().into_iter().map(|element| match element.read {
-            Ok(event) => format!("{} {}", element.path, event.tracking_no),
-            Err(error) => error.to_string(),
-        });
+        let shown = parse(&list)
+            .unwrap()
+            .into_iter()
+            .map(|element| match element.read {
+                Ok(event) => format!("{} {}", element.path, event.tracking_no),
+                Err(error) => error.to_string(),
+            });
         assert_eq!(
             shown.collect::<Vec<_>>(),
             [
@@ -273,9 +275,15 @@ mod tests {
         );
         // The parcel that all of them lack.
         let nameless = json!({"events": [good]});
-        assert_eq!(read(&nameless).unwrap_err().to_string(), "event.events[0].parcelNumber: missing");
+        assert_eq!(
+            read(&nameless).unwrap_err().to_string(),
+            "event.events[0].parcelNumber: missing"
+        );
         let waited = parse_waiting(&good, "15501").unwrap();
-        assert_eq!((waited.tracking_no.as_str(), waited.code.as_str()), ("15501", "01"));
+        assert_eq!(
+            (waited.tracking_no.as_str(), waited.code.as_str()),
+            ("15501", "01")
+        );
     }
 
     #[test]

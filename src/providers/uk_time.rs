@@ -99,7 +99,14 @@ mod tests {
         ] {
             assert_eq!(moment(local), Some(utc(expected)), "{local}");
         }
-        for nonsense in ["", "yesterday", "20260119", "2026-02-30 10:00:00", "01", "-4900-01-01"] {
+        for nonsense in [
+            "",
+            "yesterday",
+            "20260119",
+            "2026-02-30 10:00:00",
+            "01",
+            "-4900-01-01",
+        ] {
             assert_eq!(moment(nonsense), None, "{nonsense}");
         }
     }
