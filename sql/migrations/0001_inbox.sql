@@ -104,7 +104,7 @@ comment on column raw_ops.webhook_inbox.event_id is
 comment on column raw_ops.webhook_inbox.shop_domain is 'The shop the webhook is about, from the provider''s headers.';
 comment on column raw_ops.webhook_inbox.payload is 'The body as jsonb; null when raw_body holds it.';
 comment on column raw_ops.webhook_inbox.raw_body is
-    'The body''s bytes, only when they cannot be jsonb: not JSON, not UTF-8, \u0000, a number out of range.';
+    'The body''s bytes, only when they cannot be jsonb: not JSON, not UTF-8, \u0000, a number beyond 1e308.';
 comment on column raw_ops.webhook_inbox.headers is 'The provider''s headers; signatures and credentials are never kept.';
 comment on column raw_ops.webhook_inbox.processing_status is
     'pending, success, failed, retrying, dlq or resolved_manual; a trigger refuses every transition ORD does not list.';

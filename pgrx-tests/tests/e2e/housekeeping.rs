@@ -95,7 +95,7 @@ async fn what_is_old_and_over_goes_and_the_rest_stays() {
     );
     assert_eq!(
         housekeeping(&client).await,
-        json!({"monitoring_runs": 0, "http_requests": 0, "alerts": 0, "cron.job_run_details": 0, "webhook_tallies": 0, "remaining": false})
+        json!({"monitoring_runs": 0, "http_requests": 0, "alerts": 0, "webhook_elements": 0, "cron.job_run_details": 0, "webhook_tallies": 0, "remaining": false})
     );
 }
 
