@@ -6,38 +6,68 @@ const LARGEST_EXPONENT: usize = 308;
 /// Characters that the exponents of one text may add, all together.
 const MOST_ADDED: usize = 16 * 1024 * 1024;
 
-/// Whether writing out the numbers of this text would take far more room than the text itself. One pass over it, mostly
-/// without looking for where strings begin; what it says of something that is not JSON means nothing.
+/// Whether writing out the numbers of this text would take far more room than the text itself. One pass over it that looks
+/// at many bytes at once; where strings begin matters only to the few texts in which something looks like such a number.
+/// What it says of something that is not JSON means nothing.
 pub fn expand_too_far(json: &[u8]) -> bool {
-    may_hold_a_large_exponent(json) && exponents_add_too_much(json)
+    let mut added = Added::default();
+    let counts = |at| may_be_a_number(json, at) && added.is_too_much_with(after_number(json, at).1);
+    looks_like_exponents(json, counts) && exponents_add_too_much(json)
 }
 
-/// A digit, `e`, a digit or sign, two digits: also in many a token within a string, but in few texts at all. Without a
-/// branch that depends on the text, so that the compiler looks at many bytes at once.
-fn may_hold_a_large_exponent(json: &[u8]) -> bool {
-    const AT_ONCE: usize = 512;
-    const WINDOW: usize = 5;
-    let found = |part: &[u8]| {
-        part.windows(WINDOW).fold(false, |found, w| {
-            let exponent = w[2].is_ascii_digit() | (w[2] == b'+') | (w[2] == b'-');
-            let digits = w[0].is_ascii_digit() & w[3].is_ascii_digit() & w[4].is_ascii_digit();
-            found | (digits & exponent & (w[1] | 0x20 == b'e'))
-        })
+/// Whether what stands before the digits that end at `at` may stand before a number: mostly enough to tell that it is in a
+/// token within a string.
+fn may_be_a_number(json: &[u8], at: usize) -> bool {
+    let is_mantissa = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
+    let mut before = json[..at].iter().rev().skip_while(is_mantissa);
+    let last = match before.next() {
+        Some(b'-') => before.next(),
+        last => last,
     };
-    (0..json.len())
-        .step_by(AT_ONCE)
-        .any(|from| found(&json[from..json.len().min(from + AT_ONCE + WINDOW - 1)]))
+    last.is_none_or(|byte| matches!(byte, b':' | b',' | b'[') || byte.is_ascii_whitespace())
+}
+
+/// What exponents have added so far.
+#[derive(Default)]
+struct Added(usize);
+
+impl Added {
+    fn is_too_much_with(&mut self, exponent: usize) -> bool {
+        self.0 = self.0.saturating_add(exponent);
+        exponent > LARGEST_EXPONENT || self.0 > MOST_ADDED
+    }
+}
+
+/// Whether `check` says so of a place where there is a digit, `e`, a digit or sign, two digits: also in many a token within a
+/// string.
+fn looks_like_exponents(json: &[u8], mut check: impl FnMut(usize) -> bool) -> bool {
+    const AT_ONCE: usize = 256;
+    const WINDOW: usize = 5;
+    let looks_so = |w: &[u8]| {
+        let exponent = w[2].is_ascii_digit() | (w[2] == b'+') | (w[2] == b'-');
+        let digits = w[0].is_ascii_digit() & w[3].is_ascii_digit() & w[4].is_ascii_digit();
+        digits & exponent & (w[1] | 0x20 == b'e')
+    };
+    (0..json.len()).step_by(AT_ONCE).any(|from| {
+        let part = &json[from..json.len().min(from + AT_ONCE + WINDOW - 1)];
+        // Without a branch that depends on the text.
+        let found = part.windows(WINDOW).fold(false, |found, w| found | looks_so(w));
+        found
+            && part
+                .windows(WINDOW)
+                .enumerate()
+                .any(|(at, w)| looks_so(w) && check(from + at))
+    })
 }
 
 fn exponents_add_too_much(json: &[u8]) -> bool {
-    let (mut at, mut added) = (0, 0);
+    let (mut at, mut added) = (0, Added::default());
     while let Some(&byte) = json.get(at) {
         match byte {
             b'"' => at = after_string(json, at + 1),
             b'0'..=b'9' => {
                 let (next, exponent) = after_number(json, at);
-                added += exponent;
-                if exponent > LARGEST_EXPONENT || added > MOST_ADDED {
+                if added.is_too_much_with(exponent) {
                     return true;
                 }
                 at = next;
@@ -50,14 +80,15 @@ fn exponents_add_too_much(json: &[u8]) -> bool {
 
 /// Where the string ends whose first character stands at `at`.
 fn after_string(json: &[u8], mut at: usize) -> usize {
-    while let Some(&byte) = json.get(at) {
-        match byte {
-            b'"' => return at + 1,
-            b'\\' => at += 2,
-            _ => at += 1,
+    let ends = |byte: &u8| matches!(byte, b'"' | b'\\');
+    while let Some(next) = json.get(at..).and_then(|rest| rest.iter().position(ends)) {
+        match json[at + next] {
+            b'"' => return at + next + 1,
+            // The character after it is part of the string.
+            _ => at += next + 2,
         }
     }
-    at
+    json.len()
 }
 
 /// Where the number ends that begins at `at`, and its exponent without its sign.
