@@ -142,6 +142,9 @@ fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>
             fulfillment,
             triggered_at: claim.triggered_at,
         }),
-        Command::RecordParcelEvents(events) => Change::Courier(courier::Change::ParcelEvents(events)),
+        Command::RecordParcelEvents(events) => Change::Courier(courier::Change::ParcelEvents {
+            webhook: claim.id,
+            events,
+        }),
     }
 }
