@@ -3,7 +3,7 @@
 
 use super::task::{self, Duty, Task};
 use super::{Id, shown};
-use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema};
+use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema, settings};
 use crate::error::{Error, Result};
 use crate::providers::dpd::{self, ParcelEvent};
 use pgrx::JsonB;
@@ -113,6 +113,8 @@ fn process_courier_event(
     let recorded = owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
+            // Whoever calls this may tell the courier next that the event is here.
+            settings::commit_durably();
             record(session, &event)
         })
     })?;

@@ -21,11 +21,19 @@ pub use subtransaction::{attempt, attempt_until_unraced, raise};
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.
-pub struct Session(());
+pub struct Session(pg_sys::MemoryContext);
+
+impl Session {
+    /// Memory that lives until the session ends.
+    fn memory(&self) -> pg_sys::MemoryContext {
+        self.0
+    }
+}
 
 /// Runs `work` on a connection to SPI.
 pub fn session<T>(work: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
-    Spi::connect_mut(|_| work(&Session(())))
+    // SAFETY: connecting has made SPI's own memory the current one.
+    Spi::connect_mut(|_| work(&Session(unsafe { pg_sys::CurrentMemoryContext })))
 }
 
 /// Microseconds since 2000-01-01 UTC, now (not the transaction's start).

@@ -1,7 +1,7 @@
 //! One order payload, one transaction: the function the shop's own code may call.
 
 use super::{Applied, Change, apply};
-use crate::db::{self, Jsonb, JsonbArgument, schema};
+use crate::db::{self, Jsonb, JsonbArgument, schema, settings};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order;
 use pgrx::JsonB;
@@ -15,6 +15,8 @@ fn process_order_webhook_txn(webhook_data: Option<JsonbArgument<'_>>) -> Result<
         .open();
     let applied = db::session(|session| {
         schema::ensure_ready(session)?;
+        // Whoever calls this may tell Shopify next that the order is here.
+        settings::commit_durably();
         db::attempt_until_unraced(|| one(session, payload))
     })?;
     Ok(JsonB(applied.to_json()))
