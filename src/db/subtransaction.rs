@@ -1,5 +1,6 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
+use super::owners_triggers;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
@@ -42,7 +43,7 @@ pub fn attempt_and_tell<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
             Some(table) if error.is_lock_timeout() => Error::TableLocked {
                 table: super::schema::name_of(table),
             },
-            _ => error,
+            _ => owners_triggers::explained(error),
         })
     }
 }

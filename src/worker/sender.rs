@@ -44,14 +44,15 @@ pub fn register() {
 pub extern "C-unwind" fn raw_ops_sender_main(_argument: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(&config::database()), None);
+    transaction::pin_search_path();
     wake::listen(wake::SENDER);
-    transaction::set_defaults(BACKEND_TYPE);
+    transaction::set_defaults(c"raw_ops sender");
     // What is sent must not be undone by a crash, or it is sent again under another id: its own commit, which comes before
     // the sending, also makes durable what it has read.
     transaction::set_durable();
     // SIGTERM only sets a flag here, so no statement may wait for ever.
-    transaction::set("lock_timeout", "2s");
-    transaction::set("statement_timeout", "60s");
+    transaction::set(c"lock_timeout", c"2s");
+    transaction::set(c"statement_timeout", c"60s");
     match Sender::new() {
         Ok(mut sender) => sender.run(),
         Err(problem) => log!("raw_ops sender: {problem}"),
