@@ -24,6 +24,7 @@ fn fn_resume_delivery_v1(p_discard_queued: default!(Option<bool>, false)) -> Res
 
 fn resume(session: &Session, discards: bool) -> Result<JsonB> {
     schema::ensure_ready(session)?;
+    db::settings::commit_durably();
     let was_held = !guard::may_send(session)?;
     let discarded = match discards {
         true => discard(session)?,
