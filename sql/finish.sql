@@ -19,9 +19,9 @@ comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
 comment on function raw_ops.fn_set_secret_v1(text, text) is
     'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
 comment on function raw_ops.delivery_fingerprint() is
-    'What tells this database from a restored or copied one; see delivery_guard.';
+    'What tells this database from a restored or copied one; null on a host without a machine-id. See delivery_guard.';
 comment on function raw_ops.fn_resume_delivery_v1(boolean) is
-    'Lets a restored or copied database send. p_discard_queued: what was queued before is abandoned instead of sent.';
+    'Lets a restored or copied database send, unless raw_ops.delivery_hosts decides: then it names the statement. p_discard_queued: what was queued before is abandoned instead of sent.';
 comment on function raw_ops.fn_deliver_outbox_v1() is
     'One pass over the outbox where pg_net is the carrier: collects its answers, hands it what is due. Says who sends.';
 comment on procedure raw_ops.deliver_outbox(integer) is

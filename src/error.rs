@@ -128,6 +128,14 @@ impl Error {
         }
     }
 
+    /// The SQLSTATE as it is written, for where the message must not be repeated.
+    pub fn sqlstate_text(&self) -> String {
+        sqlstate_text(self.sqlstate())
+            .iter()
+            .map(|&byte| byte as char)
+            .collect()
+    }
+
     /// What the inbox records.
     pub fn category(&self) -> Category {
         match self {
