@@ -38,7 +38,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "monitoring",
-        &["wake", "sending", "schedule", "audit", "db", "config", "error"],
+        &[
+            "wake", "sending", "schedule", "audit", "setup", "db", "config", "error",
+        ],
     ),
     (
         "delivery",

@@ -8,6 +8,22 @@ use std::panic::AssertUnwindSafe;
 /// Runs `work` in a sub-transaction: all of it holds, or none. A PostgreSQL ERROR or a Rust panic inside becomes an
 /// `Err`; one that is the server's own trouble (cancelled, shutting down, out of disk) is raised again.
 pub fn attempt<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match in_subtransaction(work) {
+        Err(error) if error.is_servers_fault() => raise(error),
+        outcome => outcome,
+    }
+}
+
+/// [`attempt`] for whoever must answer whatever is wrong with the server: only a cancelled call and a server that shuts
+/// down are raised again.
+pub fn attempt_whatever<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match in_subtransaction(work) {
+        Err(error) if error.is_cancelled() => raise(error),
+        outcome => outcome,
+    }
+}
+
+fn in_subtransaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: the pattern of every procedural language: begin, keep memory context and resource owner, end with
     // release or rollback, restore both. Nothing of `work` outlives a rollback but plain Rust values.
     unsafe {
@@ -26,11 +42,7 @@ pub fn attempt<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-
-        match outcome {
-            Err(error) if error.is_servers_fault() => raise(error),
-            outcome => outcome,
-        }
+        outcome
     }
 }
 

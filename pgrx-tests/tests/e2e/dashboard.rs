@@ -289,8 +289,8 @@ async fn it_writes_nothing_and_is_read_on_a_replica_too() {
 async fn whoever_is_granted_it_reads_it_and_nobody_else() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let owner = stack.connect().await.unwrap();
-    run(
-        &owner,
+    as_superuser(
+        &stack,
         "CREATE ROLE stranger LOGIN; CREATE ROLE monitor LOGIN; GRANT USAGE ON SCHEMA raw_ops TO stranger, monitor;
          GRANT EXECUTE ON FUNCTION raw_ops.fn_dashboard_html_v1 TO monitor",
     )

@@ -1,5 +1,6 @@
 //! A database that was restored or copied sends nothing before somebody says so: staging never writes to customers.
 
+use raw_ops_e2e::stack::OWNER_ROLE;
 use raw_ops_e2e::{Cluster, Reply, Stop, wait_until};
 
 use super::*;
@@ -24,7 +25,7 @@ async fn waiting_requests(sending: &Sending) -> Vec<Request> {
 
 /// Everything becomes due, and something new is queued; still nothing leaves, until it is resumed.
 async fn assert_silent_until_resumed(cluster: &Cluster, db: &str, sending: &Sending, requests: &[Request]) {
-    let client = cluster.connect(db).await.unwrap();
+    let client = cluster.connect_as(db, OWNER_ROLE).await.unwrap();
     run(
         &client,
         "CREATE TEMP TABLE due AS SELECT clock_timestamp() AS at;
@@ -35,11 +36,13 @@ async fn assert_silent_until_resumed(cluster: &Cluster, db: &str, sending: &Send
     let new = Request::endpoint(&sending.world.url("/new"));
     new.insert(&client).await;
     run(&client, "CALL raw_ops.deliver_outbox(1)").await;
-    let looked = "SELECT count(*) FROM pg_stat_activity, due WHERE backend_type = 'raw_ops sender' AND state = 'idle' AND state_change > at";
+    // Other roles' processes show their state to a superuser only.
+    let superuser = cluster.connect(db).await.unwrap();
+    let looked = sender_has_looked_since(&client, "due").await;
     sending
         .world
         .nothing_until(LIMIT, "the sender to have looked", async || {
-            one::<i64>(&client, looked).await == 1
+            one::<i64>(&superuser, &looked).await == 1
         })
         .await
         .unwrap();
@@ -81,7 +84,7 @@ async fn a_restored_dump_sends_nothing_until_it_is_resumed() {
     let staging = staging.start().await.unwrap();
     // Whom the dump grants something; roles are not in it.
     let admin = staging.connect("postgres").await.unwrap();
-    run(&admin, "CREATE ROLE raw_ops_shim").await;
+    run(&admin, "CREATE ROLE raw_ops_shim; CREATE ROLE shop_owner LOGIN").await;
     staging.pg_restore("shop", &dump, &[]).await.unwrap();
     assert_silent_until_resumed(&staging, "shop", &sending, &requests).await;
     // The original was never in doubt.
