@@ -1,7 +1,7 @@
 //! What `setup()` makes, read from its own scripts, so that it cannot disagree with them: whoever looks whether
 //! something was dropped compares with this.
 
-use super::{ATTACH, MIGRATIONS};
+use super::{ATTACH, BOOKKEEPING, MIGRATIONS};
 use std::sync::LazyLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,8 @@ pub struct Object {
 pub fn objects() -> &'static [Object] {
     static OBJECTS: LazyLock<Vec<Object>> = LazyLock::new(|| {
         let mut found: Vec<Object> = Vec::new();
-        let scripts = MIGRATIONS.iter().map(|migration| migration.sql).chain([ATTACH]);
+        let migrations = MIGRATIONS.iter().map(|migration| migration.sql);
+        let scripts = [BOOKKEEPING].into_iter().chain(migrations).chain([ATTACH]);
         for object in scripts.flat_map(of_script) {
             let is_same = |other: &Object| (other.kind, &other.name) == (object.kind, &object.name);
             found.retain(|other| !is_same(other));

@@ -266,9 +266,7 @@ fn no_secrets(figures: &Figures) -> Option<Fault> {
         names
             .iter()
             .fold(Fault::warning("secrets", problem), |fault, name| {
-                fault.next(format!(
-                    "-- SELECT raw_ops.fn_set_secret_v1('{name}', 'https://hooks.slack.com/services/...');"
-                ))
+                fault.next(format!("-- SELECT raw_ops.fn_set_secret_v1('{name}', '<URL>');"))
             })
     })
 }
