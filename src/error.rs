@@ -31,6 +31,8 @@ pub enum Error {
     NotSetUp { found: Option<i32>, wanted: i32 },
     /// An UPDATE tried a status transition that ORD does not list.
     Transition { from: String, to: String },
+    /// Only the owner of the tables may do this.
+    NotOwner { owner: String },
     /// Something this function needs is not installed.
     MissingExtension { name: &'static str, next: String },
     /// Something is in the way that only a person can decide about.
@@ -39,6 +41,13 @@ pub enum Error {
     Raced(&'static str),
     /// PostgreSQL refused; caught in a sub-transaction.
     Database { code: PgSqlErrorCode, message: String },
+    /// PostgreSQL found no such name, perhaps in a trigger of the owner's that relies on another search_path; `next` gives
+    /// each such trigger its own.
+    OwnersTrigger {
+        code: PgSqlErrorCode,
+        message: String,
+        next: String,
+    },
     /// The server's programming interface answered what it never should.
     Internal(String),
 }
@@ -109,8 +118,9 @@ impl Error {
             }
             Error::Transition { .. } => PgSqlErrorCode::ERRCODE_CHECK_VIOLATION,
             Error::MissingExtension { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            Error::NotOwner { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::Raced(_) => PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-            Error::Database { code, .. } => *code,
+            Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => *code,
             Error::Internal(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
         }
     }
@@ -122,10 +132,13 @@ impl Error {
             Error::MissingReference(_) => Category::MissingReference,
             Error::UnknownTopic { .. } => Category::UnknownTopic,
             Error::Raced(_) => Category::Transient,
-            Error::Database { code, .. } => Category::of_sqlstate(sqlstate_text(*code)),
+            Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => {
+                Category::of_sqlstate(sqlstate_text(*code))
+            }
             Error::Argument { .. }
             | Error::NotSetUp { .. }
             | Error::Transition { .. }
+            | Error::NotOwner { .. }
             | Error::MissingExtension { .. }
             | Error::Conflict { .. }
             | Error::Internal(_) => Category::Internal,
@@ -167,7 +180,7 @@ impl Error {
     /// Whether it may be: a table, column or right is missing, a page is corrupt. One webhook among good ones is to
     /// blame itself (an owner's trigger, a damaged payload); when all fail so, it is the server.
     pub fn may_be_servers_fault(&self) -> bool {
-        let Error::Database { code, .. } = self else {
+        let (Error::Database { code, .. } | Error::OwnersTrigger { code, .. }) = self else {
             return false;
         };
         matches!(
@@ -200,6 +213,11 @@ impl Error {
             ),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
+            Error::OwnersTrigger { next, .. } => Some(format!(
+                "Triggers of yours that raw_ops fires run with search_path = pg_catalog, pg_temp. Write their names with \
+                 their schema, or run: {next}"
+            )),
+            Error::NotOwner { owner } => Some(format!("Run this as {owner}, or as a member of that role.")),
             Error::Transition { from, .. } => Some(transition_hint(from).into()),
             Error::MissingExtension { next, .. } | Error::Conflict { next, .. } => Some(next.clone()),
             _ => None,
@@ -253,12 +271,16 @@ impl fmt::Display for Error {
             Error::MissingExtension { name, .. } => {
                 write!(f, "the extension {name} is not installed in this database")
             }
+            Error::NotOwner { owner } => write!(f, "the tables of raw_ops belong to the role {owner}"),
             Error::Conflict { problem, .. } => f.write_str(problem),
             Error::Raced(what) => write!(
                 f,
                 "another transaction wrote {what} of this webhook at the same time"
             ),
             Error::Database { message, .. } => f.write_str(message),
+            Error::OwnersTrigger { message, next, .. } => {
+                write!(f, "{message}; if it is a trigger of yours: {next}")
+            }
             Error::Internal(what) => write!(f, "internal error: {what}"),
         }
     }

@@ -15,19 +15,28 @@ impl Temporarily {
         unsafe {
             let nest_level = pg_sys::NewGUCNestLevel();
             for (name, value) in settings {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
+                set_for_now(name, value);
             }
             Self { nest_level }
         }
+    }
+}
+
+/// Changes a setting until the innermost level of settings ends: that of a [`Temporarily`], of a function with a SET
+/// clause, of the (sub-)transaction.
+pub fn set_for_now(name: &CStr, value: &CStr) {
+    // SAFETY: two C strings; the server copies them.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
     }
 }
 

@@ -1,7 +1,7 @@
 //! Prepared statements, kept for the life of the backend, and their rows.
 
 use super::settings::Temporarily;
-use super::{Jsonb, Session};
+use super::{Jsonb, Session, search_path};
 use crate::error::{Error, Result};
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -103,6 +103,7 @@ impl Session {
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
     ) -> Result<Rows> {
+        search_path::keep_pinned();
         statement.with(|statement| {
             let kept = statement.plan.get();
             // SAFETY: a plan once kept stays; whether its tables changed is asked after hearing of the changes.
@@ -136,6 +137,7 @@ impl Session {
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
     ) -> Result<Rows> {
+        search_path::keep_pinned();
         statement.with(|statement| {
             let sql =
                 CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
@@ -159,6 +161,7 @@ impl Session {
     /// Runs a statement whose text PostgreSQL's own `format()` has put together, because only the database knows its
     /// columns or tables. Planned as [`Session::run`] plans, kept by nobody.
     pub fn run_built(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows> {
+        search_path::keep_pinned();
         let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         let (mut datums, nulls) = bind(parameters, values);
         let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);

@@ -1,5 +1,6 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
+use super::owners_triggers;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
@@ -10,6 +11,7 @@ use std::panic::AssertUnwindSafe;
 pub fn attempt<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     match in_subtransaction(work) {
         Err(error) if error.is_servers_fault() => raise(error),
+        Err(error) => Err(owners_triggers::explained(error)),
         outcome => outcome,
     }
 }

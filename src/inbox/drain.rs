@@ -5,7 +5,7 @@ use super::process::Applied;
 use super::record::{self, Tally};
 use super::{process, status};
 use crate::db::settings::limit_lock_waits;
-use crate::db::{self, Session, schema};
+use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -34,18 +34,22 @@ pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Vec<Claimed<'a>
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn process_pending_webhooks(p_limit: default!(Option<i32>, 100)) -> Result<JsonB, ErrorReport> {
     let limit = p_limit.unwrap_or(100);
     if limit < 1 {
         return Err(Error::argument("p_limit", format!("must be 1 or more, is {limit}")).into());
     }
-    Ok(pending(limit)?.to_json())
+    Ok(owner::as_table_owner(|| pending(limit))?.to_json())
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn process_webhook(p_webhook_id: Option<pgrx::Uuid>) -> Result<JsonB, ErrorReport> {
     let id = p_webhook_id.ok_or_else(|| Error::argument("p_webhook_id", "is null"))?;
-    Ok(db::session(|session| one(session, *id.as_bytes()))?)
+    Ok(owner::as_table_owner(|| {
+        db::session(|session| one(session, *id.as_bytes()))
+    })?)
 }
 
 /// One webhook, now, whether or not it is due.

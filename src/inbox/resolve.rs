@@ -47,7 +47,9 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         json["status"] = webhook.status.into();
         return Ok(JsonB(json));
     }
-    status::with_own_audit(|| session.run(&RESOLVE, vec![Value::Uuid(webhook.id)]))?;
+    status::settling(webhook.id, || {
+        session.run(&RESOLVE, vec![Value::Uuid(webhook.id)])
+    })?;
     let details = json!({
         "webhook_id": id.to_string(),
         "who": db::session_user(),

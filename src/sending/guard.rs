@@ -52,6 +52,7 @@ fn fingerprint() -> Option<String> {
 
 /// The fingerprint of this database, for `setup()` and `fn_resume_delivery_v1()`.
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn delivery_fingerprint() -> Result<String, ErrorReport> {
     Ok(fingerprint().ok_or(Error::NotSetUp {
         found: None,

@@ -56,10 +56,11 @@ pub extern "C-unwind" fn raw_ops_worker_main(argument: pg_sys::Datum) {
         pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
     }
     BackgroundWorker::connect_worker_to_spi(Some(&config::database()), None);
+    transaction::pin_search_path();
     wake::listen(slot);
     // Work is derived from rows that are durable already: a commit lost in a crash is done again.
-    transaction::set("synchronous_commit", "off");
-    transaction::set("application_name", "raw_ops worker");
+    transaction::set(c"synchronous_commit", c"off");
+    transaction::set(c"application_name", c"raw_ops worker");
     loop {
         let pause = work_until_idle();
         wake::sleep(pause);

@@ -44,11 +44,12 @@ pub fn register() {
 pub extern "C-unwind" fn raw_ops_sender_main(_argument: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(&config::database()), None);
+    transaction::pin_search_path();
     wake::listen(wake::SENDER);
-    transaction::set("application_name", BACKEND_TYPE);
+    transaction::set(c"application_name", c"raw_ops sender");
     // SIGTERM only sets a flag here, so no statement may wait for ever.
-    transaction::set("lock_timeout", "2s");
-    transaction::set("statement_timeout", "60s");
+    transaction::set(c"lock_timeout", c"2s");
+    transaction::set(c"statement_timeout", c"60s");
     match Sender::new() {
         Ok(mut sender) => sender.run(),
         Err(problem) => log!("raw_ops sender: {problem}"),

@@ -1,9 +1,9 @@
 //! A transaction of a background worker, as the owner of the tables, that outlives its errors.
 
-use crate::db::owner;
+use crate::db::{owner, search_path};
 use crate::error::Result;
 use pgrx::{PgTryBuilder, pg_sys};
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 
 /// Runs `work` and commits; on an error rolls back and returns it, and the worker lives on.
@@ -41,18 +41,29 @@ pub fn transaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Sets a setting for the life of the worker.
-pub fn set(name: &str, value: &str) {
-    let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
-        return;
-    };
+/// Pins the `search_path` of a background process for its life, before its first statement. As a session's own SET would:
+/// functions of the owner's that set one of their own keep it.
+pub fn pin_search_path() {
+    set_from(
+        c"search_path",
+        search_path::PINNED,
+        pg_sys::GucSource::PGC_S_SESSION,
+    );
+}
+
+/// Sets a setting for the life of the worker, whatever the configuration says.
+pub fn set(name: &CStr, value: &CStr) {
+    set_from(name, value, pg_sys::GucSource::PGC_S_OVERRIDE);
+}
+
+fn set_from(name: &CStr, value: &CStr, source: pg_sys::GucSource::Type) {
     // SAFETY: two C strings; the setting exists in every server version.
     unsafe {
         pg_sys::SetConfigOption(
             name.as_ptr(),
             value.as_ptr(),
             pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_OVERRIDE,
+            source,
         );
     }
 }
