@@ -192,6 +192,25 @@ impl Error {
         )
     }
 
+    /// Whether the call was cancelled, or the server ends: nobody may go on after that.
+    pub fn is_cancelled(&self) -> bool {
+        let Error::Database { code, .. } = self else {
+            return false;
+        };
+        matches!(&sqlstate_text(*code), b"57014" | [b'5', b'7', b'P', ..])
+    }
+
+    /// Whether a right is missing.
+    pub fn is_lack_of_rights(&self) -> bool {
+        matches!(
+            self,
+            Error::Database {
+                code: PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                ..
+            }
+        )
+    }
+
     /// Whether it may be: a table, column or right is missing, a page is corrupt. One webhook among good ones is to
     /// blame itself (an owner's trigger, a damaged payload); when all fail so, it is the server.
     pub fn may_be_servers_fault(&self) -> bool {

@@ -14,6 +14,7 @@
 //! - [`receiver`]: the outside world: Slack, Customer.io, partners, and everything that goes wrong there
 //! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
 //! - [`prometheus`]: a private Prometheus, and promtool; [`inetd`]: a program for each connection, as systemd does it
+//! - [`documented`]: the statements of `docs/install.md`, which set every stack up
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
 //! - [`browser`]: a real browser without a screen
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
@@ -21,6 +22,7 @@
 pub mod browser;
 pub mod cluster;
 pub mod courier;
+pub mod documented;
 pub mod http;
 pub mod inetd;
 pub mod install;
