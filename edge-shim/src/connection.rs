@@ -17,9 +17,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::Watcher;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
-use tokio::task::yield_now;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::{Mutex, Notify};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 use tower::ServiceExt;
 
 use crate::places::{Client, Place};
@@ -36,6 +35,15 @@ pub struct Limits {
     pub idle_time: Duration,
     /// Without taking a byte of an answer that is ready.
     pub write_time: Duration,
+}
+
+/// What holds for every connection of a server.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// How long its client may keep it waiting.
+    pub limits: Limits,
+    /// Shared by all of them.
+    pub ahead: Arc<Ahead>,
 }
 
 /// How a connection ended.
@@ -91,8 +99,22 @@ pub struct Line {
     /// Since when a write has been waiting, plus one; zero if none is.
     blocked_since: AtomicU64,
     unblocked: Notify,
-    /// True once the socket had nothing more to read: the next request was not sent ahead.
-    drained: AtomicBool,
+    /// True once something was read after the last answer: the next request was not sent ahead of it.
+    waited: AtomicBool,
+}
+
+/// Lets requests through that were sent ahead of an answer: one at a time over all connections, with a pause. No provider sends so;
+/// whoever does, and reads nothing, would keep the program busy for as long as there is room for answers.
+#[derive(Debug, Default)]
+pub struct Ahead(Mutex<()>);
+
+impl Ahead {
+    const PAUSE: Duration = Duration::from_millis(1);
+
+    async fn pass(&self) {
+        let _alone = self.0.lock().await;
+        sleep(Self::PAUSE).await;
+    }
 }
 
 impl Line {
@@ -104,7 +126,7 @@ impl Line {
             phase_since: AtomicU64::new(0),
             blocked_since: AtomicU64::new(0),
             unblocked: Notify::new(),
-            drained: AtomicBool::new(true),
+            waited: AtomicBool::new(false),
         }
     }
 
@@ -127,6 +149,7 @@ impl Line {
     }
 
     fn has_read(&self) {
+        self.waited.store(true, Ordering::Relaxed);
         if self.is_in(Phase::Fresh) || self.is_in(Phase::Idle) {
             self.enter(Phase::Head);
         }
@@ -150,15 +173,15 @@ impl Line {
         self.blocked_since.load(Ordering::Relaxed) != 0
     }
 
-    /// A client that sends ahead gets its next answer only once it takes the last one, and waits for everybody else's turn.
-    async fn turn(&self) {
-        if self.drained.swap(false, Ordering::Relaxed) {
+    /// A client that sends ahead gets its next answer only once it takes the last one, and after everybody else who does so.
+    async fn turn(&self, ahead: &Ahead) {
+        if self.waited.load(Ordering::Relaxed) {
             return;
         }
         while self.is_blocked() {
             self.unblocked.notified().await;
         }
-        yield_now().await;
+        ahead.pass().await;
     }
 
     fn serve(self: &Arc<Self>) -> Served {
@@ -190,6 +213,7 @@ struct Served(Arc<Line>);
 
 impl Drop for Served {
     fn drop(&mut self) {
+        self.0.waited.store(false, Ordering::Relaxed);
         self.0.enter(Phase::Idle);
         self.0.place.wait();
     }
@@ -201,9 +225,10 @@ pub async fn serve(
     peer: SocketAddr,
     place: Place,
     router: Router,
-    limits: Limits,
+    rules: Rules,
     watcher: Watcher,
 ) -> End {
+    let Rules { limits, ahead } = rules;
     // Answers are smaller than a packet: waiting to fill one would only delay them.
     let _ = stream.set_nodelay(true);
     let line = Arc::new(Line::new(place));
@@ -213,9 +238,9 @@ pub async fn serve(
     };
     let of_requests = Arc::clone(&line);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        let (router, line) = (router.clone(), Arc::clone(&of_requests));
+        let (router, line, ahead) = (router.clone(), Arc::clone(&of_requests), Arc::clone(&ahead));
         async move {
-            line.turn().await;
+            line.turn(&ahead).await;
             let _served = line.serve();
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(Arc::clone(&line));
@@ -270,9 +295,7 @@ impl AsyncRead for Watched {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if outcome.is_pending() {
-            self.line.drained.store(true, Ordering::Relaxed);
-        } else if buffer.filled().len() > before {
+        if buffer.filled().len() > before {
             self.line.has_read();
         }
         outcome

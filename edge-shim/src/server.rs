@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::client_ip::contains;
 use crate::config::Config;
-use crate::connection::{self, End, Limits};
+use crate::connection::{self, Ahead, End, Limits, Rules};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::places::{Client, Places};
@@ -29,7 +29,7 @@ use crate::store::postgres::Postgres;
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: u32 = 4096;
 /// Bytes of answers that the kernel keeps for one client: what nobody reads must not fill its memory.
-const SEND_BUFFER: u32 = 64 << 10;
+const SEND_BUFFER: u32 = 16 << 10;
 /// Files that are no connection of a client: the database's sockets, standard streams, the runtime's own.
 const OTHER_FILES: u64 = 64;
 /// After this much of a stop, connections that carry no request are left behind.
@@ -227,6 +227,10 @@ impl Server {
     pub async fn accept_until(self, stop: impl Future<Output = ()>) -> GracefulShutdown {
         let connections = GracefulShutdown::new();
         let places = Places::new(self.max_connections, self.share, Duration::ZERO);
+        let rules = Rules {
+            limits: self.limits,
+            ahead: Arc::new(Ahead::default()),
+        };
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -234,7 +238,7 @@ impl Server {
                 accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer)) => self.begin(stream, peer, &places, &connections),
+                Ok((stream, peer)) => self.begin(stream, peer, &places, &rules, &connections),
                 Err(error) => {
                     self.log
                         .event("accept_failed", json!({"error": error.to_string()}));
@@ -251,6 +255,7 @@ impl Server {
         stream: TcpStream,
         peer: SocketAddr,
         places: &Arc<Places>,
+        rules: &Rules,
         connections: &GracefulShutdown,
     ) {
         let address = peer.ip().to_canonical();
@@ -259,11 +264,11 @@ impl Server {
             self.metrics.connection_cut(End::Displaced);
             return;
         };
-        let (router, limits, watcher) = (self.router.clone(), self.limits, connections.watcher());
+        let (router, rules, watcher) = (self.router.clone(), rules.clone(), connections.watcher());
         let metrics = Arc::clone(&self.metrics);
         tokio::spawn(async move {
             metrics.connections.inc();
-            let end = connection::serve(stream, peer, place, router, limits, watcher).await;
+            let end = connection::serve(stream, peer, place, router, rules, watcher).await;
             metrics.connections.dec();
             metrics.connection_cut(end);
         });

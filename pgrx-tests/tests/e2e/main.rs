@@ -24,6 +24,7 @@ mod retry;
 mod roles;
 mod schema;
 mod sending;
+mod shim;
 mod signatures;
 mod support;
 mod views;
