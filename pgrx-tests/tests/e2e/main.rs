@@ -25,6 +25,7 @@ mod roles;
 mod schema;
 mod search_path;
 mod sending;
+mod shim;
 mod signatures;
 mod support;
 mod views;
