@@ -66,7 +66,7 @@ fn refuse_to_blame_all(outcomes: Vec<Result<Applied>>) -> Result<Vec<Result<Appl
 }
 
 fn halving(session: &Session, set: &[(usize, &Claimed<'_>)]) -> Result<Vec<Result<Applied>>> {
-    match db::attempt_until_unraced(|| apply(session, set)) {
+    match db::attempt_until_unraced(orders::LOST_RACES, || apply(session, set)) {
         Ok(outcomes) => Ok(outcomes),
         Err(error) if error.is_servers_fault() => Err(error),
         Err(error) if set.len() <= 1 => Ok(vec![Err(error)]),

@@ -1,6 +1,6 @@
 //! One order payload, one transaction: the function the shop's own code may call.
 
-use super::{Applied, Change, apply};
+use super::{Applied, Change, LOST_RACES, apply};
 use crate::db::{self, Jsonb, JsonbArgument, schema};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order;
@@ -15,7 +15,7 @@ fn process_order_webhook_txn(webhook_data: Option<JsonbArgument<'_>>) -> Result<
         .open();
     let applied = db::session(|session| {
         schema::ensure_ready(session)?;
-        db::attempt_until_unraced(|| one(session, payload))
+        db::attempt_until_unraced(LOST_RACES, || one(session, payload))
     })?;
     Ok(JsonB(applied.to_json()))
 }

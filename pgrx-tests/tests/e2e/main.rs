@@ -18,6 +18,7 @@ mod jobs;
 mod metrics;
 mod monitors;
 mod operations;
+mod permutations;
 mod ord_statements;
 mod redelivery;
 mod retry;
