@@ -41,7 +41,7 @@ pub enum Error {
     Raced(&'static str),
     /// Somebody else has locked a whole table for too long.
     TableLocked { table: String },
-    /// PostgreSQL refused; caught in a sub-transaction.
+    /// PostgreSQL refused; caught in a sub-transaction. Made by [`Error::database`].
     Database { code: PgSqlErrorCode, message: String },
     /// PostgreSQL found no such name, perhaps in a trigger of the owner's that relies on another search_path; `next` gives
     /// each such trigger its own.
@@ -105,6 +105,20 @@ impl Error {
             name,
             problem: problem.into(),
         }
+    }
+
+    /// An error of PostgreSQL's, or of a trigger of the owner's, without what it quotes: about a value that it cannot
+    /// take (class 22) PostgreSQL's message repeats the value, which may be a person's.
+    pub fn database(code: PgSqlErrorCode, message: &str) -> Self {
+        let message = match sqlstate_text(code) {
+            [b'2', b'2', ..] => {
+                let name = format!("{code:?}").to_lowercase();
+                let name = name.trim_start_matches("errcode_").replace('_', " ");
+                format!("PostgreSQL cannot take a value: {name}")
+            }
+            _ => message.to_owned(),
+        };
+        Error::Database { code, message }
     }
 
     /// What SQL callers see as SQLSTATE.
@@ -359,6 +373,21 @@ mod tests {
         ] {
             assert_eq!(database(code).category(), category, "{code:?}");
         }
+    }
+
+    #[test]
+    fn what_postgresql_quotes_is_not_repeated() {
+        use PgSqlErrorCode::*;
+        let refused = Error::database(
+            ERRCODE_INVALID_TEXT_REPRESENTATION,
+            "invalid input syntax for type uuid: \"ada@example.com\"",
+        );
+        assert_eq!(
+            refused.to_string(),
+            "PostgreSQL cannot take a value: invalid text representation"
+        );
+        let names = "new row for relation \"orders\" violates check constraint \"no_sevens\"";
+        assert_eq!(Error::database(ERRCODE_CHECK_VIOLATION, names).to_string(), names);
     }
 
     #[test]

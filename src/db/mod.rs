@@ -19,7 +19,7 @@ use pgrx::spi::Spi;
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use rowset::Rowset;
 pub use statement::{Statement, Value};
-pub use subtransaction::{attempt, attempt_until_unraced, attempt_whatever, raise};
+pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.

@@ -167,7 +167,7 @@ mod tests {
                 "order.id: not a 64-bit integer: 1000000000000000000000000000000",
             ),
             (r#"{"order": {"id": 1}}"#, "order.id: missing"),
-            (r#"[]"#, "order: not an object: an array of 0"),
+            (r#"[]"#, "order: not an object: an array"),
         ] {
             let (error, _) = error_of(&format!("select raw_ops.process_order_webhook_txn('{json}')"));
             assert_eq!(error, message);

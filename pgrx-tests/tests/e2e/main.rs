@@ -19,6 +19,7 @@ mod metrics;
 mod monitors;
 mod operations;
 mod ord_statements;
+mod permutations;
 mod redelivery;
 mod retry;
 mod roles;
