@@ -73,7 +73,7 @@ struct Snapshot {
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_health_v1() -> Result<JsonB, ErrorReport> {
-    Ok(JsonB(look()?))
+    Ok(JsonB(db::json_for_client(look()?)))
 }
 
 fn look() -> Result<Json> {
