@@ -161,7 +161,10 @@ impl Error {
         let Error::Database { code, .. } = self else {
             return matches!(self, Error::NotSetUp { .. });
         };
-        matches!(&sqlstate_text(*code), b"57014" | b"25006" | [b'5', b'7', b'P', ..])
+        matches!(
+            &sqlstate_text(*code),
+            b"57014" | b"25006" | [b'5', b'7', b'P', ..]
+        )
     }
 
     /// Whether the server lacked what the work needed: memory, disk, temporary files, or an I/O error. The server's

@@ -1,6 +1,6 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
-use super::owners_triggers;
+use super::{Statement, owners_triggers};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
 use pgrx::{PgSqlErrorCode, PgTryBuilder};
@@ -119,7 +119,9 @@ fn has_waited_for_a_table() -> bool {
 /// Names a table that somebody has locked. To be called when what failed is rolled back: it looks into the catalogs.
 fn table_locked() -> Error {
     let found = super::session(|session| session.look(&LOCKED_TABLE, vec![]));
-    let name = found.ok().and_then(|rows| rows.first(|row| row.text(1)).flatten());
+    let name = found
+        .ok()
+        .and_then(|rows| rows.first(|row| row.text(1)).flatten());
     Error::TableLocked { table: name }
 }
 

@@ -90,7 +90,10 @@ pub fn pending<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
             sweep_at: 0,
         },
     });
-    Ok(Claims { claims: claimed, more })
+    Ok(Claims {
+        claims: claimed,
+        more,
+    })
 }
 
 fn pending_since(session: &Session, limit: i32, from: i64) -> Result<Rows> {

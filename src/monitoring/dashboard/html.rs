@@ -100,9 +100,16 @@ mod tests {
     #[test]
     fn what_no_other_encoding_can_hold_is_written_in_ascii() {
         let mut html = Html::default();
-        html.raw("<p title=\"").text("Zo\u{eb}").raw("\">").text("\u{1f64f} \u{b7} 7").raw("</p>");
+        html.raw("<p title=\"")
+            .text("Zo\u{eb}")
+            .raw("\">")
+            .text("\u{1f64f} \u{b7} 7")
+            .raw("</p>");
         assert_eq!(html.finish(), "<p title=\"Zo&#xeb;\">&#x1f64f; &#xb7; 7</p>");
-        assert!(include_str!("page.css").is_ascii(), "no references in a style sheet");
+        assert!(
+            include_str!("page.css").is_ascii(),
+            "no references in a style sheet"
+        );
     }
 
     #[test]

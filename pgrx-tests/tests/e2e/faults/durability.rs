@@ -5,7 +5,9 @@ use raw_ops_e2e::{Stack, StackOptions};
 
 /// A server that leaves finished commits in memory for as long as it may.
 fn lazy() -> StackOptions {
-    durable().setting("wal_writer_delay", "10s").setting("raw_ops.workers", 0)
+    durable()
+        .setting("wal_writer_delay", "10s")
+        .setting("raw_ops.workers", 0)
 }
 
 #[tokio::test]
@@ -20,7 +22,10 @@ async fn nothing_acknowledged_by_the_shim_is_lost_where_synchronous_commit_is_of
         stack.cluster.restart(raw_ops_e2e::Stop::Fast).await.unwrap();
         stack.shim().unwrap().wait_ready().await.unwrap();
         let orders: Vec<Order> = Generator::new(40).orders(0..20).collect();
-        let deliveries = orders.iter().map(|order| order.delivery("orders/create")).collect();
+        let deliveries = orders
+            .iter()
+            .map(|order| order.delivery("orders/create"))
+            .collect();
         let outcomes = stack.sender().unwrap().send_all(deliveries, 4).await;
         assert!(outcomes.iter().all(|outcome| outcome.accepted()), "{outcomes:?}");
         stack.cluster.kill_postmaster().await.unwrap();
@@ -48,14 +53,17 @@ async fn what_a_function_has_said_is_done_survives_a_crash_where_synchronous_com
          CHECKPOINT",
     )
     .await;
-    let payload = String::from_utf8(order.bytes.to_vec()).unwrap().replace('\'', "''");
+    let payload = String::from_utf8(order.bytes.to_vec())
+        .unwrap()
+        .replace('\'', "''");
     for (call, trace) in [
         (
             format!("process_order_webhook_txn('{payload}')"),
             "SELECT count(*) FROM raw_ops.orders",
         ),
         (
-            "process_courier_event('00000000-0000-7000-8000-000000000001', 'DPD', '01', 'x', now(), '{}')".to_owned(),
+            "process_courier_event('00000000-0000-7000-8000-000000000001', 'DPD', '01', 'x', now(), '{}')"
+                .to_owned(),
             "SELECT count(*) FROM raw_ops.courier_events",
         ),
         (
@@ -68,10 +76,18 @@ async fn what_a_function_has_said_is_done_survives_a_crash_where_synchronous_com
         ),
     ] {
         let client = stack.connect().await.unwrap();
-        run(&client, &format!("SET synchronous_commit = off; SELECT raw_ops.{call}")).await;
+        run(
+            &client,
+            &format!("SET synchronous_commit = off; SELECT raw_ops.{call}"),
+        )
+        .await;
         stack.cluster.kill_postmaster().await.unwrap();
         stack.cluster.start().await.unwrap();
-        assert_eq!(one::<i64>(&stack.connect().await.unwrap(), trace).await, 1, "{call:.40}");
+        assert_eq!(
+            one::<i64>(&stack.connect().await.unwrap(), trace).await,
+            1,
+            "{call:.40}"
+        );
     }
 }
 

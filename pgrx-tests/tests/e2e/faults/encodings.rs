@@ -13,7 +13,7 @@ async fn fill(client: &Client) {
         "SELECT raw_ops.process_pending_webhooks();
          UPDATE raw_ops.webhook_inbox SET processing_status = 'dlq', last_error = 'Hauptstra\u{df}e \u{1f64f}';
          INSERT INTO raw_ops.alerts (id, check_name, condition, severity, channel, title, fields)
-         VALUES (raw_ops.fn_uuid_v7(), 'webhook_health', '\u{1f64f}', 'critical', '#ops-alerts', 'Zo\u{eb} \u{1f64f}',
+         VALUES (raw_ops.fn_uuid_v7(), 'webhook_silence', '\u{1f64f}', 'critical', '#ops-alerts', 'Zo\u{eb} \u{1f64f}',
                  '[{\"title\": \"\u{6d88}\", \"value\": \"\u{1f64f}\"}]')",
     )
     .await;
@@ -54,7 +54,10 @@ async fn a_latin1_client_reads_everything_our_functions_say() {
             "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'",
         )
         .await;
-        assert_eq!(processed, 0, "{encoding}: an answer that cannot be sent would have undone it");
+        assert_eq!(
+            processed, 0,
+            "{encoding}: an answer that cannot be sent would have undone it"
+        );
     }
 }
 
@@ -67,6 +70,10 @@ async fn the_page_comes_through_psql_in_latin1() {
         .args(["--no-psqlrc", "-At", "--set=ON_ERROR_STOP=1", "-d", &stack.db])
         .args(["-c", "SELECT raw_ops.fn_dashboard_html_v1()"]);
     let output = psql.output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.stdout.is_ascii());
 }

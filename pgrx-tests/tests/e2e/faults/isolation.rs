@@ -18,16 +18,25 @@ async fn two_workers_and_the_minutely_job_ingest_under_load_where_serializable_i
         run(&client, "CALL raw_ops.drain_inbox()").await;
     }
     load.finish().await.assert_ingested(&stack).await;
-    let errors: Vec<String> = column(&client, "SELECT DISTINCT last_error FROM raw_ops.webhook_inbox WHERE last_error IS NOT NULL").await;
+    let errors: Vec<String> = column(
+        &client,
+        "SELECT DISTINCT last_error FROM raw_ops.webhook_inbox WHERE last_error IS NOT NULL",
+    )
+    .await;
     assert_eq!(errors, Vec::<String>::new());
     let log = stack.cluster.log();
-    let complaints: Vec<&str> = log.lines().filter(|line| line.contains("raw_ops worker:")).collect();
+    let complaints: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("raw_ops worker:"))
+        .collect();
     assert_eq!(complaints, Vec::<&str>::new(), "no worker has rested");
 }
 
 #[tokio::test]
 async fn a_drain_that_lost_a_race_in_a_serializable_transaction_charges_no_webhook() {
-    let stack = Stack::start(serializable(by_hand()).without_shim()).await.unwrap();
+    let stack = Stack::start(serializable(by_hand()).without_shim())
+        .await
+        .unwrap();
     let (client, other) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
     let order = Generator::new(42).order(0);
     receive_orders(&client, std::slice::from_ref(&order)).await;
@@ -45,7 +54,9 @@ async fn a_drain_that_lost_a_race_in_a_serializable_transaction_charges_no_webho
 
 #[tokio::test]
 async fn a_worker_that_lost_a_race_tries_again_at_once() {
-    let stack = Stack::start(StackOptions::for_tests().without_shim()).await.unwrap();
+    let stack = Stack::start(StackOptions::for_tests().without_shim())
+        .await
+        .unwrap();
     let client = stack.connect().await.unwrap();
     // The first four times that the outcome is recorded somebody else was faster; a sequence remembers over rollbacks.
     run(
@@ -63,9 +74,11 @@ async fn a_worker_that_lost_a_race_tries_again_at_once() {
     .await;
     receive_orders(&client, &[Generator::new(43).order(0)]).await;
     let tried = "SELECT last_value >= 5 FROM public.tries";
-    wait_until(LIMIT, "it to have been tried five times", async || one::<bool>(&client, tried).await)
-        .await
-        .unwrap();
+    wait_until(LIMIT, "it to have been tried five times", async || {
+        one::<bool>(&client, tried).await
+    })
+    .await
+    .unwrap();
     stack.wait_drained(LIMIT).await.unwrap();
     let log = stack.cluster.log();
     assert!(!log.contains("raw_ops worker:"), "it has not rested: {log}");

@@ -30,8 +30,12 @@ async fn a_rowset_beyond_temp_file_limit_is_an_error_and_no_crash_of_the_server(
     let client = stack.connect().await.unwrap();
     let before = checkpointer(&client).await;
     let orders = with_large_one(1);
-    let body = String::from_utf8(orders[0].bytes.to_vec()).unwrap().replace('\'', "''");
-    let call = format!("SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'large', '{{}}', convert_to('{body}', 'UTF8'))");
+    let body = String::from_utf8(orders[0].bytes.to_vec())
+        .unwrap()
+        .replace('\'', "''");
+    let call = format!(
+        "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'large', '{{}}', convert_to('{body}', 'UTF8'))"
+    );
     for _ in 0..3 {
         let refusal = refused(&client, &call).await;
         assert_eq!(refusal.sqlstate, "53400", "{refusal:?}");
@@ -41,8 +45,16 @@ async fn a_rowset_beyond_temp_file_limit_is_an_error_and_no_crash_of_the_server(
         let refusal = refused(&client, "SELECT raw_ops.process_pending_webhooks()").await;
         assert_eq!(refusal.sqlstate, "53400", "{refusal:?}");
     }
-    assert_eq!(checkpointer(&client).await, before, "the server has not restarted");
-    assert_eq!(fates(&client).await, ["create-1001 pending 0"], "nothing beside it says that it is to blame");
+    assert_eq!(
+        checkpointer(&client).await,
+        before,
+        "the server has not restarted"
+    );
+    assert_eq!(
+        fates(&client).await,
+        ["create-1001 pending 0"],
+        "nothing beside it says that it is to blame"
+    );
 }
 
 #[tokio::test]
@@ -80,17 +92,25 @@ async fn the_worker_goes_on_past_a_webhook_beyond_temp_file_limit() {
     // First the large one alone, then the others: the worker has seen it fail before they come.
     receive_unlimited(&client, &orders[..1]).await;
     let log = "the worker to have met it";
-    wait_until(LIMIT, log, async || stack.cluster.log().contains("temporary file size exceeds"))
-        .await
-        .unwrap();
+    wait_until(LIMIT, log, async || {
+        stack.cluster.log().contains("temporary file size exceeds")
+    })
+    .await
+    .unwrap();
     assert_eq!(fates(&client).await, ["create-1001 pending 0"]);
     receive_unlimited(&client, &orders[1..]).await;
     let settled = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status <> 'pending'";
-    wait_until(LIMIT, "all to be settled", async || one::<i64>(&client, settled).await == 40)
-        .await
-        .unwrap();
+    wait_until(LIMIT, "all to be settled", async || {
+        one::<i64>(&client, settled).await == 40
+    })
+    .await
+    .unwrap();
     assert_only_failed(&client, "create-1001", 39, 1).await;
-    assert_eq!(checkpointer(&client).await, before, "the server has not restarted");
+    assert_eq!(
+        checkpointer(&client).await,
+        before,
+        "the server has not restarted"
+    );
 }
 
 /// For an order with the note, asks for more memory than a limited process gets.
@@ -109,7 +129,11 @@ async fn limit_memory(client: &Client, more: u64) {
     let has: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     let limit = has * 1024 + (more << 20);
     // By the server's own user, who may; only for this process.
-    run(client, &format!("COPY (SELECT) TO PROGRAM 'cat; prlimit --pid {pid} --as={limit}'")).await;
+    run(
+        client,
+        &format!("COPY (SELECT) TO PROGRAM 'cat; prlimit --pid {pid} --as={limit}'"),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -122,7 +146,11 @@ async fn a_webhook_that_needs_more_memory_than_there_is_costs_only_itself() {
     limit_memory(&client, 200).await;
     assert_eq!(drain(&client, 200).await, [100, 99, 1, 0]);
     assert_only_failed(&client, "create-1004", 99, 1).await;
-    let error: String = one(&client, "SELECT last_error FROM raw_ops.webhook_inbox WHERE last_error IS NOT NULL").await;
+    let error: String = one(
+        &client,
+        "SELECT last_error FROM raw_ops.webhook_inbox WHERE last_error IS NOT NULL",
+    )
+    .await;
     assert_eq!(error, "out of memory");
 }
 

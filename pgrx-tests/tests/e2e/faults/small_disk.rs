@@ -52,15 +52,25 @@ impl Drop for SmallDisk {
 
 #[tokio::test]
 async fn a_large_webhook_that_fills_the_disk_for_temporary_files_is_refused_and_the_server_lives() {
-    let stack = Stack::start(by_hand().without_shim().setting("work_mem", "64kB")).await.unwrap();
+    let stack = Stack::start(by_hand().without_shim().setting("work_mem", "64kB"))
+        .await
+        .unwrap();
     let disk = SmallDisk::mount(&stack, 1);
     let client = stack.connect().await.unwrap();
-    run(&client, &format!("CREATE TABLESPACE small LOCATION '{}'", disk.sql_path())).await;
+    run(
+        &client,
+        &format!("CREATE TABLESPACE small LOCATION '{}'", disk.sql_path()),
+    )
+    .await;
     let before = checkpointer(&client).await;
     let orders = [large_order(45, 0, 12_000)];
-    let body = String::from_utf8(orders[0].bytes.to_vec()).unwrap().replace('\'', "''");
+    let body = String::from_utf8(orders[0].bytes.to_vec())
+        .unwrap()
+        .replace('\'', "''");
     run(&client, "SET temp_tablespaces = 'small'").await;
-    let call = format!("SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'large', '{{}}', convert_to('{body}', 'UTF8'))");
+    let call = format!(
+        "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'large', '{{}}', convert_to('{body}', 'UTF8'))"
+    );
     for _ in 0..3 {
         let refusal = refused(&client, &call).await;
         assert_eq!(refusal.sqlstate, "53100", "{refusal:?}");
@@ -71,14 +81,20 @@ async fn a_large_webhook_that_fills_the_disk_for_temporary_files_is_refused_and_
     receive_orders(&client, &Generator::new(45).orders(1..20).collect::<Vec<_>>()).await;
     run(&client, "SET temp_tablespaces = 'small'").await;
     let small = drain(&client, 100).await;
-    assert_eq!(checkpointer(&client).await, before, "the server has not restarted");
+    assert_eq!(
+        checkpointer(&client).await,
+        before,
+        "the server has not restarted"
+    );
     assert_eq!(small, [20, 19, 1, 0]);
     assert_only_failed(&client, "create-1001", 19, 1).await;
 }
 
 #[tokio::test]
 async fn a_full_disk_is_held_against_no_webhook_and_the_worker_goes_on_once_there_is_room() {
-    let stack = Stack::start(StackOptions::for_tests().without_shim()).await.unwrap();
+    let stack = Stack::start(StackOptions::for_tests().without_shim())
+        .await
+        .unwrap();
     let disk = SmallDisk::mount(&stack, 8);
     let client = stack.connect().await.unwrap();
     run(
@@ -113,5 +129,9 @@ async fn a_full_disk_is_held_against_no_webhook_and_the_worker_goes_on_once_ther
     disk.empty();
     stack.wait_drained(LIMIT).await.unwrap();
     assert_tables_hold(&client, &orders).await;
-    assert_eq!(checkpointer(&client).await, before, "the server has not restarted");
+    assert_eq!(
+        checkpointer(&client).await,
+        before,
+        "the server has not restarted"
+    );
 }
