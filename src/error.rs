@@ -40,7 +40,7 @@ pub enum Error {
     /// Another transaction wrote the same rows meanwhile; roll back and do it again.
     Raced(&'static str),
     /// Somebody else has locked a whole table for too long.
-    TableLocked { table: String },
+    TableLocked { table: Option<String> },
     /// PostgreSQL refused; caught in a sub-transaction. Made by [`Error::database`].
     Database { code: PgSqlErrorCode, message: String },
     /// PostgreSQL found no such name, perhaps in a trigger of the owner's that relies on another search_path; `next` gives
@@ -255,7 +255,7 @@ impl Error {
             ),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
-            Error::TableLocked { table } => Some(format!(
+            Error::TableLocked { table: Some(table) } => Some(format!(
                 "Who holds it: SELECT pid, usename, state, query_start, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE granted AND relation = '{}'::regclass);",
                 table.replace('\'', "''")
             )),
@@ -323,9 +323,10 @@ impl fmt::Display for Error {
                 f,
                 "another transaction wrote {what} of this webhook at the same time"
             ),
-            Error::TableLocked { table } => {
-                write!(f, "another session has locked the table {table} for too long")
-            }
+            Error::TableLocked { table } => match table {
+                Some(table) => write!(f, "another session has locked the table {table} for too long"),
+                None => f.write_str("another session had locked a table for too long"),
+            },
             Error::Database { message, .. } => f.write_str(message),
             Error::OwnersTrigger { message, next, .. } => {
                 write!(f, "{message}; if it is a trigger of yours: {next}")

@@ -1,6 +1,7 @@
 //! The only place that speaks to the server's programming interface: prepared statements, rows in and out,
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
 
+pub mod encoding;
 pub mod ids;
 pub mod jsonb;
 pub mod owner;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
+pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use rowset::Rowset;
 pub use statement::{Statement, Value};

@@ -1,6 +1,6 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
-use super::owners_triggers;
+use super::{Statement, owners_triggers};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_guard};
@@ -24,6 +24,10 @@ impl LostRace {
             what,
         }
     }
+}
+
+thread_local! {
+    static LOCKED_TABLE: Statement = const { Statement::new(include_str!("../../sql/db/locked_table.sql"), &[]) };
 }
 
 /// Runs `work` in a sub-transaction: all of it holds, or none. A PostgreSQL ERROR or a Rust panic inside becomes an
@@ -80,11 +84,11 @@ fn attempt_against<T>(races: &[LostRace], work: impl FnOnce() -> Result<T>) -> R
         // What a failed attempt has allocated must not be missing to the next.
         let own = memory_within(context);
         pg_sys::MemoryContextSwitchTo(own);
+        forget_waits();
 
         let (outcome, violation) = noting_violations(|| {
-            PgTryBuilder::new(AssertUnwindSafe(|| work().map_err(|error| (error, None))))
-                // What was waited for the server has forgotten after the rollback.
-                .catch_others(|caught| Err((caught_error(caught), table_waited_for())))
+            PgTryBuilder::new(AssertUnwindSafe(|| work().map_err(|error| (error, false))))
+                .catch_others(|caught| Err((caught_error(caught), has_waited_for_a_table())))
                 .execute()
         });
 
@@ -98,9 +102,7 @@ fn attempt_against<T>(races: &[LostRace], work: impl FnOnce() -> Result<T>) -> R
             pg_sys::MemoryContextDelete(own);
         }
         outcome.map_err(|(error, waited_for)| match waited_for {
-            Some(table) if error.is_lock_timeout() => Error::TableLocked {
-                table: super::schema::name_of(table),
-            },
+            true if error.is_lock_timeout() => table_locked(),
             _ => match lost_race(races, &error, violation.as_ref()) {
                 Some(what) => Error::Raced(what),
                 None => owners_triggers::explained(error),
@@ -211,22 +213,28 @@ unsafe fn memory_within(parent: pg_sys::MemoryContext) -> pg_sys::MemoryContext 
     }
 }
 
-/// The table whose lock was waited for when the ERROR that has just been caught was raised; `None` where it was a row's,
-/// another transaction's or no lock at all.
-fn table_waited_for() -> Option<pg_sys::Oid> {
-    use pg_sys::LockTagType::{LOCKTAG_RELATION, LOCKTAG_RELATION_EXTEND};
-    // SAFETY: this process's own entry; the lock it waits for stands in shared memory for as long as it is named there,
-    // and only the rollback (or being granted it) takes the name away.
-    unsafe {
-        let lock = (*pg_sys::MyProc).waitLock;
-        if lock.is_null() {
-            return None;
-        }
-        let tag = (*lock).tag;
-        let kind = u32::from(tag.locktag_type);
-        (kind == LOCKTAG_RELATION || kind == LOCKTAG_RELATION_EXTEND)
-            .then(|| pg_sys::Oid::from(tag.locktag_field2))
-    }
+/// Before work of which [`has_waited_for_a_table`] is to tell.
+fn forget_waits() {
+    // SAFETY: this process's own entry; nobody reads the mode while it does not wait.
+    unsafe { (*pg_sys::MyProc).waitLockMode = pg_sys::NoLock as i32 };
+}
+
+/// Whether the last lock that was waited for was a whole table's. Its wait over, the server forgets what it was, but for
+/// the mode: statements take these three of tables only. For a row, another transaction is waited for (a share lock on
+/// that), or the queue for the row (an exclusive one).
+fn has_waited_for_a_table() -> bool {
+    // SAFETY: this process's own entry.
+    let mode = unsafe { (*pg_sys::MyProc).waitLockMode } as u32;
+    (pg_sys::AccessShareLock..=pg_sys::RowExclusiveLock).contains(&mode)
+}
+
+/// Names a table that somebody has locked. To be called when what failed is rolled back: it looks into the catalogs.
+fn table_locked() -> Error {
+    let found = super::session(|session| session.look(&LOCKED_TABLE, vec![]));
+    let name = found
+        .ok()
+        .and_then(|rows| rows.first(|row| row.text(1)).flatten());
+    Error::TableLocked { table: name }
 }
 
 /// Raises an error as PostgreSQL raises its own.

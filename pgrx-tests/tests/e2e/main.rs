@@ -10,6 +10,7 @@ mod crashes;
 mod dashboard;
 mod dlv_statements;
 mod dump_restore;
+mod faults;
 mod harness;
 mod health;
 mod housekeeping;
