@@ -19,9 +19,9 @@ comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
 comment on function raw_ops.fn_set_secret_v1(text, text) is
     'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
 comment on function raw_ops.delivery_fingerprint() is
-    'What tells this database from a restored or copied one; see delivery_guard.';
+    'What tells this database from a restored or copied one; null on a host without a machine-id. See delivery_guard.';
 comment on function raw_ops.fn_resume_delivery_v1(boolean) is
-    'Lets a restored or copied database send. p_discard_queued: what was queued before is abandoned instead of sent.';
+    'Lets a restored or copied database send, unless raw_ops.delivery_hosts decides: then it names the statement. p_discard_queued: what was queued before is abandoned instead of sent.';
 comment on function raw_ops.fn_deliver_outbox_v1() is
     'One pass over the outbox where pg_net is the carrier: collects its answers, hands it what is due. Says who sends.';
 comment on procedure raw_ops.deliver_outbox(integer) is
@@ -48,8 +48,10 @@ comment on function raw_ops.process_courier_event(uuid, text, text, text, timest
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
     'Trigger: makes http_requests follow the notice to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
+comment on function raw_ops.match_waiting_courier_events() is
+    'Trigger: records the events of webhook_elements that have waited for this parcel.';
 comment on function raw_ops.fn_retry_courier_notifications_v1() is
-    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later. For pg_cron.';
+    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later; records events whose parcel has appeared unnoticed. For pg_cron.';
 comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is

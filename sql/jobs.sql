@@ -3,7 +3,9 @@
 -- are looked up when the procedure is compiled, before its first statement runs.
 
 -- The drain as pg_cron calls it: set after set, a commit after each, so that no snapshot is held and nothing done is
--- lost. Stops before the next minute's run is due.
+-- lost. A set may end before its limit, at so many bytes, so only an empty one is the last. Stops before the next minute's
+-- run is due. Whatever the server's default is, it works at READ COMMITTED, as the workers do: it waits for rows and looks
+-- again. The level has to be set before anything else in a transaction.
 create procedure raw_ops.drain_inbox(p_max_seconds integer default 50)
     language plpgsql
 as $drain$
@@ -11,19 +13,23 @@ declare
     v_until pg_catalog.timestamptz;
     v_done  pg_catalog.jsonb;
 begin
+    commit;
+    set transaction isolation level read committed;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     v_until := clock_timestamp() + make_interval(secs => p_max_seconds);
     loop
         v_done := raw_ops.process_pending_webhooks(500);
         commit;
+        set transaction isolation level read committed;
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        exit when (v_done->>'claimed')::int < 500 or clock_timestamp() >= v_until;
+        exit when (v_done->>'claimed')::int = 0 or clock_timestamp() >= v_until;
     end loop;
     loop
         v_done := raw_ops.retry_failed_webhooks();
         commit;
+        set transaction isolation level read committed;
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        exit when (v_done->>'claimed')::int < 100 or clock_timestamp() >= v_until;
+        exit when (v_done->>'claimed')::int = 0 or clock_timestamp() >= v_until;
     end loop;
     perform raw_ops.fold_webhook_tallies();
     commit;

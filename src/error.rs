@@ -39,6 +39,8 @@ pub enum Error {
     Conflict { problem: String, next: String },
     /// Another transaction wrote the same rows meanwhile; roll back and do it again.
     Raced(&'static str),
+    /// Somebody else has locked a whole table for too long.
+    TableLocked { table: String },
     /// PostgreSQL refused; caught in a sub-transaction.
     Database { code: PgSqlErrorCode, message: String },
     /// PostgreSQL found no such name, perhaps in a trigger of the owner's that relies on another search_path; `next` gives
@@ -120,9 +122,18 @@ impl Error {
             Error::MissingExtension { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::NotOwner { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::Raced(_) => PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+            Error::TableLocked { .. } => PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
             Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => *code,
             Error::Internal(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
         }
+    }
+
+    /// The SQLSTATE as it is written, for where the message must not be repeated.
+    pub fn sqlstate_text(&self) -> String {
+        sqlstate_text(self.sqlstate())
+            .iter()
+            .map(|&byte| byte as char)
+            .collect()
     }
 
     /// What the inbox records.
@@ -132,6 +143,7 @@ impl Error {
             Error::MissingReference(_) => Category::MissingReference,
             Error::UnknownTopic { .. } => Category::UnknownTopic,
             Error::Raced(_) => Category::Transient,
+            Error::TableLocked { .. } => Category::Timeout,
             Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => {
                 Category::of_sqlstate(sqlstate_text(*code))
             }
@@ -148,13 +160,35 @@ impl Error {
     /// Whether the trouble is the server's, not the webhook's: then nothing is recorded against the webhook and the
     /// whole call fails, so that a full disk cannot walk the inbox into the dead letter queue.
     pub fn is_servers_fault(&self) -> bool {
+        self.wants_the_end() || self.is_lack_of_means()
+    }
+
+    /// Whether the server wants the transaction to end, whatever it works on: cancelled, shutting down, read-only, not
+    /// set up.
+    pub fn wants_the_end(&self) -> bool {
         let Error::Database { code, .. } = self else {
             return matches!(self, Error::NotSetUp { .. });
         };
-        // cancelled, shutting down, out of disk or memory, I/O error, read-only
         matches!(
             &sqlstate_text(*code),
-            b"57014" | b"25006" | [b'5', b'7', b'P', ..] | [b'5', b'3', ..] | [b'5', b'8', ..]
+            b"57014" | b"25006" | [b'5', b'7', b'P', ..]
+        )
+    }
+
+    /// Whether the server lacked what the work needed: memory, disk, temporary files, or an I/O error. The server's
+    /// fault, unless one webhook alone needs more than there is while others are processed.
+    pub fn is_lack_of_means(&self) -> bool {
+        let Error::Database { code, .. } = self else {
+            return false;
+        };
+        matches!(&sqlstate_text(*code), [b'5', b'3', ..] | [b'5', b'8', ..])
+    }
+
+    /// Whether another transaction was in the way; done again, it may well succeed.
+    pub fn is_serialization_failure(&self) -> bool {
+        matches!(
+            self.sqlstate(),
+            PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
         )
     }
 
@@ -189,15 +223,9 @@ impl Error {
         )
     }
 
-    /// Whether somebody else held a row for too long.
+    /// Whether somebody else held a row, or a table, for too long.
     pub fn is_lock_timeout(&self) -> bool {
-        matches!(
-            self,
-            Error::Database {
-                code: PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-                ..
-            }
-        )
+        self.sqlstate() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
     }
 
     /// The next step, where there is one to name.
@@ -213,6 +241,10 @@ impl Error {
             ),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
+            Error::TableLocked { table } => Some(format!(
+                "Who holds it: SELECT pid, usename, state, query_start, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE granted AND relation = '{}'::regclass);",
+                table.replace('\'', "''")
+            )),
             Error::OwnersTrigger { next, .. } => Some(format!(
                 "Triggers of yours that raw_ops fires run with search_path = pg_catalog, pg_temp. Write their names with \
                  their schema, or run: {next}"
@@ -277,6 +309,9 @@ impl fmt::Display for Error {
                 f,
                 "another transaction wrote {what} of this webhook at the same time"
             ),
+            Error::TableLocked { table } => {
+                write!(f, "another session has locked the table {table} for too long")
+            }
             Error::Database { message, .. } => f.write_str(message),
             Error::OwnersTrigger { message, next, .. } => {
                 write!(f, "{message}; if it is a trigger of yours: {next}")

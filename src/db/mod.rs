@@ -23,13 +23,22 @@ pub use subtransaction::{attempt, attempt_until_unraced, attempt_whatever, raise
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.
-pub struct Session(());
+pub struct Session(pg_sys::MemoryContext);
+
+impl Session {
+    /// Memory that lives until the session ends.
+    fn memory(&self) -> pg_sys::MemoryContext {
+        self.0
+    }
+}
 
 /// Runs `work` on a connection to SPI, under our own `search_path`: no name in a statement of ours, and none in a trigger
 /// of the owner's that it fires, is looked up along the caller's.
 pub fn session<T>(work: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
     let _path = search_path::pinned();
-    owners_triggers::hinted(|| Spi::connect_mut(|_| work(&Session(()))))
+    // SAFETY: connecting has made SPI's own memory the current one.
+    let connected = || Spi::connect_mut(|_| work(&Session(unsafe { pg_sys::CurrentMemoryContext })));
+    owners_triggers::hinted(connected)
 }
 
 /// Microseconds since 2000-01-01 UTC, now (not the transaction's start).

@@ -240,7 +240,12 @@ impl Rows {
         self.affected
     }
 
-    pub fn map<T>(&self, mut read: impl FnMut(Row) -> T) -> Vec<T> {
+    pub fn map<T>(&self, read: impl FnMut(Row) -> T) -> Vec<T> {
+        self.map_first(usize::MAX, read)
+    }
+
+    /// The first so many rows only.
+    pub fn map_first<T>(&self, most: usize, mut read: impl FnMut(Row) -> T) -> Vec<T> {
         if self.table.is_null() {
             return Vec::new();
         }
@@ -250,6 +255,7 @@ impl Rows {
             let tuples = std::slice::from_raw_parts(table.vals, table.numvals as usize);
             tuples
                 .iter()
+                .take(most)
                 .map(|&tuple| {
                     read(Row {
                         tuple,
@@ -261,13 +267,14 @@ impl Rows {
     }
 
     pub fn first<T>(&self, read: impl FnMut(Row) -> T) -> Option<T> {
-        self.map(read).into_iter().next()
+        self.map_first(1, read).into_iter().next()
     }
 }
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        if !self.table.is_null() {
+        // While an ERROR unwinds nothing of the server's is called; the end of SPI's connection, or the rollback, frees it.
+        if !self.table.is_null() && !std::thread::panicking() {
             // SAFETY: SPI forgets a table it frees; values read from it were copied (or belong to the payload below,
             // which reads of `Row::jsonb` detoast into memory of their own).
             unsafe { pg_sys::SPI_freetuptable(self.table) };
@@ -331,9 +338,12 @@ impl Row {
         self.get(column)
     }
 
-    /// A jsonb as a tree of its own: for small values.
+    /// A jsonb as a tree of its own: for small values. One that holds what a tree cannot (a number beyond a double's) reads
+    /// as null: whoever wrote it by hand must not stop what reads it among others.
     pub fn json(self, column: i32) -> Option<serde_json::Value> {
-        self.get::<pgrx::JsonB>(column).map(|json| json.0)
+        // SAFETY: the caller's statement selects jsonb here.
+        self.datum(column)
+            .map(|datum| unsafe { super::jsonb::tree(datum) })
     }
 
     /// Microseconds since 2000-01-01 UTC.
@@ -343,6 +353,13 @@ impl Row {
 
     pub fn uuid(self, column: i32) -> Option<[u8; 16]> {
         self.get::<pgrx::Uuid>(column).map(|id| *id.as_bytes())
+    }
+
+    /// How many bytes a value takes once it is fetched and decompressed, which is not done here; 0 for null.
+    pub fn full_size(self, column: i32) -> usize {
+        // SAFETY: the caller's statement selects a type of variable length here; only its header is read.
+        self.datum(column)
+            .map_or(0, |datum| unsafe { pg_sys::toast_raw_datum_size(datum) })
     }
 
     /// Fetched and decompressed once, into memory that lives until SPI disconnects.

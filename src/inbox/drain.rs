@@ -1,6 +1,6 @@
 //! The drain: claim, write and finish in one transaction, oldest first.
 
-use super::claim::{self, Claimed};
+use super::claim::{self, Claims};
 use super::process::Applied;
 use super::record::{self, Tally};
 use super::{process, status};
@@ -19,17 +19,18 @@ pub fn pending(limit: i32) -> Result<Tally> {
 }
 
 /// Claims, processes, records.
-pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Vec<Claimed<'a>>>) -> Result<Tally> {
+pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Claims<'a>>) -> Result<Tally> {
     db::session(|session| {
         schema::ensure_ready(session)?;
         let _waits = limit_lock_waits();
         let started = Instant::now();
-        let claims = claim(session)?;
+        let Claims { claims, more } = claim(session)?;
         if claims.is_empty() {
             return Ok(Tally::default());
         }
         let outcomes = process::webhooks(session, &claims)?;
-        record::outcomes(session, &claims, &outcomes, started)
+        let tally = record::outcomes(session, &claims, &outcomes, started)?;
+        Ok(Tally { more, ..tally })
     })
 }
 
@@ -71,7 +72,7 @@ fn one(session: &Session, id: [u8; 16]) -> Result<JsonB> {
     let claims = [claim];
     let outcomes = process::webhooks(session, &claims)?;
     let tally = record::outcomes(session, &claims, &outcomes, started)?;
-    Ok(JsonB(match outcomes.into_iter().next() {
+    Ok(JsonB(match outcomes.into_iter().next().flatten() {
         Some(Ok(applied)) => success(&shown, &applied),
         Some(Err(error)) => failure(&shown, &error, tally),
         None => json!({"success": false, "webhook_id": shown, "error": "not processed"}),

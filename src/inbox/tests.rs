@@ -39,6 +39,13 @@ mod tests {
             ("not utf-8", b"{\"id\": \"\xff\"}", false),
             ("lone surrogate", br#"{"id": "\ud800"}"#, false),
             ("number out of range", br#"{"id": 1e400000}"#, false),
+            (
+                "a double's largest number",
+                br#"{"id": 1.7976931348623157e+308}"#,
+                true,
+            ),
+            ("131 KB once written out", br#"{"id": 1e131071}"#, false),
+            ("the same in a text", br#"{"id": "1e131071"}"#, true),
         ] {
             let args: [pgrx::datum::DatumWithOid; 2] = [event.into(), body.into()];
             Spi::run_with_args(

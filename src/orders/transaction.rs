@@ -1,7 +1,7 @@
 //! One order payload, one transaction: the function the shop's own code may call.
 
 use super::{Applied, Change, apply};
-use crate::db::{self, Jsonb, JsonbArgument, owner, schema};
+use crate::db::{self, Jsonb, JsonbArgument, owner, schema, settings};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order;
 use pgrx::JsonB;
@@ -17,6 +17,8 @@ fn process_order_webhook_txn(webhook_data: Option<JsonbArgument<'_>>) -> Result<
     let applied = owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
+            // Whoever calls this may tell Shopify next that the order is here.
+            settings::commit_durably();
             db::attempt_until_unraced(|| one(session, payload))
         })
     })?;

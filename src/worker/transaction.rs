@@ -1,7 +1,7 @@
 //! A transaction of a background worker, as the owner of the tables, that outlives its errors.
 
 use crate::db::{owner, search_path};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use pgrx::{PgTryBuilder, pg_sys};
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
@@ -38,6 +38,43 @@ pub fn transaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         pg_sys::pgstat_report_stat(false);
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
         outcome
+    }
+}
+
+/// [`transaction`], and at once again when it failed only because another transaction was in the way.
+pub fn transaction_unraced<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    const TIMES: usize = 10;
+    let mut outcome = transaction(&mut work);
+    for _ in 1..TIMES {
+        if !outcome.as_ref().is_err_and(Error::is_serialization_failure) {
+            break;
+        }
+        crate::wake::handle_interrupts();
+        outcome = transaction(&mut work);
+    }
+    outcome
+}
+
+/// What `pg_stat_activity.query` shows while the process rests.
+pub fn tell(what: &str) {
+    if let Ok(what) = std::ffi::CString::new(what) {
+        // SAFETY: copies the text into this process's own entry.
+        unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, what.as_ptr()) };
+    }
+}
+
+/// What background processes need whatever the server's defaults are. They are made to wait for rows and look again, which
+/// needs READ COMMITTED, and answers that only a serializable transaction can give are asked of them nowhere.
+pub fn set_defaults(application: &CStr) {
+    set(c"application_name", application);
+    set(c"default_transaction_isolation", c"read committed");
+}
+
+/// Commits of this process are on disk before it goes on, also where the server's default is not to wait.
+pub fn set_durable() {
+    // SAFETY: reads an integer setting.
+    if unsafe { pg_sys::synchronous_commit } == pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32 {
+        set(c"synchronous_commit", c"on");
     }
 }
 

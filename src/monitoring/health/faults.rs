@@ -83,16 +83,9 @@ fn sending(figures: &Figures) -> Vec<Fault> {
     if !can_send {
         faults.push(nobody_sends(figures));
     }
-    if figures.is_held == Some(true) {
-        let fault = Fault::critical(
-            "delivery",
-            "this database was restored or copied: it sends nothing",
-        )
-        .next("-- A copy for tests? Leave it as it is. The original, or to send from now on:")
-        .next(
-            "SELECT raw_ops.fn_resume_delivery_v1(); -- fn_resume_delivery_v1(true) discards what was queued",
-        );
-        faults.push(fault);
+    if let Some(Some(held)) = &figures.held {
+        let fault = Fault::critical("delivery", held.problem());
+        faults.push(held.next().into_iter().fold(fault, Fault::next));
     }
     faults
 }
@@ -150,7 +143,7 @@ fn waiting(figures: &Figures) -> Vec<Fault> {
         let seconds = outbox.overdue_seconds.filter(|seconds| *seconds > OVERDUE)?;
         Some((seconds, outbox.overdue_since))
     });
-    if let Some((seconds, since)) = overdue.filter(|_| figures.is_held != Some(true)) {
+    if let Some((seconds, since)) = overdue.filter(|_| !matches!(figures.held, Some(Some(_)))) {
         let problem = format!(
             "a request has been due for {} minutes and is not sent",
             minutes(seconds)

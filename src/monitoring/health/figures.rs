@@ -7,7 +7,7 @@ use crate::db::statement::Row;
 use crate::db::{Session, Statement, Value, owner, schema};
 use crate::error::Error;
 use crate::sending::carrier::{self, InForce};
-use crate::sending::guard;
+use crate::sending::guard::{self, Held};
 use crate::wake::{self, Listening};
 use pgrx::prelude::*;
 use std::thread::LocalKey;
@@ -77,7 +77,8 @@ pub struct Figures {
     pub preloads_pg_cron: Option<bool>,
     pub listening: Option<Listening>,
     pub carrier: Option<InForce>,
-    pub is_held: Option<bool>,
+    /// Why nothing is sent, where nothing may be.
+    pub held: Option<Option<Held>>,
     pub net_is_open: bool,
     pub snapshot: Option<Snapshot>,
 }
@@ -153,9 +154,7 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     });
     figures.missing_secrets = names(session, sight, "secrets", &MISSING_SECRETS).unwrap_or_default();
     figures.bad_monitors = names(session, sight, "the monitors", &MONITORS).unwrap_or_default();
-    figures.is_held = sight.ask(session, "whether this database may send", |session| {
-        Ok(!guard::may_send(session)?)
-    });
+    figures.held = sight.ask(session, "whether this database may send", guard::held);
     faults.unwrap_or_default()
 }
 

@@ -102,7 +102,7 @@ impl Health {
             "sender": here.is_some_and(|here| here.sender),
             "pg_cron": {"installed": figures.has_pg_cron, "jobs": figures.jobs},
             "carrier": figures.carrier.map(InForce::as_str),
-            "delivery_held": figures.is_held,
+            "delivery_held": figures.held.as_ref().map(Option::is_some),
             "queue_depth": figures.inbox.as_ref().map(|inbox| inbox.depth),
             "oldest_pending_seconds": figures.inbox.as_ref().and_then(|inbox| inbox.oldest_pending_seconds).map(f64::round),
             "dead_letters": figures.inbox.as_ref().map(|inbox| inbox.dead_letters),

@@ -27,31 +27,39 @@ fn assert_clean(what: &str, text: &str) {
     }
 }
 
-async fn secrets_are_in_the_requests_and_nowhere_else(carrier: Carrier) {
-    // The server writes down whatever it can.
-    let talkative = StackOptions::for_tests()
+/// A server that writes down whatever it can.
+pub(super) fn talkative() -> StackOptions {
+    StackOptions::for_tests()
         .setting("log_statement", "all")
         .setting("log_min_duration_statement", 0)
         .setting("log_error_verbosity", "verbose")
         .setting("log_min_messages", "debug1")
-        .setting("track_activity_query_size", 65536);
-    let mut sending = Sending::start_with(carrier, talkative).await;
-    let path = format!("/services/T/B/{TOKEN}");
-    // As docs/alerts.md has it: a superuser sets them, having told the log to look away.
+        .setting("track_activity_query_size", 65536)
+}
+
+/// Sets secrets as docs/alerts.md says: by a superuser, who has told the log to look away.
+pub(super) async fn quietly(sending: &Sending, secrets: &[(&str, &str)]) {
     let superuser = sending.stack.connect_as_superuser().await.unwrap();
     run(
         &superuser,
         "SET log_statement = none; SET log_min_duration_statement = -1; SET log_min_messages = warning",
     )
     .await;
-    let slack = sending.world.url(&path);
-    for (name, value) in [
-        ("slack_url_ops_alerts", slack.as_str()),
-        ("customerio_api_key", KEY),
-    ] {
+    for (name, value) in secrets {
         let sql = "SELECT raw_ops.fn_set_secret_v1($1, $2)::text";
-        superuser.query_one(sql, &[&name, &value]).await.unwrap();
+        superuser.query_one(sql, &[name, value]).await.unwrap();
     }
+}
+
+async fn secrets_are_in_the_requests_and_nowhere_else(carrier: Carrier) {
+    let mut sending = Sending::start_with(carrier, talkative()).await;
+    let path = format!("/services/T/B/{TOKEN}");
+    let url = sending.world.url(&path);
+    quietly(
+        &sending,
+        &[("slack_url_ops_alerts", &url), ("customerio_api_key", KEY)],
+    )
+    .await;
     run(
         &sending.client,
         "DELETE FROM raw_ops.retry_schedule WHERE purpose IN ('alert', 'courier') AND attempt > 2",
@@ -101,7 +109,7 @@ async fn secrets_are_in_the_requests_and_nowhere_else(carrier: Carrier) {
     }
     sending.world.wait_for_requests(LIMIT, before + 2).await.unwrap();
     let activity: String = one(
-        &superuser,
+        &sending.stack.connect_as_superuser().await.unwrap(),
         "SELECT string_agg(concat_ws(' ', query, application_name), E'\\n') FROM pg_stat_activity",
     )
     .await;
