@@ -30,6 +30,7 @@ static CUSTOMERIO_BASE_URL: Text = GucSetting::<Option<CString>>::new(Some(c"htt
 static SECRET_KEY_FILE: Text = GucSetting::<Option<CString>>::new(None);
 static ALERT_EMAIL: Text = GucSetting::<Option<CString>>::new(None);
 static COURIER_NOTICE_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(86_400);
+static DELIVERY_HOSTS: Text = GucSetting::<Option<CString>>::new(Some(c""));
 
 fn text(setting: &'static Text) -> String {
     setting
@@ -79,6 +80,11 @@ pub fn courier_notice_max_age() -> Option<i64> {
         0 => None,
         seconds => Some(i64::from(seconds) * 1_000_000),
     }
+}
+
+/// The names of the hosts that may send, as they are written; empty when nobody has said so.
+pub fn delivery_hosts() -> String {
+    text(&DELIVERY_HOSTS)
 }
 
 /// Defines the settings. Those read at server start can only be fixed there; a library loaded later (no
@@ -166,5 +172,16 @@ fn register_sending() {
         i32::MAX,
         GucContext::Suset,
         GucFlags::UNIT_S,
+    );
+    // In the configuration's files only: a session must not open what the server holds back.
+    GucRegistry::define_string_guc(
+        c"raw_ops.delivery_hosts",
+        c"Names of the hosts that may send, separated by commas; * for any.",
+        c"Where set, it alone decides, so that a promoted standby sends at once and a copy elsewhere does not. A name \
+          without a dot also stands for a host of that name in any domain. Empty: the machine, the path and the file \
+          system must be those of the original.",
+        &DELIVERY_HOSTS,
+        GucContext::Sighup,
+        GucFlags::default(),
     );
 }

@@ -82,6 +82,7 @@ extension_sql_file!(
 
 /// A new time-ordered UUID.
 #[pg_extern(volatile, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
 fn fn_uuid_v7() -> pgrx::Uuid {
     pgrx::Uuid::from_bytes(db::ids::uuid_v7())
 }

@@ -36,7 +36,7 @@ pub mod shopify;
 pub mod stack;
 pub mod wait;
 
-pub use cluster::{Cluster, ClusterBuilder, Stop};
+pub use cluster::{Cluster, ClusterBuilder, Machine, Stop};
 pub use receiver::{Received, Receiver, Reply};
 pub use shim::{Shim, ShimBuilder};
 pub use stack::{Stack, StackOptions};

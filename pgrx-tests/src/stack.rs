@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tokio_postgres::Client;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Machine};
 use crate::install;
 use crate::receiver::{Receiver, slack};
 use crate::shim::Shim;
@@ -36,6 +36,8 @@ pub struct StackOptions {
     pub shim_env: Vec<(String, String)>,
     /// Shopify's secret; a random one if `None`.
     pub shopify_secret: Option<String>,
+    /// The machine it runs on; this one if `None`.
+    pub machine: Option<Machine>,
     /// Keep everything in this directory and running after this process; data already there is used again.
     pub persistent: Option<PathBuf>,
 }
@@ -52,6 +54,7 @@ impl Default for StackOptions {
             shim_port: None,
             shim_env: Vec::new(),
             shopify_secret: None,
+            machine: None,
             persistent: None,
         }
     }
@@ -70,6 +73,12 @@ impl StackOptions {
     /// Without the shim.
     pub fn without_shim(mut self) -> Self {
         self.shim = false;
+        self
+    }
+
+    /// On a machine of its own, as far as the server can tell.
+    pub fn on(mut self, machine: Machine) -> Self {
+        self.machine = Some(machine);
         self
     }
 
@@ -225,6 +234,9 @@ async fn start_cluster(options: &StackOptions) -> Result<Cluster> {
     }
     for (name, value) in &options.environment {
         builder = builder.env(name, value);
+    }
+    if let Some(machine) = &options.machine {
+        builder = builder.on(machine.clone());
     }
     if options.fast {
         builder = builder.fast();

@@ -28,7 +28,7 @@ begin
                        ('retrying', 'success'), ('retrying', 'failed')))
             execute function raw_ops.guard_webhook_status();
         comment on trigger trigger_webhook_inbox_status on raw_ops.webhook_inbox is
-            'Refuses every status transition ORD does not list; audits dlq to resolved_manual.';
+            'Refuses every status transition ORD does not list. A dead letter is settled by fn_resolve_webhook_manually_v1() only.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger

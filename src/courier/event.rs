@@ -4,7 +4,7 @@
 use super::task::{self, Duty, Task};
 use super::{Id, shown};
 use crate::config;
-use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema};
+use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema, settings};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -130,6 +130,8 @@ fn process_courier_event(
     let recorded = owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
+            // Whoever calls this may tell the courier next that the event is here.
+            settings::commit_durably();
             record(session, &event)
         })
     })?;

@@ -3,7 +3,7 @@
 use super::capture::{Captured, Incoming, capture};
 use super::counters::{self, Counts};
 use crate::db::{
-    self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema,
+    self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema, settings,
 };
 use crate::error::{Error, Result};
 use crate::providers;
@@ -153,6 +153,7 @@ fn known_provider<'a>(provider: Option<&'a str>, argument: &'static str) -> Resu
 /// Stores what is new, counts what is not; one receipt each, in order.
 fn store(session: &Session, incoming: Vec<Incoming<'_>>) -> Result<Vec<Receipt>> {
     schema::ensure_ready(session)?;
+    settings::commit_durably();
     let captured = incoming.into_iter().map(capture).collect::<Result<Vec<_>>>()?;
 
     let mut first_of: HashMap<(&str, &str), usize> = HashMap::with_capacity(captured.len());

@@ -5,7 +5,8 @@ use crate::config;
 use crate::db::{self, Session, Statement, owner, schema};
 use crate::error::Result;
 use crate::sending::carrier::{self, InForce};
-use crate::sending::{guard, secrets};
+use crate::sending::guard::{self, Held};
+use crate::sending::secrets;
 use crate::wake::{self, Listening};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -56,7 +57,7 @@ struct Figures {
     jobs: Vec<String>,
     listening: Option<Listening>,
     carrier: Option<InForce>,
-    is_held: bool,
+    held: Option<Held>,
     net_is_open: bool,
     snapshot: Option<Snapshot>,
 }
@@ -122,7 +123,7 @@ fn figures(session: &Session) -> Result<Figures> {
     Ok(Figures {
         listening: wake::listening(),
         carrier: Some(carrier::in_force(session)?),
-        is_held: !guard::may_send(session)?,
+        held: guard::held(session)?,
         ..found.unwrap_or_default()
     })
 }
@@ -172,7 +173,7 @@ fn answer(figures: &Figures) -> Json {
         "sender": here.is_some_and(|here| here.sender),
         "pg_cron": {"installed": figures.has_pg_cron, "jobs": figures.jobs},
         "carrier": figures.carrier.map(InForce::as_str),
-        "delivery_held": figures.is_held,
+        "delivery_held": figures.held.is_some(),
         "queue_depth": figures.queue_depth,
         "oldest_pending_seconds": figures.oldest_pending_seconds.map(f64::round),
         "dead_letters": figures.dead_letters,
@@ -211,14 +212,8 @@ fn critical_faults(figures: &Figures) -> Vec<Json> {
     if !can_send && !figures.is_replica {
         faults.push(nobody_sends(figures, serves));
     }
-    if figures.is_held && !figures.is_replica {
-        let next = "If this is the original, or is to send: SELECT raw_ops.fn_resume_delivery_v1(); (true as argument \
-                    discards what was queued). If it is a copy for tests, leave it.";
-        faults.push(fault(
-            "delivery",
-            "this database was restored or copied: it sends nothing",
-            next,
-        ));
+    if let Some(held) = figures.held.as_ref().filter(|_| !figures.is_replica) {
+        faults.push(fault("delivery", held.problem(), &held.next().join("\n")));
     }
     if let Some(seconds) = figures.overdue_seconds.filter(|seconds| *seconds > 300.0) {
         let problem = format!(
@@ -227,7 +222,7 @@ fn critical_faults(figures: &Figures) -> Vec<Json> {
         );
         let next = "SELECT lane, state, count(*), min(send_after), max(error) FROM raw_ops.http_requests WHERE state IN \
                     ('queued', 'sending') GROUP BY 1, 2;";
-        if !figures.is_held {
+        if figures.held.is_none() {
             faults.push(fault("outbox", problem, next));
         }
     }

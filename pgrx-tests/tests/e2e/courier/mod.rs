@@ -17,7 +17,7 @@ use std::time::SystemTime;
 
 use raw_ops_e2e::courier::tell_customers_through;
 use raw_ops_e2e::receiver::customerio::{Account, CUSTOMERS};
-use raw_ops_e2e::{Cluster, Received, Receiver, Stack, StackOptions, wait_for, wait_until};
+use raw_ops_e2e::{Cluster, Machine, Received, Receiver, Stack, StackOptions, wait_for, wait_until};
 use serde_json::Value;
 use tokio_postgres::Client;
 
@@ -206,6 +206,8 @@ impl Courier {
             .fast()
             .setting("raw_ops.workers", 0)
             .setting("raw_ops.customerio_base_url", self.world.url(""))
+            .setting("raw_ops.delivery_hosts", "")
+            .on(Machine::named("staging"))
             .start()
             .await
             .unwrap();

@@ -3,6 +3,8 @@
 mod addresses;
 mod copies;
 mod crashes;
+mod delivery_hosts;
+mod echoes;
 mod hosts;
 mod network;
 mod oddities;
