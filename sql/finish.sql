@@ -48,8 +48,10 @@ comment on function raw_ops.process_courier_event(uuid, text, text, text, timest
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
     'Trigger: makes http_requests follow the notice to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
+comment on function raw_ops.match_waiting_courier_events() is
+    'Trigger: records the events of webhook_elements that have waited for this parcel.';
 comment on function raw_ops.fn_retry_courier_notifications_v1() is
-    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later. For pg_cron.';
+    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later; records events whose parcel has appeared unnoticed. For pg_cron.';
 comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
@@ -72,9 +74,15 @@ comment on function raw_ops.fn_dashboard_html_v1() is
     'The page "Webhook Operations" as HTML: health, what to do next, the eight questions as charts, alerts, outbox. Fetches nothing; works on a replica.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
-    'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';
+    'Trigger: refuses status transitions that ORD does not list, naming the function to use. Of dead letters too: fn_resolve_webhook_manually_v1() alone settles them.';
 comment on function raw_ops.wake_worker() is 'Trigger: at commit, wakes the background workers of this database.';
 comment on function raw_ops.wake_sender() is 'Trigger: at commit, wakes the sender of this database.';
+
+-- Triggers pin their search_path as every function does; what generates this script knows no such clause for them.
+alter function raw_ops.guard_webhook_status() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.wake_worker() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.wake_sender() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.notify_courier_exception() set search_path = pg_catalog, pg_temp;
 
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';

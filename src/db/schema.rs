@@ -41,6 +41,20 @@ pub fn oid_of(table: &std::ffi::CStr) -> Option<pg_sys::Oid> {
     Some(relation(table)).filter(|oid| *oid != pg_sys::InvalidOid)
 }
 
+/// A table's name with its schema, as SQL reads it.
+pub fn name_of(table: pg_sys::Oid) -> String {
+    // SAFETY: C strings in the current memory context; a table that is gone has no name.
+    unsafe {
+        let name = pg_sys::get_rel_name(table);
+        if name.is_null() {
+            return format!("with oid {}", table.to_u32());
+        }
+        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
+        let qualified = pg_sys::quote_qualified_identifier(schema, name);
+        std::ffi::CStr::from_ptr(qualified).to_string_lossy().into_owned()
+    }
+}
+
 fn not_set_up(found: Option<i32>) -> Error {
     Error::NotSetUp {
         found,
@@ -49,26 +63,36 @@ fn not_set_up(found: Option<i32>) -> Error {
 }
 
 /// Who owns the inbox.
+///
+/// # Errors
+/// [`Error::NotSetUp`] when there is none.
 pub fn owner() -> Result<pg_sys::Oid> {
-    let inbox = relation(c"webhook_inbox");
-    if inbox == pg_sys::InvalidOid {
-        return Err(not_set_up(None));
+    owner_of(relation(c"webhook_inbox")).ok_or_else(|| not_set_up(None))
+}
+
+/// Who owns what `setup()` has made so far: the inbox, or the list of migrations that comes before it.
+pub fn owner_so_far() -> Option<pg_sys::Oid> {
+    owner_of(relation(c"webhook_inbox")).or_else(|| owner_of(relation(c"schema_migrations")))
+}
+
+fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    if relation == pg_sys::InvalidOid {
+        return None;
     }
-    // SAFETY: a relation that was just found is in the system cache, or InvalidOid comes back.
-    let owner = unsafe {
+    // SAFETY: a relation that was just found is in the system cache, or null comes back.
+    unsafe {
         let tuple = pg_sys::SearchSysCache1(
             pg_sys::SysCacheIdentifier::RELOID as i32,
-            pg_sys::Datum::from(inbox),
+            pg_sys::Datum::from(relation),
         );
         if tuple.is_null() {
-            return Err(not_set_up(None));
+            return None;
         }
         let class = pg_sys::GETSTRUCT(tuple) as *const pg_sys::FormData_pg_class;
         let owner = (*class).relowner;
         pg_sys::ReleaseSysCache(tuple);
-        owner
-    };
-    Ok(owner)
+        Some(owner)
+    }
 }
 
 /// # Errors

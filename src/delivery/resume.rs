@@ -26,6 +26,7 @@ fn fn_resume_delivery_v1(p_discard_queued: default!(Option<bool>, false)) -> Res
 /// so, since it must come before.
 fn resume(session: &Session, discards: bool) -> Result<JsonB> {
     schema::ensure_ready(session)?;
+    db::settings::commit_durably();
     let held = guard::held(session)?;
     let needs_setting = held.as_ref().filter(|held| held.is_settings_matter());
     if let Some(held) = needs_setting.filter(|_| !discards) {

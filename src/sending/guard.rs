@@ -172,6 +172,7 @@ fn fingerprint() -> Option<String> {
 
 /// The fingerprint of this database, for `setup()` and `fn_resume_delivery_v1()`; null without a machine-id.
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn delivery_fingerprint() -> Result<Option<String>, ErrorReport> {
     if schema::oid_of(c"delivery_guard").is_none() {
         return Err(Error::NotSetUp {

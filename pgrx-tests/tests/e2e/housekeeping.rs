@@ -56,7 +56,7 @@ async fn what_is_old_and_over_goes_and_the_rest_stays() {
 
     assert_eq!(
         housekeeping(&client).await,
-        json!({"monitoring_runs": 3, "http_requests": 3, "alerts": 2, "cron.job_run_details": 3, "webhook_tallies": 1, "remaining": false})
+        json!({"monitoring_runs": 3, "http_requests": 3, "alerts": 2, "webhook_elements": 0, "cron.job_run_details": 3, "webhook_tallies": 1, "remaining": false})
     );
     let runs = "SELECT concat_ws(' ', check_name, run_at > now() - interval '41 days') FROM raw_ops.monitoring_runs ORDER BY 1";
     assert_eq!(
@@ -95,7 +95,7 @@ async fn what_is_old_and_over_goes_and_the_rest_stays() {
     );
     assert_eq!(
         housekeeping(&client).await,
-        json!({"monitoring_runs": 0, "http_requests": 0, "alerts": 0, "cron.job_run_details": 0, "webhook_tallies": 0, "remaining": false})
+        json!({"monitoring_runs": 0, "http_requests": 0, "alerts": 0, "webhook_elements": 0, "cron.job_run_details": 0, "webhook_tallies": 0, "remaining": false})
     );
 }
 

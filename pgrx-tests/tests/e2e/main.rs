@@ -23,6 +23,7 @@ mod redelivery;
 mod retry;
 mod roles;
 mod schema;
+mod search_path;
 mod sending;
 mod signatures;
 mod support;

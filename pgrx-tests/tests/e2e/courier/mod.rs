@@ -2,14 +2,18 @@
 //! hears of it if they did not.
 
 mod attempts;
+mod bounds;
 mod copies;
 mod fulfillments;
+mod lists;
 mod notices;
+mod old_news;
 mod once;
 mod parcels;
 mod tasks;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use raw_ops_e2e::courier::tell_customers_through;
 use raw_ops_e2e::receiver::customerio::{Account, CUSTOMERS};
@@ -65,7 +69,7 @@ impl Courier {
         }
     }
 
-    /// What DPD reports about a parcel, at so many minutes past noon.
+    /// What DPD reports about a parcel, at so many minutes past [`noon`].
     pub async fn report(&self, shipment: &str, code: &str, minute: u32) -> Value {
         one(&self.client, &event(shipment, code, minute)).await
     }
@@ -150,11 +154,29 @@ impl Courier {
 
 const MOVE_CLOCK: &str = "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued'";
 
-/// The call of `process_courier_event` for an event at so many minutes past noon.
+/// Twelve hours before the tests began, in seconds since 1970: news, and the same in every call.
+pub fn noon() -> u64 {
+    static NOON: OnceLock<u64> = OnceLock::new();
+    *NOON.get_or_init(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        now.as_secs() - 12 * 3600
+    })
+}
+
+/// The call of `process_courier_event` for an event at so many minutes past [`noon`].
 pub fn event(shipment: &str, code: &str, minute: u32) -> String {
+    event_at(
+        shipment,
+        code,
+        &format!("to_timestamp({}) + interval '{minute} minutes'", noon()),
+    )
+}
+
+/// The same for an event at the time that this SQL says.
+pub fn event_at(shipment: &str, code: &str, time: &str) -> String {
     format!(
         "SELECT raw_ops.process_courier_event('{shipment}', 'DPD', '{code}', 'Customer not home - will retry tomorrow',
-                '2026-01-19T12:00:00Z'::timestamptz + interval '{minute} minutes', '{{\"raw\": true}}')"
+                {time}, '{{\"raw\": true}}')"
     )
 }
 
