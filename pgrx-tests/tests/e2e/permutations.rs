@@ -38,7 +38,12 @@ fn any_set(rng: &mut Rng) -> Vec<Webhook> {
     let count = rng.usize(3..9);
     let mut set: Vec<Webhook> = (0..count)
         .map(|_| Webhook {
-            topic: ["orders/updated", "orders/create", "orders/paid", "orders/cancelled"][rng.usize(..4)],
+            topic: [
+                "orders/updated",
+                "orders/create",
+                "orders/paid",
+                "orders/cancelled",
+            ][rng.usize(..4)],
             triggered_at: (is_triggered && rng.u8(..5) > 0).then(|| TRIGGERED[rng.usize(..3)]),
             body: any_payload(rng),
         })
@@ -80,7 +85,12 @@ fn any_payload(rng: &mut Rng) -> Value {
         let value = pick(rng, values);
         put(rng, name, value);
     }
-    let (address, test, items, customer) = (any_address(rng), json!(rng.bool()), any_items(rng), any_customer(rng));
+    let (address, test, items, customer) = (
+        any_address(rng),
+        json!(rng.bool()),
+        any_items(rng),
+        any_customer(rng),
+    );
     put(rng, "shipping_address", address);
     put(rng, "test", test);
     put(rng, "line_items", items);
@@ -104,7 +114,8 @@ fn any_items(rng: &mut Rng) -> Value {
     let mut items = Vec::new();
     for id in 1..=4 {
         if rng.bool() {
-            let mut item = json!({"id": id, "quantity": rng.i32(1..4), "price": format!("{}.00", rng.u8(1..4))});
+            let mut item =
+                json!({"id": id, "quantity": rng.i32(1..4), "price": format!("{}.00", rng.u8(1..4))});
             for name in ["sku", "title", "vendor"] {
                 if rng.bool() {
                     item[name] = json!(format!("{name} {}", rng.u8(..3)));
@@ -236,7 +247,9 @@ async fn any_permutation_of_any_set_of_payloads_in_any_batches_ends_in_the_same_
                 _ => Way::Drained([1, 2, 3, 100][rng.usize(..4)]),
             };
             if matches!(way, Way::Called) {
-                shuffled.iter_mut().for_each(|webhook| webhook.topic = "orders/updated");
+                shuffled
+                    .iter_mut()
+                    .for_each(|webhook| webhook.topic = "orders/updated");
             }
             let found = apply(&client, &shuffled, way).await;
             assert!(

@@ -194,7 +194,10 @@ async fn partial_and_redacted_payloads_erase_nothing() {
     assert_eq!(tables(&client).await, known, "without personal data");
     let empty = full.updated(
         0,
-        &[Change::Set("email", json!("")), Change::Set("customer", json!(null))],
+        &[
+            Change::Set("email", json!("")),
+            Change::Set("customer", json!(null)),
+        ],
     );
     send(&empty, "orders/updated").await;
     assert_eq!(tables(&client).await, known, "empty and null");
@@ -238,7 +241,10 @@ async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons
             ],
         );
     let nulls = |members: &[&'static str]| {
-        let changes: Vec<Change> = members.iter().map(|name| Change::Set(name, json!(null))).collect();
+        let changes: Vec<Change> = members
+            .iter()
+            .map(|name| Change::Set(name, json!(null)))
+            .collect();
         full.updated(10, &changes)
     };
     let condition = [
@@ -268,12 +274,19 @@ async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons
         "created_at",
         "test",
     ];
-    let shown = "SELECT concat_ws(' ', financial_status, fulfillment_status, note, tags, cancelled_at, cancel_reason)
+    let shown =
+        "SELECT concat_ws(' ', financial_status, fulfillment_status, note, tags, cancelled_at, cancel_reason)
                    FROM raw_ops.orders";
     receive(&client, "orders/create", "full", &full.bytes).await;
     drain(&client, 10).await;
     let known = tables(&client).await;
-    receive(&client, "orders/updated", "late", &nulls(&condition).updated(-15, &[]).bytes).await;
+    receive(
+        &client,
+        "orders/updated",
+        "late",
+        &nulls(&condition).updated(-15, &[]).bytes,
+    )
+    .await;
     drain(&client, 10).await;
     assert_eq!(tables(&client).await, known, "an older payload clears nothing");
 
@@ -284,9 +297,19 @@ async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons
     assert_eq!(tables(&client).await, known, "null there says nothing");
     run(&client, "ROLLBACK").await;
 
-    receive(&client, "orders/updated", "condition", &nulls(&condition).updated(1, &[]).bytes).await;
+    receive(
+        &client,
+        "orders/updated",
+        "condition",
+        &nulls(&condition).updated(1, &[]).bytes,
+    )
+    .await;
     drain(&client, 10).await;
-    assert_eq!(one::<String>(&client, shown).await, "", "what was taken back is gone");
+    assert_eq!(
+        one::<String>(&client, shown).await,
+        "",
+        "what was taken back is gone"
+    );
     assert_eq!(states(&client).await, in_states([("success", 4)]));
 }
 
