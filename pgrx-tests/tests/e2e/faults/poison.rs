@@ -27,7 +27,7 @@ fn with_large_one(count: u64) -> Vec<Order> {
 #[tokio::test]
 async fn a_rowset_beyond_temp_file_limit_is_an_error_and_no_crash_of_the_server() {
     let stack = Stack::start(tight(by_hand())).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     let before = checkpointer(&client).await;
     let orders = with_large_one(1);
     let body = String::from_utf8(orders[0].bytes.to_vec())
@@ -60,7 +60,7 @@ async fn a_rowset_beyond_temp_file_limit_is_an_error_and_no_crash_of_the_server(
 #[tokio::test]
 async fn a_webhook_beyond_temp_file_limit_is_to_blame_and_its_neighbours_go_on() {
     let stack = Stack::start(tight(by_hand())).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     let orders = with_large_one(60);
     receive_unlimited(&client, &orders).await;
     // More than one fit into no temporary file either: halves do.
@@ -86,7 +86,7 @@ async fn a_webhook_beyond_temp_file_limit_is_to_blame_and_its_neighbours_go_on()
 #[tokio::test]
 async fn the_worker_goes_on_past_a_webhook_beyond_temp_file_limit() {
     let stack = Stack::start(tight(StackOptions::for_tests())).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     let before = checkpointer(&client).await;
     let orders = with_large_one(40);
     // First the large one alone, then the others: the worker has seen it fail before they come.
@@ -139,7 +139,7 @@ async fn limit_memory(client: &Client, more: u64) {
 #[tokio::test]
 async fn a_webhook_that_needs_more_memory_than_there_is_costs_only_itself() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(&client, HUNGRY).await;
     let orders = orders_with_poison(33, 100, 3);
     receive_orders(&client, &orders).await;
@@ -157,7 +157,7 @@ async fn a_webhook_that_needs_more_memory_than_there_is_costs_only_itself() {
 #[tokio::test]
 async fn when_every_webhook_fails_for_want_of_memory_none_is_to_blame() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(&client, &HUNGRY.replace("NEW.note = 'poison'", "true")).await;
     receive_orders(&client, &Generator::new(34).orders(0..20).collect::<Vec<_>>()).await;
     limit_memory(&client, 200).await;
@@ -176,7 +176,7 @@ async fn when_every_webhook_fails_for_want_of_memory_none_is_to_blame() {
 #[tokio::test]
 async fn a_payload_damaged_on_disk_costs_only_itself() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     let orders: Vec<Order> = Generator::new(35).orders(0..20).collect();
     receive_orders(&client, &orders).await;
     run(

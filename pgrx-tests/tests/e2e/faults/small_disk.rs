@@ -56,12 +56,13 @@ async fn a_large_webhook_that_fills_the_disk_for_temporary_files_is_refused_and_
         .await
         .unwrap();
     let disk = SmallDisk::mount(&stack, 1);
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(
         &client,
         &format!("CREATE TABLESPACE small LOCATION '{}'", disk.sql_path()),
     )
     .await;
+    run(&client, "GRANT CREATE ON TABLESPACE small TO PUBLIC").await;
     let before = checkpointer(&client).await;
     let orders = [large_order(45, 0, 12_000)];
     let body = String::from_utf8(orders[0].bytes.to_vec())
@@ -96,12 +97,13 @@ async fn a_full_disk_is_held_against_no_webhook_and_the_worker_goes_on_once_ther
         .await
         .unwrap();
     let disk = SmallDisk::mount(&stack, 8);
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(
         &client,
         &format!("CREATE TABLESPACE small LOCATION '{}'", disk.sql_path()),
     )
     .await;
+    run(&client, "GRANT CREATE ON TABLESPACE small TO PUBLIC").await;
     run(
         &client,
         "ALTER TABLE raw_ops.orders SET TABLESPACE small; ALTER TABLE raw_ops.order_items SET TABLESPACE small",
