@@ -210,7 +210,7 @@ async fn sick_page(browser: &mut Browser) {
         "{problems:?}"
     );
     assert!(
-        problems.iter().any(|problem| problem.contains("nothing is sent")),
+        problems.iter().any(|problem| problem.contains("Nothing is sent")),
         "{problems:?}"
     );
     assert_eq!(problems.len(), 7, "{problems:?}");
