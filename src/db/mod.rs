@@ -1,6 +1,7 @@
 //! The only place that speaks to the server's programming interface: prepared statements, rows in and out,
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
 
+pub mod encoding;
 pub mod ids;
 pub mod jsonb;
 pub mod owner;
@@ -16,10 +17,11 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
+pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use rowset::Rowset;
 pub use statement::{Statement, Value};
-pub use subtransaction::{attempt, attempt_until_unraced, attempt_whatever, raise};
+pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.

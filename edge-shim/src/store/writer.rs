@@ -11,7 +11,8 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{Class, Inbox, PutError, Receipt, StoreError, Webhook};
+use super::readiness::Readiness;
+use super::{Class, Condition, Inbox, PutError, Receipt, StoreError, Webhook};
 use crate::metrics::Metrics;
 
 /// A group is not grown further once its bodies exceed this many bytes.
@@ -40,7 +41,7 @@ pub struct Limits {
 pub struct Store {
     queue: mpsc::Sender<Job>,
     wait: Duration,
-    inbox: Arc<dyn Inbox>,
+    readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
 }
 
@@ -78,7 +79,7 @@ impl Store {
             Self {
                 queue,
                 wait: limits.wait,
-                inbox,
+                readiness: Readiness::new(inbox, Arc::clone(&metrics)),
                 metrics,
             },
             Drain { stop, writers },
@@ -104,11 +105,9 @@ impl Store {
         }
     }
 
-    /// Checks that a webhook could be stored now.
+    /// Finds out whether a webhook could be stored now.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        let outcome = self.inbox.probe().await;
-        self.metrics.database_up.set(i64::from(outcome.is_ok()));
-        outcome
+        self.readiness.ask().await
     }
 }
 
@@ -236,7 +235,7 @@ impl Writer {
                     answer_waiting(answer, Ok(receipt));
                 }
             }
-            Err(error) if error.class != Class::Unavailable && webhooks.len() > 1 => {
+            Err(error) if error.class() != Class::Unavailable && webhooks.len() > 1 => {
                 self.store_singly(webhooks, answers).await;
             }
             Err(error) => {
@@ -263,7 +262,7 @@ impl Writer {
                 None => self.call(std::slice::from_ref(webhook)).await.and_then(only_one),
             };
             if let Err(error) = &outcome
-                && error.class == Class::Unavailable
+                && error.class() == Class::Unavailable
             {
                 out_of_reach = Some(error.clone());
             }
@@ -288,12 +287,12 @@ impl Writer {
                 }
             }
             Err(error) => {
-                if error.class == Class::Unavailable {
+                if error.class() == Class::Unavailable {
                     self.metrics.database_up.set(0);
                 }
                 self.metrics
                     .store_errors
-                    .with_label_values(&[error.class.label()])
+                    .with_label_values(&[error.class().label()])
                     .inc();
             }
         }
@@ -316,14 +315,14 @@ fn complete(webhooks: &[Webhook], receipts: Vec<Receipt>) -> Result<Vec<Receipt>
         receipts.len(),
         webhooks.len()
     );
-    Err(StoreError::new(Class::Rejected, message))
+    Err(StoreError::new(Condition::Refused, message))
 }
 
 fn only_one(receipts: Vec<Receipt>) -> Result<Receipt, StoreError> {
     receipts
         .into_iter()
         .next()
-        .ok_or_else(|| StoreError::new(Class::Rejected, "no receipt came back"))
+        .ok_or_else(|| StoreError::new(Condition::Refused, "no receipt came back"))
 }
 
 /// A client that went away is not there to be told; its webhook is stored all the same.

@@ -36,7 +36,7 @@ pub const OTHER_JOBS: &[&str] = &[
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_health_v1() -> Result<JsonB, ErrorReport> {
-    Ok(JsonB(look()?.to_json()))
+    Ok(JsonB(db::json_for_client(look()?.to_json())))
 }
 
 /// What was seen, and what is wrong with it, the worst first.

@@ -179,7 +179,7 @@ async fn a_notice_that_waits_when_the_parcel_arrives_is_not_sent_any_more() {
     courier.attempted(&lain, 1).await;
     run(
         client,
-        "UPDATE raw_ops.http_requests SET created_at = now() - interval '25 hours', send_after = now() WHERE state = 'queued'",
+        "UPDATE raw_ops.http_requests SET send_after = now() - interval '25 hours' WHERE state = 'queued'",
     )
     .await;
     let row = courier.notice_in(&lain, "skipped").await;

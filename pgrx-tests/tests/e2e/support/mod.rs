@@ -168,20 +168,21 @@ pub fn in_states<const N: usize>(expected: [(&str, i64); N]) -> BTreeMap<String,
         .collect()
 }
 
-/// Customers, orders and items as they are, without ids, own times, and which payload wrote a customer last.
+/// Customers, orders and items as they are, without ids, own times, and which payload wrote what last.
 pub async fn tables(client: &Client) -> Vec<String> {
     column(
         client,
         "SELECT row::text FROM (
-             SELECT 'order' AS what, to_jsonb(o) - '{id,customer_id,created_at,updated_at}'::text[]
+             SELECT 'order' AS what, to_jsonb(o) - '{id,customer_id,created_at,updated_at,shopify_triggered_at,payload_hash,field_versions,
+                                           guest_email_key}'::text[]
                     || jsonb_build_object('customer', c.shopify_customer_id, 'customer_email', c.email) AS row
                FROM raw_ops.orders o LEFT JOIN raw_ops.customers c ON c.id = o.customer_id
              UNION ALL
-             SELECT 'item', to_jsonb(i) - '{id,order_id,created_at,updated_at}'::text[]
+             SELECT 'item', to_jsonb(i) - '{id,order_id,created_at,updated_at,field_versions}'::text[]
                     || jsonb_build_object('order', o.shopify_order_id)
                FROM raw_ops.order_items i JOIN raw_ops.orders o ON o.id = i.order_id
              UNION ALL
-             SELECT 'customer', to_jsonb(c) - '{id,created_at,updated_at,shopify_updated_at}'::text[]
+             SELECT 'customer', to_jsonb(c) - '{id,created_at,updated_at,shopify_updated_at,shopify_triggered_at,payload_hash,field_versions}'::text[]
                FROM raw_ops.customers c
          ) all_rows ORDER BY what, row::text",
     )
