@@ -148,12 +148,18 @@ async fn the_page_is_drawn_for_an_empty_a_healthy_and_a_sick_database() {
     let empty = page_of(&client, dir.path(), "empty").await;
     run(&client, HEALTHY).await;
     let healthy = page_of(&client, dir.path(), "healthy").await;
-    // As in a copy: what the sick database has queued stays queued.
-    run(
-        &client,
-        "UPDATE raw_ops.delivery_guard SET fingerprint = 'of another database'",
-    )
-    .await;
+    // As on a host that may not send: what the sick database has queued stays queued.
+    as_superuser(&stack, "ALTER SYSTEM SET raw_ops.delivery_hosts = 'another'").await;
+    as_superuser(&stack, "SELECT pg_reload_conf()").await;
+    wait_until(LIMIT, "sending to be held", async || {
+        one::<bool>(
+            &client,
+            "SELECT (raw_ops.fn_health_v1()->'delivery_held')::boolean",
+        )
+        .await
+    })
+    .await
+    .unwrap();
     run(&client, SICK).await;
     let sick = page_of(&client, dir.path(), "sick").await;
 
@@ -201,7 +207,7 @@ async fn sick_page(browser: &mut Browser) {
     assert!(
         problems
             .iter()
-            .any(|problem| problem.contains("it sends nothing")),
+            .any(|problem| problem.contains("Nothing is sent: raw_ops.delivery_hosts")),
         "{problems:?}"
     );
     assert_eq!(problems.len(), 7, "{problems:?}");
