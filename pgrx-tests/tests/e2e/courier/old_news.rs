@@ -60,7 +60,6 @@ async fn an_event_older_than_a_day_is_stored_opens_no_task_and_tells_nobody() {
     // News, and what an operator calls news.
     let fresh: Value = one(client, &at("08", "23 hours 59 minutes")).await;
     courier.notice_in(&notice_of(&fresh), "sent").await;
-    // Not the owner's to change: what is old is a matter of the whole server.
     let superuser = courier.stack.connect_as_superuser().await.unwrap();
     for (limit, code, told) in [("10d", "02", true), ("60", "09", false), ("0", "03", true)] {
         run(
