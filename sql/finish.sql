@@ -19,9 +19,9 @@ comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
 comment on function raw_ops.fn_set_secret_v1(text, text) is
     'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
 comment on function raw_ops.delivery_fingerprint() is
-    'What tells this database from a restored or copied one; see delivery_guard.';
+    'What tells this database from a restored or copied one; null on a host without a machine-id. See delivery_guard.';
 comment on function raw_ops.fn_resume_delivery_v1(boolean) is
-    'Lets a restored or copied database send. p_discard_queued: what was queued before is abandoned instead of sent.';
+    'Lets a restored or copied database send, unless raw_ops.delivery_hosts decides: then it names the statement. p_discard_queued: what was queued before is abandoned instead of sent.';
 comment on function raw_ops.fn_deliver_outbox_v1() is
     'One pass over the outbox where pg_net is the carrier: collects its answers, hands it what is due. Says who sends.';
 comment on procedure raw_ops.deliver_outbox(integer) is
@@ -43,13 +43,15 @@ comment on function raw_ops.fn_check_webhook_silence_v1() is
 comment on function raw_ops.fn_resend_alerts_v1() is
     'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
 comment on function raw_ops.fn_health_v1() is
-    'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
+    'One look at the whole: rights, structure, workers, pg_cron, carrier, queues, locks, snapshots, alerts; each fault with the statements that mend it, and what could not be seen. Never raises.';
 comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
     'Trigger: makes http_requests follow the notice to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
+comment on function raw_ops.match_waiting_courier_events() is
+    'Trigger: records the events of webhook_elements that have waited for this parcel.';
 comment on function raw_ops.fn_retry_courier_notifications_v1() is
-    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later. For pg_cron.';
+    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later; records events whose parcel has appeared unnoticed. For pg_cron.';
 comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
@@ -72,9 +74,16 @@ comment on function raw_ops.fn_dashboard_html_v1() is
     'The page "Webhook Operations" as HTML: health, what to do next, the eight questions as charts, alerts, outbox. Fetches nothing; works on a replica.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
-    'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';
+    'Trigger: refuses status transitions that ORD does not list, naming the function to use. Of dead letters too: fn_resolve_webhook_manually_v1() alone settles them.';
 comment on function raw_ops.wake_worker() is 'Trigger: at commit, wakes the background workers of this database.';
 comment on function raw_ops.wake_sender() is 'Trigger: at commit, wakes the sender of this database.';
+
+-- Triggers pin their search_path as every function does; what generates this script knows no such clause for them.
+alter function raw_ops.guard_webhook_status() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.wake_worker() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.wake_sender() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.notify_courier_exception() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.match_waiting_courier_events() set search_path = pg_catalog, pg_temp;
 
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';

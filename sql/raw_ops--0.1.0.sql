@@ -26,8 +26,9 @@ AS 'MODULE_PATHNAME', 'check_order_ingestion_slo_wrapper';
 
 /* <begin connected objects> */
 -- raw_ops::sending::guard::delivery_fingerprint
-CREATE  FUNCTION "delivery_fingerprint"() RETURNS TEXT /* Result < String, ErrorReport > */
+CREATE  FUNCTION "delivery_fingerprint"() RETURNS TEXT /* Result < Option < String > , ErrorReport > */
 STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'delivery_fingerprint_wrapper';
 /* </end connected objects> */
@@ -123,6 +124,7 @@ AS 'MODULE_PATHNAME', 'fn_dashboard_html_v1_wrapper';
 -- raw_ops::delivery::deliver::fn_deliver_outbox_v1
 CREATE  FUNCTION "fn_deliver_outbox_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_deliver_outbox_v1_wrapper';
 /* </end connected objects> */
@@ -210,6 +212,7 @@ AS 'MODULE_PATHNAME', 'fn_retry_courier_notifications_v1_wrapper';
 -- raw_ops::jobs::fn_schedule_jobs_v1
 CREATE  FUNCTION "fn_schedule_jobs_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_schedule_jobs_v1_wrapper';
 /* </end connected objects> */
@@ -230,6 +233,7 @@ AS 'MODULE_PATHNAME', 'fn_set_secret_v1_wrapper';
 -- raw_ops::jobs::fn_unschedule_jobs_v1
 CREATE  FUNCTION "fn_unschedule_jobs_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_unschedule_jobs_v1_wrapper';
 /* </end connected objects> */
@@ -238,6 +242,7 @@ AS 'MODULE_PATHNAME', 'fn_unschedule_jobs_v1_wrapper';
 -- raw_ops::fn_uuid_v7
 CREATE  FUNCTION "fn_uuid_v7"() RETURNS uuid /* pgrx :: Uuid */
 STRICT VOLATILE PARALLEL SAFE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fn_uuid_v7_wrapper';
 /* </end connected objects> */
@@ -246,6 +251,7 @@ AS 'MODULE_PATHNAME', 'fn_uuid_v7_wrapper';
 -- raw_ops::inbox::counters::fold_webhook_tallies
 CREATE  FUNCTION "fold_webhook_tallies"() RETURNS bigint /* Result < i64, ErrorReport > */
 STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'fold_webhook_tallies_wrapper';
 /* </end connected objects> */
@@ -272,6 +278,7 @@ CREATE  FUNCTION "process_order_webhook_txn"(
 	"webhook_data" jsonb /* Option < JsonbArgument < '_ > > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
 VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'process_order_webhook_txn_wrapper';
 /* </end connected objects> */
@@ -282,6 +289,7 @@ CREATE  FUNCTION "process_pending_webhooks"(
 	"p_limit" INT DEFAULT 100 /* Option < i32 > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
 VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'process_pending_webhooks_wrapper';
 /* </end connected objects> */
@@ -292,6 +300,7 @@ CREATE  FUNCTION "process_webhook"(
 	"p_webhook_id" uuid /* Option < pgrx :: Uuid > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
 VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'process_webhook_wrapper';
 /* </end connected objects> */
@@ -335,6 +344,7 @@ AS 'MODULE_PATHNAME', 'receive_webhooks_wrapper';
 -- raw_ops::inbox::retry::retry_failed_webhooks
 CREATE  FUNCTION "retry_failed_webhooks"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'retry_failed_webhooks_wrapper';
 /* </end connected objects> */
@@ -348,24 +358,38 @@ AS 'MODULE_PATHNAME', 'retry_failed_webhooks_wrapper';
 --   fn_archive_webhooks_v1
 --   fn_housekeeping_v1
 
+-- What pg_cron calls. A procedure that commits can have no SET clause, so each pins the search_path itself: before its
+-- first expression, and again after each COMMIT, which ends what was set. Types are written with their schema because they
+-- are looked up when the procedure is compiled, before its first statement runs.
+
 -- The drain as pg_cron calls it: set after set, a commit after each, so that no snapshot is held and nothing done is
--- lost. Stops before the next minute's run is due.
+-- lost. A set may end before its limit, at so many bytes, so only an empty one is the last. Stops before the next minute's
+-- run is due. Whatever the server's default is, it works at READ COMMITTED, as the workers do: it waits for rows and looks
+-- again. The level has to be set before anything else in a transaction.
 create procedure raw_ops.drain_inbox(p_max_seconds integer default 50)
     language plpgsql
 as $drain$
 declare
-    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
-    v_done  jsonb;
+    v_until pg_catalog.timestamptz;
+    v_done  pg_catalog.jsonb;
 begin
+    commit;
+    set transaction isolation level read committed;
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    v_until := clock_timestamp() + make_interval(secs => p_max_seconds);
     loop
         v_done := raw_ops.process_pending_webhooks(500);
         commit;
-        exit when (v_done->>'claimed')::int < 500 or clock_timestamp() >= v_until;
+        set transaction isolation level read committed;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        exit when (v_done->>'claimed')::int = 0 or clock_timestamp() >= v_until;
     end loop;
     loop
         v_done := raw_ops.retry_failed_webhooks();
         commit;
-        exit when (v_done->>'claimed')::int < 100 or clock_timestamp() >= v_until;
+        set transaction isolation level read committed;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        exit when (v_done->>'claimed')::int = 0 or clock_timestamp() >= v_until;
     end loop;
     perform raw_ops.fold_webhook_tallies();
     commit;
@@ -378,30 +402,37 @@ create procedure raw_ops.deliver_outbox(p_max_seconds integer default 50)
     language plpgsql
 as $deliver$
 declare
-    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
-    v_pass  jsonb;
+    v_until pg_catalog.timestamptz;
+    v_pass  pg_catalog.jsonb;
 begin
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    v_until := clock_timestamp() + make_interval(secs => p_max_seconds);
     loop
         v_pass := raw_ops.fn_deliver_outbox_v1();
         commit;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         exit when v_pass->>'carrier' <> 'pg_net' or clock_timestamp() >= v_until;
         exit when (v_pass->>'in_flight')::bigint = 0
               and coalesce((v_pass->>'next_due_seconds')::float8, 'infinity') > extract(epoch from v_until - clock_timestamp());
-        perform pg_catalog.pg_sleep(0.5);
+        perform pg_sleep(0.5);
     end loop;
 end
 $deliver$;
+
 -- The archive run as pg_cron calls it: batch after batch, a commit after each.
 create procedure raw_ops.archive_inbox(p_max_seconds integer default 3000, p_older_than interval default null)
     language plpgsql
 as $archive$
 declare
-    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
-    v_done  jsonb;
+    v_until pg_catalog.timestamptz;
+    v_done  pg_catalog.jsonb;
 begin
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    v_until := clock_timestamp() + make_interval(secs => p_max_seconds);
     loop
         v_done := raw_ops.fn_archive_webhooks_v1(p_older_than, 5000);
         commit;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         exit when (v_done->>'archived')::bigint = 0 or not (v_done->>'remaining')::boolean
                or clock_timestamp() >= v_until;
     end loop;
@@ -413,12 +444,15 @@ create procedure raw_ops.keep_house(p_max_seconds integer default 600)
     language plpgsql
 as $house$
 declare
-    v_until timestamptz := clock_timestamp() + make_interval(secs => p_max_seconds);
-    v_done  jsonb;
+    v_until pg_catalog.timestamptz;
+    v_done  pg_catalog.jsonb;
 begin
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    v_until := clock_timestamp() + make_interval(secs => p_max_seconds);
     loop
         v_done := raw_ops.fn_housekeeping_v1();
         commit;
+        perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
         exit when not (v_done->>'remaining')::boolean or clock_timestamp() >= v_until;
     end loop;
 end
@@ -429,6 +463,7 @@ $house$;
 -- raw_ops::setup::setup
 CREATE  FUNCTION "setup"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
+SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
 AS 'MODULE_PATHNAME', 'setup_wrapper';
 /* </end connected objects> */
@@ -439,6 +474,14 @@ CREATE FUNCTION "guard_webhook_status"()
 	RETURNS TRIGGER
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'guard_webhook_status_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::courier::waiting::match_waiting_courier_events
+CREATE FUNCTION "match_waiting_courier_events"()
+	RETURNS TRIGGER
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'match_waiting_courier_events_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
@@ -491,9 +534,9 @@ comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
 comment on function raw_ops.fn_set_secret_v1(text, text) is
     'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
 comment on function raw_ops.delivery_fingerprint() is
-    'What tells this database from a restored or copied one; see delivery_guard.';
+    'What tells this database from a restored or copied one; null on a host without a machine-id. See delivery_guard.';
 comment on function raw_ops.fn_resume_delivery_v1(boolean) is
-    'Lets a restored or copied database send. p_discard_queued: what was queued before is abandoned instead of sent.';
+    'Lets a restored or copied database send, unless raw_ops.delivery_hosts decides: then it names the statement. p_discard_queued: what was queued before is abandoned instead of sent.';
 comment on function raw_ops.fn_deliver_outbox_v1() is
     'One pass over the outbox where pg_net is the carrier: collects its answers, hands it what is due. Says who sends.';
 comment on procedure raw_ops.deliver_outbox(integer) is
@@ -515,13 +558,15 @@ comment on function raw_ops.fn_check_webhook_silence_v1() is
 comment on function raw_ops.fn_resend_alerts_v1() is
     'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
 comment on function raw_ops.fn_health_v1() is
-    'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
+    'One look at the whole: rights, structure, workers, pg_cron, carrier, queues, locks, snapshots, alerts; each fault with the statements that mend it, and what could not be seen. Never raises.';
 comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
     'Trigger: makes http_requests follow the notice to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
+comment on function raw_ops.match_waiting_courier_events() is
+    'Trigger: records the events of webhook_elements that have waited for this parcel.';
 comment on function raw_ops.fn_retry_courier_notifications_v1() is
-    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later. For pg_cron.';
+    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later; records events whose parcel has appeared unnoticed. For pg_cron.';
 comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
@@ -544,9 +589,16 @@ comment on function raw_ops.fn_dashboard_html_v1() is
     'The page "Webhook Operations" as HTML: health, what to do next, the eight questions as charts, alerts, outbox. Fetches nothing; works on a replica.';
 comment on function raw_ops.fn_uuid_v7() is 'A new time-ordered UUID (version 7); the default of every id.';
 comment on function raw_ops.guard_webhook_status() is
-    'Trigger: refuses status transitions that ORD does not list, naming the function to use; audits dlq to resolved_manual.';
+    'Trigger: refuses status transitions that ORD does not list, naming the function to use. Of dead letters too: fn_resolve_webhook_manually_v1() alone settles them.';
 comment on function raw_ops.wake_worker() is 'Trigger: at commit, wakes the background workers of this database.';
 comment on function raw_ops.wake_sender() is 'Trigger: at commit, wakes the sender of this database.';
+
+-- Triggers pin their search_path as every function does; what generates this script knows no such clause for them.
+alter function raw_ops.guard_webhook_status() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.wake_worker() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.wake_sender() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.notify_courier_exception() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.match_waiting_courier_events() set search_path = pg_catalog, pg_temp;
 
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';

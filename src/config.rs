@@ -29,6 +29,8 @@ static ALLOW_PRIVATE_TARGETS: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CUSTOMERIO_BASE_URL: Text = GucSetting::<Option<CString>>::new(Some(c"https://track.customer.io"));
 static SECRET_KEY_FILE: Text = GucSetting::<Option<CString>>::new(None);
 static ALERT_EMAIL: Text = GucSetting::<Option<CString>>::new(None);
+static COURIER_NOTICE_MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(86_400);
+static DELIVERY_HOSTS: Text = GucSetting::<Option<CString>>::new(Some(c""));
 
 fn text(setting: &'static Text) -> String {
     setting
@@ -70,6 +72,19 @@ pub fn secret_key_file() -> Option<String> {
 /// Who gets alerts by e-mail (through Customer.io) when Slack does not take them.
 pub fn alert_email() -> Option<String> {
     Some(text(&ALERT_EMAIL)).filter(|address| !address.is_empty())
+}
+
+/// How old a courier's event may be for the customer to be told of it, in microseconds; `None`: however old.
+pub fn courier_notice_max_age() -> Option<i64> {
+    match COURIER_NOTICE_MAX_AGE.get() {
+        0 => None,
+        seconds => Some(i64::from(seconds) * 1_000_000),
+    }
+}
+
+/// The names of the hosts that may send, as they are written; empty when nobody has said so.
+pub fn delivery_hosts() -> String {
+    text(&DELIVERY_HOSTS)
 }
 
 /// Defines the settings. Those read at server start can only be fixed there; a library loaded later (no
@@ -146,6 +161,27 @@ fn register_sending() {
         c"Used when the secret slack_url_fallback is not set.",
         &ALERT_EMAIL,
         GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_int_guc(
+        c"raw_ops.courier_notice_max_age",
+        c"Oldest courier event that customers are told of and that opens a task, by the event's own time.",
+        c"An older one is stored and tells nobody. A value without a unit is in seconds; 0: however old.",
+        &COURIER_NOTICE_MAX_AGE,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+    // In the configuration's files only: a session must not open what the server holds back.
+    GucRegistry::define_string_guc(
+        c"raw_ops.delivery_hosts",
+        c"Names of the hosts that may send, separated by commas; * for any.",
+        c"Where set, it alone decides, so that a promoted standby sends at once and a copy elsewhere does not. A name \
+          without a dot also stands for a host of that name in any domain. Empty: the machine, the path and the file \
+          system must be those of the original.",
+        &DELIVERY_HOSTS,
+        GucContext::Sighup,
         GucFlags::default(),
     );
 }

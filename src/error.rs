@@ -31,14 +31,25 @@ pub enum Error {
     NotSetUp { found: Option<i32>, wanted: i32 },
     /// An UPDATE tried a status transition that ORD does not list.
     Transition { from: String, to: String },
+    /// Only the owner of the tables may do this.
+    NotOwner { owner: String },
     /// Something this function needs is not installed.
     MissingExtension { name: &'static str, next: String },
     /// Something is in the way that only a person can decide about.
     Conflict { problem: String, next: String },
     /// Another transaction wrote the same rows meanwhile; roll back and do it again.
     Raced(&'static str),
+    /// Somebody else has locked a whole table for too long.
+    TableLocked { table: Option<String> },
     /// PostgreSQL refused; caught in a sub-transaction. Made by [`Error::database`].
     Database { code: PgSqlErrorCode, message: String },
+    /// PostgreSQL found no such name, perhaps in a trigger of the owner's that relies on another search_path; `next` gives
+    /// each such trigger its own.
+    OwnersTrigger {
+        code: PgSqlErrorCode,
+        message: String,
+        next: String,
+    },
     /// The server's programming interface answered what it never should.
     Internal(String),
 }
@@ -123,10 +134,20 @@ impl Error {
             }
             Error::Transition { .. } => PgSqlErrorCode::ERRCODE_CHECK_VIOLATION,
             Error::MissingExtension { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            Error::NotOwner { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::Raced(_) => PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-            Error::Database { code, .. } => *code,
+            Error::TableLocked { .. } => PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+            Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => *code,
             Error::Internal(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
         }
+    }
+
+    /// The SQLSTATE as it is written, for where the message must not be repeated.
+    pub fn sqlstate_text(&self) -> String {
+        sqlstate_text(self.sqlstate())
+            .iter()
+            .map(|&byte| byte as char)
+            .collect()
     }
 
     /// What the inbox records.
@@ -136,10 +157,14 @@ impl Error {
             Error::MissingReference(_) => Category::MissingReference,
             Error::UnknownTopic { .. } => Category::UnknownTopic,
             Error::Raced(_) => Category::Transient,
-            Error::Database { code, .. } => Category::of_sqlstate(sqlstate_text(*code)),
+            Error::TableLocked { .. } => Category::Timeout,
+            Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => {
+                Category::of_sqlstate(sqlstate_text(*code))
+            }
             Error::Argument { .. }
             | Error::NotSetUp { .. }
             | Error::Transition { .. }
+            | Error::NotOwner { .. }
             | Error::MissingExtension { .. }
             | Error::Conflict { .. }
             | Error::Internal(_) => Category::Internal,
@@ -149,20 +174,61 @@ impl Error {
     /// Whether the trouble is the server's, not the webhook's: then nothing is recorded against the webhook and the
     /// whole call fails, so that a full disk cannot walk the inbox into the dead letter queue.
     pub fn is_servers_fault(&self) -> bool {
+        self.wants_the_end() || self.is_lack_of_means()
+    }
+
+    /// Whether the server wants the transaction to end, whatever it works on: cancelled, shutting down, read-only, not
+    /// set up.
+    pub fn wants_the_end(&self) -> bool {
         let Error::Database { code, .. } = self else {
             return matches!(self, Error::NotSetUp { .. });
         };
-        // cancelled, shutting down, out of disk or memory, I/O error, read-only
         matches!(
             &sqlstate_text(*code),
-            b"57014" | b"25006" | [b'5', b'7', b'P', ..] | [b'5', b'3', ..] | [b'5', b'8', ..]
+            b"57014" | b"25006" | [b'5', b'7', b'P', ..]
+        )
+    }
+
+    /// Whether the server lacked what the work needed: memory, disk, temporary files, or an I/O error. The server's
+    /// fault, unless one webhook alone needs more than there is while others are processed.
+    pub fn is_lack_of_means(&self) -> bool {
+        let Error::Database { code, .. } = self else {
+            return false;
+        };
+        matches!(&sqlstate_text(*code), [b'5', b'3', ..] | [b'5', b'8', ..])
+    }
+
+    /// Whether another transaction was in the way; done again, it may well succeed.
+    pub fn is_serialization_failure(&self) -> bool {
+        matches!(
+            self.sqlstate(),
+            PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE | PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED
+        )
+    }
+
+    /// Whether the call was cancelled, or the server ends: nobody may go on after that.
+    pub fn is_cancelled(&self) -> bool {
+        let Error::Database { code, .. } = self else {
+            return false;
+        };
+        matches!(&sqlstate_text(*code), b"57014" | [b'5', b'7', b'P', ..])
+    }
+
+    /// Whether a right is missing.
+    pub fn is_lack_of_rights(&self) -> bool {
+        matches!(
+            self,
+            Error::Database {
+                code: PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                ..
+            }
         )
     }
 
     /// Whether it may be: a table, column or right is missing, a page is corrupt. One webhook among good ones is to
     /// blame itself (an owner's trigger, a damaged payload); when all fail so, it is the server.
     pub fn may_be_servers_fault(&self) -> bool {
-        let Error::Database { code, .. } = self else {
+        let (Error::Database { code, .. } | Error::OwnersTrigger { code, .. }) = self else {
             return false;
         };
         matches!(
@@ -171,15 +237,9 @@ impl Error {
         )
     }
 
-    /// Whether somebody else held a row for too long.
+    /// Whether somebody else held a row, or a table, for too long.
     pub fn is_lock_timeout(&self) -> bool {
-        matches!(
-            self,
-            Error::Database {
-                code: PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-                ..
-            }
-        )
+        self.sqlstate() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
     }
 
     /// The next step, where there is one to name.
@@ -195,6 +255,15 @@ impl Error {
             ),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
+            Error::TableLocked { table: Some(table) } => Some(format!(
+                "Who holds it: SELECT pid, usename, state, query_start, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE granted AND relation = '{}'::regclass);",
+                table.replace('\'', "''")
+            )),
+            Error::OwnersTrigger { next, .. } => Some(format!(
+                "Triggers of yours that raw_ops fires run with search_path = pg_catalog, pg_temp. Write their names with \
+                 their schema, or run: {next}"
+            )),
+            Error::NotOwner { owner } => Some(format!("Run this as {owner}, or as a member of that role.")),
             Error::Transition { from, .. } => Some(transition_hint(from).into()),
             Error::MissingExtension { next, .. } | Error::Conflict { next, .. } => Some(next.clone()),
             _ => None,
@@ -248,12 +317,20 @@ impl fmt::Display for Error {
             Error::MissingExtension { name, .. } => {
                 write!(f, "the extension {name} is not installed in this database")
             }
+            Error::NotOwner { owner } => write!(f, "the tables of raw_ops belong to the role {owner}"),
             Error::Conflict { problem, .. } => f.write_str(problem),
             Error::Raced(what) => write!(
                 f,
                 "another transaction wrote {what} of this webhook at the same time"
             ),
+            Error::TableLocked { table } => match table {
+                Some(table) => write!(f, "another session has locked the table {table} for too long"),
+                None => f.write_str("another session had locked a table for too long"),
+            },
             Error::Database { message, .. } => f.write_str(message),
+            Error::OwnersTrigger { message, next, .. } => {
+                write!(f, "{message}; if it is a trigger of yours: {next}")
+            }
             Error::Internal(what) => write!(f, "internal error: {what}"),
         }
     }

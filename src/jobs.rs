@@ -82,8 +82,7 @@ thread_local! {
         "update raw_ops.monitors set scheduled_at = now() where scheduled_at is null", &[]) };
     static UNWATCH: Statement = const { Statement::new(
         "update raw_ops.monitors set scheduled_at = null where scheduled_at is not null", &[]) };
-    static IS_INSTALLED: Statement = const { Statement::new(
-        "select exists (select from pg_catalog.pg_extension where extname = 'pg_cron')", &[]) };
+    static IS_INSTALLED: Statement = const { Statement::new(include_str!("../sql/jobs/has_pg_cron.sql"), &[]) };
     static OTHER_OWNER: Statement = const { Statement::new(
         "select username::text from cron.job where jobname = $1 and username <> $2 and database = current_database()",
         &[pg_sys::TEXTOID, pg_sys::TEXTOID]) };
@@ -95,10 +94,11 @@ thread_local! {
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
     Ok(db::session(|session| {
         require_pg_cron(session)?;
-        schema::ensure_ready(session)?;
+        owner::as_table_owner(|| schema::ensure_ready(session))?;
         let mut scheduled = Vec::new();
         for job in all_jobs() {
             refuse_another_owner(session, &job)?;
@@ -112,12 +112,13 @@ fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
                 "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
             }));
         }
-        session.run(&WATCH, vec![])?;
+        owner::as_table_owner(|| session.run(&WATCH, vec![]).map(drop))?;
         Ok(JsonB(json!({"scheduled": scheduled})))
     })?)
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
     Ok(db::session(|session| {
         require_pg_cron(session)?;
@@ -127,9 +128,14 @@ fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
                 unscheduled.push(job.name);
             }
         }
-        if schema::ensure_ready(session).is_ok() {
-            session.run(&UNWATCH, vec![])?;
-        }
+        owner::as_table_owner(|| match schema::ensure_ready(session) {
+            Ok(()) => session.run(&UNWATCH, vec![]).map(drop),
+            Err(_) => Ok(()),
+        })
+        .or_else(|error| match error {
+            Error::NotSetUp { .. } => Ok(()),
+            other => Err(other),
+        })?;
         Ok(JsonB(json!({"unscheduled": unscheduled})))
     })?)
 }

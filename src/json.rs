@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 use std::borrow::Cow;
 use std::fmt;
 
+pub mod numbers;
+
 /// What a JSON value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -32,9 +34,13 @@ pub trait Json<'a>: Copy + 'a {
     fn as_bool(self) -> Option<bool>;
     /// A number that is a whole 64-bit integer, exactly.
     fn as_i64(self) -> Option<i64>;
-    /// A number's digits, exactly as JSON carried them.
+    /// A number's digits, exactly as JSON carried them; `None` when it is not a number, and when it would be longer than
+    /// [`LONGEST_NUMBER`]: `1e131071` is seven bytes of JSON and 131 KB of digits.
     fn number_text(self) -> Option<String>;
 }
+
+/// Characters of the longest number that becomes text. Ids have 19, amounts of money fewer.
+pub const LONGEST_NUMBER: usize = 100;
 
 /// A decimal number in text form: an optional minus, digits, perhaps a point and more digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +168,11 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         self.value.map(Json::kind)
     }
 
+    /// Where it stands, for people: `order.line_items[2]`.
+    pub fn path(&self) -> String {
+        self.path.to_string()
+    }
+
     pub fn error(&self, problem: impl Into<String>) -> Error {
         Error::Payload {
             field: self.path.to_string(),
@@ -258,6 +269,16 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         };
         let text = text.ok_or_else(|| self.wrong_kind("text"))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
+    }
+
+    /// [`Field::text_or_number`] of at most so many characters: for what is looked up in an index.
+    pub fn short_text_or_number(&self, most: usize) -> Result<Option<String>> {
+        match self.text_or_number()? {
+            Some(text) if text.chars().nth(most).is_some() => {
+                Err(self.error(format!("longer than {most} characters")))
+            }
+            text => Ok(text),
+        }
     }
 
     pub fn boolean(&self) -> Result<Option<bool>> {

@@ -13,11 +13,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("schedule", &["db", "error"]),
     ("setup", &["db", "error"]),
     ("providers", &["json", "error"]),
+    ("elements", &["db", "error"]),
     ("orders", &["providers", "audit", "db", "json", "error"]),
     ("sending", &["schedule", "audit", "db", "config", "error"]),
     (
         "courier",
-        &["sending", "providers", "schedule", "audit", "db", "json", "error"],
+        &[
+            "sending",
+            "elements",
+            "providers",
+            "schedule",
+            "audit",
+            "db",
+            "json",
+            "config",
+            "error",
+        ],
     ),
     (
         "inbox",
@@ -38,7 +49,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "monitoring",
-        &["wake", "sending", "schedule", "audit", "db", "config", "error"],
+        &[
+            "wake", "sending", "schedule", "audit", "setup", "db", "config", "error",
+        ],
     ),
     (
         "delivery",

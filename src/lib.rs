@@ -15,6 +15,7 @@
 //! | [`courier`]   | parcels, what couriers report about them, notices to customers, tasks for people          |
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
 //! | [`sending`]   | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
+//! | [`elements`]  | what is left of list-shaped webhooks: elements that wait, or that nobody can read           |
 //! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
 //! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
 //! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
@@ -36,6 +37,7 @@ mod config;
 mod courier;
 mod db;
 mod delivery;
+mod elements;
 mod error;
 mod inbox;
 mod jobs;
@@ -80,6 +82,7 @@ extension_sql_file!(
 
 /// A new time-ordered UUID.
 #[pg_extern(volatile, parallel_safe)]
+#[search_path(pg_catalog, pg_temp)]
 fn fn_uuid_v7() -> pgrx::Uuid {
     pgrx::Uuid::from_bytes(db::ids::uuid_v7())
 }

@@ -1,7 +1,9 @@
 //! `setup()`: creates, and after an upgrade migrates, everything that holds or shows data, as ordinary objects of
 //! whoever calls it. So `pg_dump` keeps every row and everything an owner added, and DROP EXTENSION destroys none.
 
-use crate::db::{self, Session, Statement, Value};
+pub mod objects;
+
+use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -55,14 +57,20 @@ thread_local! {
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn setup() -> Result<JsonB, ErrorReport> {
-    Ok(db::session(run)?)
+    let migrate = || db::session(run);
+    // What stands here already is its owner's, and may run what its owner made: never with more rights than they have.
+    Ok(match schema::owner_so_far() {
+        Some(owner) => owner::as_member_of(owner, migrate),
+        None => migrate(),
+    }?)
 }
 
 fn run(session: &Session) -> Result<JsonB> {
     refuse_other_encodings(session)?;
     session.run(&LOCK, vec![])?;
-    db::run_script(BOOKKEEPING)?;
+    db::run_script(session, BOOKKEEPING)?;
     let found = session
         .run(&APPLIED, vec![])?
         .first(|row| row.int4(1))
@@ -78,14 +86,14 @@ fn run(session: &Session) -> Result<JsonB> {
     }
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
-        db::run_script(migration.sql)?;
+        db::run_script(session, migration.sql)?;
         session.run(
             &RECORD,
             vec![Value::Int4(migration.version), Value::Text(migration.name)],
         )?;
         applied.push(migration.name);
     }
-    db::run_script(ATTACH)?;
+    db::run_script(session, ATTACH)?;
     Ok(JsonB(serde_json::json!({
         "schema_version": LATEST_VERSION,
         "previous_version": found,

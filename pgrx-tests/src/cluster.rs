@@ -1,6 +1,7 @@
 //! A private PostgreSQL server in a directory of its own: started, stopped, crashed, started again, thrown away.
 
 mod builder;
+mod machine;
 mod replica;
 mod tools;
 
@@ -13,6 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use tokio_postgres::{Client, NoTls};
 
 pub use builder::ClusterBuilder;
+pub use machine::Machine;
 
 use crate::postgres::Postgres;
 use crate::process::{self, Identity, Lifetime, Process, Signal};
@@ -46,6 +48,7 @@ pub struct Cluster {
     port: u16,
     lifetime: Lifetime,
     environment: Vec<(String, String)>,
+    machine: Option<Machine>,
     server: Option<Process>,
 }
 
@@ -136,10 +139,15 @@ impl Cluster {
             .append(true)
             .open(self.log_path())?;
         self.postgres.give(&self.log_path())?;
-        let mut command = self.postgres.command("postgres");
+        let mut command = match &self.machine {
+            Some(machine) => machine.command(self)?,
+            None => {
+                let mut command = self.postgres.command("postgres");
+                command.arg("-D").arg(self.data_dir());
+                command
+            }
+        };
         command
-            .arg("-D")
-            .arg(self.data_dir())
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(log.try_clone()?)
             .stderr(log);

@@ -107,6 +107,11 @@ impl Postgres {
         command
     }
 
+    /// User and group that server programs run as, where they are not this process's own.
+    pub(crate) fn server_user(&self) -> Option<(u32, u32)> {
+        self.user.as_ref().map(|user| (user.uid, user.gid))
+    }
+
     /// Makes a directory (its parent exists) that the server's user owns and nobody else enters.
     pub fn make_private_dir(&self, dir: &Path) -> Result<()> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;

@@ -1,6 +1,6 @@
 -- $1 shipment, $2 code, $3 time: the event as it was recorded, its notice and its task.
 select event.id, event.event_type, event.requires_customer_notification, notice.id, notice.notification_status,
-       notice.event_payload, task.id, task.due_at
+       notice.event_payload, task.id, task.due_at, event.withheld
   from raw_ops.courier_events as event
   left join raw_ops.ops_events as notice
     on notice.entity_type = 'shipment' and notice.entity_id = event.shipment_id and notice.kind = 'CUSTOMER_EVENT'

@@ -104,7 +104,7 @@ comment on column raw_ops.webhook_inbox.event_id is
 comment on column raw_ops.webhook_inbox.shop_domain is 'The shop the webhook is about, from the provider''s headers.';
 comment on column raw_ops.webhook_inbox.payload is 'The body as jsonb; null when raw_body holds it.';
 comment on column raw_ops.webhook_inbox.raw_body is
-    'The body''s bytes, only when they cannot be jsonb: not JSON, not UTF-8, \u0000, a number out of range.';
+    'The body''s bytes, only when they cannot be jsonb: not JSON, not UTF-8, \u0000, a number beyond 1e308.';
 comment on column raw_ops.webhook_inbox.headers is 'The provider''s headers; signatures and credentials are never kept.';
 comment on column raw_ops.webhook_inbox.processing_status is
     'pending, success, failed, retrying, dlq or resolved_manual; a trigger refuses every transition ORD does not list.';
@@ -124,3 +124,49 @@ comment on column raw_ops.webhook_inbox.replay_of is 'The webhook this one is a 
 comment on index raw_ops.idx_webhook_inbox_retry_queue is 'ORD: retry worker, newest first.';
 comment on index raw_ops.idx_webhook_inbox_pending is 'The drain''s claim, oldest first.';
 comment on index raw_ops.idx_webhook_inbox_due is 'When the next retry is due.';
+
+-- A webhook may be a list. Its elements are independent: what can be done is done, and the rest stands here.
+create table raw_ops.webhook_elements (
+    id          uuid        not null,
+    webhook_id  uuid        not null,
+    provider    text        not null,
+    path        text        not null,
+    element     jsonb       not null,
+    state       text        not null,
+    reference   text,
+    error       text        not null,
+    waits_until timestamptz,
+    created_at  timestamptz not null default clock_timestamp(),
+    constraint webhook_elements_pkey primary key (id),
+    constraint webhook_elements_state_check check (state in ('waiting', 'refused')),
+    constraint webhook_elements_waiting_check
+        check (state <> 'waiting' or reference is not null and waits_until is not null),
+    constraint webhook_elements_reference_check check (length(reference) <= 100)
+);
+create unique index webhook_elements_path_key on raw_ops.webhook_elements (webhook_id, hashtextextended(path, 0));
+create unique index webhook_elements_waiting_key
+    on raw_ops.webhook_elements (provider, reference, jsonb_hash_extended(element, 0))
+    where state = 'waiting';
+create index idx_webhook_elements_created_at on raw_ops.webhook_elements (created_at);
+alter table raw_ops.webhook_elements enable row level security;
+comment on table raw_ops.webhook_elements is
+    'Elements of webhooks that could not be done while others of the same webhook were: they wait for what they are about, or nobody can read them. Look at the view webhook_elements_left.';
+comment on column raw_ops.webhook_elements.webhook_id is 'The webhook it came in; webhook_inbox.id, or of its archive.';
+comment on column raw_ops.webhook_elements.path is 'Where in the payload it stands: event.events[1].';
+comment on column raw_ops.webhook_elements.element is 'The element as it came.';
+comment on column raw_ops.webhook_elements.state is
+    'waiting: done, and gone from here, once what it is about appears; refused: a person has to look at it.';
+comment on column raw_ops.webhook_elements.reference is 'What it waits for, in capitals: for dpd the tracking number.';
+comment on column raw_ops.webhook_elements.error is 'What it waits for, or what is wrong with it, naming the field.';
+comment on column raw_ops.webhook_elements.waits_until is
+    'Later it is not matched any more: couriers use numbers again, and it may be about another parcel then.';
+comment on index raw_ops.webhook_elements_waiting_key is 'From what has appeared to what waits for it; the same element sent twice waits once.';
+
+create view raw_ops.webhook_elements_left as
+select webhook_id, provider, path,
+       case when state = 'waiting' and waits_until < now() then 'expired' else state end as state,
+       reference, error, waits_until, created_at, id as element_id
+  from raw_ops.webhook_elements;
+comment on view raw_ops.webhook_elements_left is
+    'What is left of list-shaped webhooks: waiting, expired (what it waited for did not come) or refused. Kept as log_retention says; delete from webhook_elements what is settled.';
+revoke all on raw_ops.webhook_elements, raw_ops.webhook_elements_left from public;

@@ -36,7 +36,8 @@ create table raw_ops.http_requests (
     constraint http_requests_carrier_check check (carrier in ('builtin', 'pg_net')),
     constraint http_requests_status_code_check check (status_code between 100 and 999),
     constraint http_requests_latency_ms_check check (latency_ms >= 0),
-    -- Up to 4 KiB of what the receiver said, in characters of up to 4 bytes.
+    -- Up to 4 KiB of what a partner's endpoint said, in characters of up to 4 bytes; what others say may echo a secret.
+    constraint http_requests_no_echo_check check (destination = 'endpoint' or response_body is null),
     constraint http_requests_response_body_check check (octet_length(response_body) <= 4096),
     constraint http_requests_sending_check check ((state = 'sending') = (lease_until is not null)),
     constraint http_requests_completed_check
@@ -55,6 +56,9 @@ create index idx_http_requests_queued
 create index idx_http_requests_sending
     on raw_ops.http_requests (lease_until)
     where state = 'sending';
+create index idx_http_requests_pg_net_unanswered
+    on raw_ops.http_requests (completed_at)
+    where carrier = 'pg_net' and status_code is null;
 create index idx_http_requests_subject on raw_ops.http_requests (subject_id, attempt);
 create index idx_http_requests_created_at on raw_ops.http_requests using brin (created_at);
 -- However many processes retry, an attempt at a message exists once.
@@ -85,9 +89,13 @@ comment on column raw_ops.http_requests.lease_until is
     'While sending: when the sender is given up for dead and the attempt counts as failed.';
 comment on column raw_ops.http_requests.latency_ms is 'Milliseconds from sending to the answer.';
 comment on column raw_ops.http_requests.lane is 'Requests of one lane share a limit of concurrent sends: host and port of an endpoint, else the destination.';
-comment on column raw_ops.http_requests.response_body is 'The first 4 KiB of the answer.';
+comment on column raw_ops.http_requests.response_body is
+    'The first 4 KiB of the answer, of endpoints only: the answer of a destination with a secret may echo it.';
+comment on column raw_ops.http_requests.error is
+    'Why it did not succeed. Of a destination with a secret: status and our own words, nothing that came from outside.';
 comment on index raw_ops.idx_http_requests_queued is 'The sender''s claim.';
 comment on index raw_ops.idx_http_requests_sending is 'Leases that have run out.';
+comment on index raw_ops.idx_http_requests_pg_net_unanswered is 'Requests whose answers pg_net may still bring, to be forgotten.';
 
 -- Emptied by a crash of the server in the same moment as pg_net's tables are: how we learn that those were.
 create unlogged table raw_ops.pg_net_epoch (
@@ -116,7 +124,7 @@ comment on column raw_ops.secrets.key_id is 'Fingerprint of the key it was encry
 -- Which database may send. A restored dump or a copied volume differs from what stands here.
 create table raw_ops.delivery_guard (
     only_row    boolean     not null default true,
-    fingerprint text        not null,
+    fingerprint text,
     resumed_at  timestamptz not null default now(),
     resumed_by  text        not null default session_user,
     constraint delivery_guard_pkey primary key (only_row),
@@ -124,7 +132,9 @@ create table raw_ops.delivery_guard (
 );
 insert into raw_ops.delivery_guard (fingerprint) values (raw_ops.delivery_fingerprint());
 comment on table raw_ops.delivery_guard is
-    'The database that may send: a restored or copied one differs from the fingerprint and stays silent until fn_resume_delivery_v1().';
+    'The database that may send where raw_ops.delivery_hosts is empty: a restored or copied one differs from the fingerprint and stays silent until fn_resume_delivery_v1().';
+comment on column raw_ops.delivery_guard.fingerprint is
+    'Of the place: cluster, database, path, file and machine. Null where the host has no machine-id: then only raw_ops.delivery_hosts lets it send.';
 
 alter table raw_ops.retry_schedule drop constraint retry_schedule_purpose_check;
 alter table raw_ops.retry_schedule add constraint retry_schedule_purpose_check

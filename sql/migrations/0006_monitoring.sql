@@ -54,6 +54,10 @@ insert into raw_ops.monitor_thresholds
      'More dead letters than this within the lookback'),
     ('webhook_health', 'p95_latency', 'warning', '#ops-alerts', 5000, 'milliseconds', '1 hour', '1 hour',
      '95th percentile of processing time above this'),
+    ('webhook_health', 'refused_elements', 'warning', '#ops-alerts', 0, 'elements', '24 hours', '1 hour',
+     'More elements of list-shaped webhooks than this could not be read or recorded within the lookback'),
+    ('webhook_health', 'waiting_elements', 'warning', '#ops-alerts', 60, 'minutes', '24 hours', '6 hours',
+     'An element received within the lookback has waited longer than this for what it is about'),
     ('webhook_daily_digest', 'digest', 'info', '#daily-ops', 0, 'always', '24 hours', '1 minute',
      'Always sent'),
     ('monitoring_heartbeat', 'silent_monitor', 'critical', '#ops-urgent', 0, 'monitors', null, '1 hour',
@@ -66,6 +70,8 @@ insert into raw_ops.monitor_thresholds
      'The library is preloaded, and more background workers than this are missing'),
     ('monitoring_heartbeat', 'outbox_stuck', 'critical', '#ops-urgent', 5, 'minutes', null, '1 hour',
      'A queued request has been due for longer than this and is not sent'),
+    ('monitoring_heartbeat', 'blocked', 'critical', '#ops-urgent', 0, 'faults', null, '1 hour',
+     'More faults than this keep webhooks from being stored or processed: rights, row security, read-only, triggers, keys'),
     ('webhook_silence', 'quiet_source', 'warning', '#ops-alerts', 10, 'webhooks', '14 days', '6 hours',
      'So many webhooks were usual in the time since the source''s last one'),
     ('webhook_silence', 'quiet_source', 'critical', '#ops-urgent', 50, 'webhooks', '14 days', '6 hours',
@@ -146,7 +152,7 @@ create table raw_ops.alert_messages (
     constraint alert_messages_severity_check check (severity in ('info', 'warning', 'critical')),
     constraint alert_messages_channel_check check (channel in ('#ops-alerts', '#ops-urgent', '#daily-ops')),
     constraint alert_messages_delivery_check
-        check (delivery in ('pending', 'delivered', 'undelivered', 'superseded')),
+        check (delivery in ('pending', 'delivered', 'undelivered', 'superseded', 'discarded')),
     constraint alert_messages_delivered_check check ((delivery = 'delivered') = (delivered_at is not null))
 );
 create index idx_alert_messages_alert_id on raw_ops.alert_messages (alert_id, created_at);
@@ -156,7 +162,7 @@ create index idx_alert_messages_unreached
 comment on table raw_ops.alert_messages is 'Every message about an alert, and whether it reached anybody.';
 comment on column raw_ops.alert_messages.body is 'The Slack message as posted.';
 comment on column raw_ops.alert_messages.delivery is
-    'pending: on its way or waiting for its next attempt; delivered; undelivered: no attempt is left; superseded: a later message about the same alert went out instead.';
+    'pending: on its way or waiting for its next attempt; delivered; undelivered: no attempt is left; superseded: a later message about the same alert went out instead; discarded: by fn_resume_delivery_v1(true).';
 comment on column raw_ops.alert_messages.reached is 'Where it arrived: the channel, or fallback.';
 
 alter table raw_ops.monitors enable row level security;

@@ -88,12 +88,13 @@ create table raw_ops.log_retention (
     keep_for interval not null,
     constraint log_retention_pkey primary key (log_name),
     constraint log_retention_log_name_check
-        check (log_name in ('webhook_inbox', 'monitoring_runs', 'http_requests', 'alerts', 'cron.job_run_details')),
+        check (log_name in ('webhook_inbox', 'monitoring_runs', 'http_requests', 'alerts', 'webhook_elements',
+                            'cron.job_run_details')),
     constraint log_retention_keep_for_check check (keep_for >= interval '1 day')
 );
 insert into raw_ops.log_retention (log_name, keep_for) values
     ('webhook_inbox', '90 days'), ('monitoring_runs', '30 days'), ('http_requests', '30 days'), ('alerts', '365 days'),
-    ('cron.job_run_details', '7 days');
+    ('webhook_elements', '30 days'),     ('cron.job_run_details', '7 days');
 comment on table raw_ops.log_retention is
     'How long each log is kept. raw-ops-housekeeping deletes what is older, never anything that is still open; raw-ops-archive moves webhooks. Without a row a log is kept for good, webhooks stay 90 days.';
 

@@ -16,12 +16,13 @@ create table raw_ops.shipments (
     constraint shipments_tracking_no_check check (tracking_no <> '')
 );
 create index idx_shipments_order_id on raw_ops.shipments (order_id);
--- One row a parcel of a fulfillment, also when two webhooks bring it at once.
+-- One row a parcel of a fulfillment, also when two webhooks bring it at once. What comes from outside may be of any length,
+-- an index entry may not: so a hash of it here, its beginning there.
 create unique index shipments_fulfillment_parcel_key
-    on raw_ops.shipments (shopify_fulfillment_id, coalesce(tracking_no, ''))
+    on raw_ops.shipments (shopify_fulfillment_id, hashtextextended(coalesce(tracking_no, ''), 0))
     where shopify_fulfillment_id is not null;
 create index idx_shipments_tracking_no
-    on raw_ops.shipments (upper(tracking_no), created_at desc)
+    on raw_ops.shipments (upper(left(tracking_no, 100)), created_at desc)
     where tracking_no is not null;
 create index idx_shipments_created_at on raw_ops.shipments (created_at desc);
 comment on table raw_ops.shipments is 'Parcels: one row a tracking number of a Shopify fulfillment, or one of your own making.';
@@ -78,6 +79,8 @@ comment on table raw_ops.courier_event_mapping is
     'What each event code of each courier means and who is told. Data: a code that is not here is stored and tells nobody.';
 comment on column raw_ops.courier_event_mapping.courier_name is 'Compared without regard to case.';
 comment on column raw_ops.courier_event_mapping.event_code is 'Text, compared exactly: 1 is not 01.';
+comment on column raw_ops.courier_event_mapping.event_type is
+    'Yours to name. Two have a meaning: delivered and returned end the parcel''s way, and nobody is told of its other events any more.';
 comment on column raw_ops.courier_event_mapping.notification_template_id is 'What the Customer.io campaign branches on.';
 comment on column raw_ops.courier_event_mapping.customer_message is
     'The event''s description for the customer when the courier sends no text.';
@@ -93,11 +96,14 @@ create table raw_ops.courier_events (
     event_text                     text,
     event_time                     timestamptz not null,
     requires_customer_notification boolean     not null default false,
+    withheld                       text,
     raw_payload                    jsonb       not null default '{}'::jsonb,
     created_at                     timestamptz not null default now(),
     constraint courier_events_pkey primary key (id),
     constraint courier_events_shipment_id_fkey foreign key (shipment_id) references raw_ops.shipments (id),
-    constraint courier_events_event_code_check check (event_code <> '')
+    constraint courier_events_event_code_check check (length(event_code) between 1 and 100),
+    constraint courier_events_withheld_check
+        check (withheld is null or withheld in ('too_old', 'delivered', 'returned') and not requires_customer_notification)
 );
 create index idx_courier_events_shipment_id
     on raw_ops.courier_events (shipment_id);
@@ -107,6 +113,9 @@ create unique index idx_courier_events_idempotency
     on raw_ops.courier_events (shipment_id, event_code, event_time);
 comment on table raw_ops.courier_events is 'Every event a courier reported, once each; written by process_courier_event().';
 comment on column raw_ops.courier_events.event_type is 'From the mapping as it was then; null: the code was not in it.';
+comment on column raw_ops.courier_events.requires_customer_notification is 'Whether the customer was to be told of it.';
+comment on column raw_ops.courier_events.withheld is
+    'Why nobody was told and no task opened, though the mapping says so: too_old (raw_ops.courier_notice_max_age), or the parcel was delivered or returned already.';
 comment on column raw_ops.courier_events.event_time is 'When the courier says it happened.';
 comment on column raw_ops.courier_events.created_at is 'When it was recorded here.';
 comment on index raw_ops.idx_courier_events_idempotency is 'The same event twice tells the customer once, also when two report it at once.';

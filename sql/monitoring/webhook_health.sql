@@ -1,6 +1,7 @@
--- The state of the queue, of dead letters within $1 microseconds, of latency within $2.
+-- The state of the queue, of dead letters within $1 microseconds, of latency within $2; of elements that list-shaped webhooks
+-- left, within $3.
 select queue.depth, queue.oldest_minutes, dead.fresh, dead.total, latency.p95, latency.worst, latency.processed,
-       queue.pending, queue.failed, queue.retrying
+       queue.pending, queue.failed, queue.retrying, element.refused, element.waiting, element.oldest_minutes
   from (select count(*) as depth,
                (extract(epoch from now() - min(received_at)) / 60)::float8 as oldest_minutes,
                count(*) filter (where processing_status = 'pending') as pending,
@@ -17,4 +18,9 @@ select queue.depth, queue.oldest_minutes, dead.fresh, dead.total, latency.p95, l
                count(processing_duration_ms) as processed
           from raw_ops.webhook_inbox
          where processing_status in ('success', 'failed', 'dlq', 'resolved_manual', 'retrying')
-           and created_at > now() - $2 * interval '1 microsecond') as latency
+           and created_at > now() - $2 * interval '1 microsecond') as latency,
+       (select count(*) filter (where state = 'refused') as refused,
+               count(*) filter (where state = 'waiting') as waiting,
+               (extract(epoch from now() - min(created_at) filter (where state = 'waiting')) / 60)::float8 as oldest_minutes
+          from raw_ops.webhook_elements
+         where created_at > now() - $3 * interval '1 microsecond') as element

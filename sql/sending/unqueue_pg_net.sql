@@ -1,7 +1,24 @@
--- $1 our request: what pg_net has not sent by the end of the lease it must not send later. Compared by content, too:
--- after a crash of the server the id may be somebody else's.
-delete from net.http_request_queue as queued
- using raw_ops.http_requests as request
- where request.id = $1
-   and queued.id = request.carrier_ref
-   and queued.body = convert_to(request.body::text, 'UTF8')
+-- $1 requests whose lease has run out. What pg_net has not begun it must not send later: taken out of its queue. What it
+-- has in hand is locked by it until the slowest of its batch has ended, and is not waited for here. Compared by content,
+-- too: after a crash of the server the id may be somebody else's. Returns those that are still pg_net's to answer.
+with asked as materialized (
+    select id, carrier_ref, sent_at, convert_to(body::text, 'UTF8') as body
+      from raw_ops.http_requests
+     where id = any ($1)
+), removed as (
+    delete from net.http_request_queue as queued
+     where queued.ctid = any (array(
+               select candidate.ctid
+                 from net.http_request_queue as candidate
+                 join asked on asked.carrier_ref = candidate.id and asked.body = candidate.body
+                  for update of candidate skip locked))
+    returning queued.id
+)
+select asked.id
+  from asked
+ where not exists (select from removed where removed.id = asked.carrier_ref)
+   and (exists (select from net.http_request_queue as queued
+                 where queued.id = asked.carrier_ref and queued.body = asked.body)
+        or exists (select from net._http_response as response
+                    where response.id = asked.carrier_ref
+                      and response.created >= asked.sent_at - interval '5 seconds'))

@@ -7,7 +7,7 @@ declare
 begin
     foreach t in array array['webhook_inbox', 'customers', 'orders', 'order_items', 'ops_events', 'http_requests',
                              'monitoring_runs', 'alerts', 'alert_messages', 'shipments', 'courier_events',
-                             'courier_event_mapping', 'courier_tasks'] loop
+                             'courier_event_mapping', 'courier_tasks', 'webhook_elements'] loop
         if not exists (select from pg_catalog.pg_attrdef d
                        join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
                        where d.adrelid = format('raw_ops.%I', t)::regclass and a.attname = 'id') then
@@ -28,7 +28,7 @@ begin
                        ('retrying', 'success'), ('retrying', 'failed')))
             execute function raw_ops.guard_webhook_status();
         comment on trigger trigger_webhook_inbox_status on raw_ops.webhook_inbox is
-            'Refuses every status transition ORD does not list; audits dlq to resolved_manual.';
+            'Refuses every status transition ORD does not list. A dead letter is settled by fn_resolve_webhook_manually_v1() only.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger
@@ -49,6 +49,28 @@ begin
             execute function raw_ops.wake_sender();
         comment on trigger trigger_http_requests_wake on raw_ops.http_requests is
             'At commit, wakes the sender.';
+    end if;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.shipments'::regclass and tgname = 'trigger_match_new_parcel') then
+        create trigger trigger_match_new_parcel
+            after insert on raw_ops.shipments
+            for each row
+            when (new.tracking_no is not null)
+            execute function raw_ops.match_waiting_courier_events();
+        comment on trigger trigger_match_new_parcel on raw_ops.shipments is
+            'Records the courier''s events that came before their parcel, whoever writes it.';
+    end if;
+
+    if not exists (select from pg_catalog.pg_trigger
+                   where tgrelid = 'raw_ops.shipments'::regclass and tgname = 'trigger_match_named_parcel') then
+        create trigger trigger_match_named_parcel
+            after update of tracking_no on raw_ops.shipments
+            for each row
+            when (new.tracking_no is not null and new.tracking_no is distinct from old.tracking_no)
+            execute function raw_ops.match_waiting_courier_events();
+        comment on trigger trigger_match_named_parcel on raw_ops.shipments is
+            'The same for a parcel that has its number now.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger

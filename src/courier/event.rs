@@ -3,26 +3,23 @@
 
 use super::task::{self, Duty, Task};
 use super::{Id, shown};
-use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema};
+use crate::config;
+use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema, settings};
 use crate::error::{Error, Result};
-use crate::providers::dpd::{self, ParcelEvent};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
-use std::collections::HashMap;
 
 thread_local! {
     static SHIPMENT: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_shipment.sql"), &[pg_sys::UUIDOID]) };
-    static PARCELS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_parcels.sql"), &[pg_sys::TEXTARRAYOID]) };
     static MAPPING: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_mapping.sql"), &[pg_sys::TEXTOID, pg_sys::TEXTOID]) };
     static RECORD: Statement = const { Statement::new(
         include_str!("../../sql/courier/record_event.sql"),
         &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
-          pg_sys::TIMESTAMPTZOID, pg_sys::BOOLOID, pg_sys::JSONBOID]) };
+          pg_sys::TIMESTAMPTZOID, pg_sys::BOOLOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
     static FIND: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_event.sql"),
         &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID]) };
@@ -34,15 +31,20 @@ thread_local! {
         "select notification_status from raw_ops.ops_events where id = $1", &[pg_sys::UUIDOID]) };
 }
 
+/// Why an event is [`withheld`]; the other reasons are the ends of a parcel's way.
+const TOO_OLD: &str = "too_old";
+/// Characters of a code: it is part of an index entry.
+const LONGEST_CODE: usize = 100;
+
 /// What a courier reports.
-struct Event<'a> {
-    shipment: Id,
-    courier: &'a str,
-    code: &'a str,
-    text: Option<&'a str>,
+pub struct Event<'a> {
+    pub shipment: Id,
+    pub courier: &'a str,
+    pub code: &'a str,
+    pub text: Option<&'a str>,
     /// Microseconds since 2000.
-    time: i64,
-    raw: Option<Jsonb<'a>>,
+    pub time: i64,
+    pub raw: Option<Jsonb<'a>>,
 }
 
 /// The parcel, and who is to be told about it.
@@ -54,16 +56,25 @@ struct Shipment {
     order_name: Option<String>,
     email: Option<String>,
     first_name: Option<String>,
+    /// `delivered` or `returned`, where its way has ended.
+    ended: Option<String>,
 }
 
 /// What a code means.
-struct Meaning {
+pub struct Meaning {
     event_type: String,
     template: Option<String>,
     tells_customer: bool,
     priority: String,
     customer_message: Option<String>,
     duty: Option<Duty>,
+}
+
+impl Meaning {
+    /// Whether it ends the parcel's way.
+    pub fn is_end(&self) -> bool {
+        matches!(self.event_type.as_str(), "delivered" | "returned")
+    }
 }
 
 /// The notice that an event became.
@@ -80,6 +91,8 @@ pub struct Recorded {
     code: String,
     event_type: Option<String>,
     tells_customer: bool,
+    /// Why nobody is told, though the mapping says so.
+    withheld: Option<String>,
     template: Option<String>,
     priority: Option<String>,
     notice: Option<Notice>,
@@ -102,6 +115,10 @@ fn process_courier_event(
     if code.is_empty() {
         return Err(Error::argument("p_event_code", "is null or blank").into());
     }
+    if code.chars().nth(LONGEST_CODE).is_some() {
+        let problem = format!("longer than {LONGEST_CODE} characters");
+        return Err(Error::argument("p_event_code", problem).into());
+    }
     let event = Event {
         shipment: *p_shipment_id.ok_or_else(missing("p_shipment_id"))?.as_bytes(),
         courier: p_courier_name.unwrap_or_default().trim(),
@@ -113,44 +130,19 @@ fn process_courier_event(
     let recorded = owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
+            // Whoever calls this may tell the courier next that the event is here.
+            settings::commit_durably();
             record(session, &event)
         })
     })?;
-    Ok(JsonB(recorded.to_json()))
+    Ok(JsonB(db::json_for_client(recorded.to_json())))
 }
 
-/// Records what DPD reports about parcels.
+/// Records an event, once, and does what its code asks for.
 ///
 /// # Errors
-/// [`Error::MissingReference`] while one of the parcels is not here; nothing is written then.
-pub fn record_parcel_events(session: &Session, events: &[ParcelEvent<Jsonb<'_>>]) -> Result<Vec<Recorded>> {
-    let numbers = events.iter().map(|event| event.tracking_no.as_str()).collect();
-    let found = session.run(&PARCELS, vec![Value::TextArray(numbers)])?;
-    let found = found.map(|row| (row.text(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
-    let found: HashMap<String, Id> = found.into_iter().collect();
-    let mut known = Vec::with_capacity(events.len());
-    for event in events {
-        let number = &event.tracking_no;
-        let shipment = found.get(number).ok_or_else(|| {
-            Error::MissingReference(format!(
-                "event.parcelNumber: there is no shipment {number} here yet"
-            ))
-        })?;
-        known.push(Event {
-            shipment: *shipment,
-            courier: dpd::COURIER,
-            code: &event.code,
-            text: event.text.as_deref(),
-            time: event.time.0,
-            raw: Some(event.raw),
-        });
-    }
-    known.iter().map(|event| record(session, event)).collect()
-}
-
-/// # Errors
 /// [`Error::MissingReference`] when there is no such shipment.
-fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
+pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
     let shipment = shipment(session, event.shipment)?;
     let courier = match (event.courier, &shipment.courier) {
         ("", Some(own)) => own,
@@ -158,7 +150,11 @@ fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         (named, _) => named,
     };
     let meaning = meaning(session, courier, event.code)?;
-    let tells_customer = meaning.as_ref().is_some_and(|meaning| meaning.tells_customer);
+    let withheld = meaning
+        .as_ref()
+        .and_then(|meaning| withheld(event, &shipment, meaning));
+    let asked = meaning.as_ref().filter(|_| withheld.is_none());
+    let tells_customer = asked.is_some_and(|meaning| meaning.tells_customer);
     let id = ids::uuid_v7();
     let event_type = meaning.as_ref().map(|meaning| meaning.event_type.as_str());
     let values = vec![
@@ -170,6 +166,7 @@ fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         Value::OptionalText(event.text),
         Value::Timestamp(event.time),
         Value::Boolean(tells_customer),
+        Value::OptionalText(withheld),
         Value::OptionalJsonb(event.raw),
     ];
     if session.run(&RECORD, values)?.affected() == 0 {
@@ -181,13 +178,14 @@ fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         code: event.code.to_owned(),
         event_type: event_type.map(str::to_owned),
         tells_customer,
+        withheld: withheld.map(str::to_owned),
         template: meaning.as_ref().and_then(|meaning| meaning.template.clone()),
         priority: meaning.as_ref().map(|meaning| meaning.priority.clone()),
         notice: None,
         task: None,
         is_duplicate: false,
     };
-    if let Some(meaning) = &meaning {
+    if let Some(meaning) = asked {
         if tells_customer {
             recorded.notice = Some(tell(session, event, courier, &shipment, meaning, id)?);
         }
@@ -197,6 +195,19 @@ fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         }
     }
     Ok(recorded)
+}
+
+/// Old news is not told as new, and of a parcel whose way has ended only the end itself. What would not be told anyway is not
+/// withheld.
+fn withheld<'a>(event: &Event<'_>, shipment: &'a Shipment, meaning: &Meaning) -> Option<&'a str> {
+    if !meaning.tells_customer && meaning.duty.is_none() {
+        return None;
+    }
+    let age = db::clock().saturating_sub(event.time);
+    if config::courier_notice_max_age().is_some_and(|most| age > most) {
+        return Some(TOO_OLD);
+    }
+    shipment.ended.as_deref().filter(|_| !meaning.is_end())
 }
 
 fn shipment(session: &Session, id: Id) -> Result<Shipment> {
@@ -210,13 +221,15 @@ fn shipment(session: &Session, id: Id) -> Result<Shipment> {
             order_name: row.text(5),
             email: row.text(6),
             first_name: row.text(7),
+            ended: row.text(8),
         });
     found.ok_or_else(|| {
         Error::MissingReference(format!("p_shipment_id: there is no shipment {} here", shown(id)))
     })
 }
 
-fn meaning(session: &Session, courier: &str, code: &str) -> Result<Option<Meaning>> {
+/// What a code means; `None`: it is not in the mapping.
+pub fn meaning(session: &Session, courier: &str, code: &str) -> Result<Option<Meaning>> {
     let rows = session.run(&MAPPING, vec![Value::Text(courier), Value::Text(code)])?;
     Ok(rows.first(|row| Meaning {
         event_type: row.text(1).unwrap_or_default(),
@@ -287,6 +300,7 @@ fn earlier(session: &Session, event: &Event<'_>, meaning: Option<&Meaning>) -> R
         code: event.code.to_owned(),
         event_type: row.text(2),
         tells_customer: row.boolean(3) == Some(true),
+        withheld: row.text(9),
         template: meaning.and_then(|meaning| meaning.template.clone()),
         priority: meaning.map(|meaning| meaning.priority.clone()),
         notice: row.uuid(4).map(|ops_event_id| Notice {
@@ -307,6 +321,14 @@ fn earlier(session: &Session, event: &Event<'_>, meaning: Option<&Meaning>) -> R
     })
 }
 
+/// Why nobody is told, in a sentence.
+fn reason(withheld: &str) -> String {
+    match withheld {
+        TOO_OLD => "the event is older than raw_ops.courier_notice_max_age: stored, nobody is told".into(),
+        end => format!("the parcel was {end} already: stored, nobody is told"),
+    }
+}
+
 impl Recorded {
     /// DLV's notification instructions. `notification` is what is sent, by the system itself; nobody else need do it.
     pub fn to_json(&self) -> Json {
@@ -320,6 +342,8 @@ impl Recorded {
             "event_code": self.code,
             "event_type": self.event_type,
             "requires_customer_notification": self.tells_customer,
+            "withheld": self.withheld,
+            "reason": self.withheld.as_deref().map(reason),
             "notification_template_id": self.template,
             "priority": self.priority,
             "ops_event_id": notice.map(|notice| shown(notice.ops_event_id)),

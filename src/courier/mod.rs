@@ -1,18 +1,23 @@
 //! Courier Watchdog: what couriers report about parcels ([`event`]), the notice to the customer ([`notice`], picked up by
-//! [`retry`] where it was lost), what a person has to do ([`task`]), and the parcels themselves ([`shipment`]).
+//! [`retry`] where it was lost), what a person has to do ([`task`]), and the parcels themselves ([`shipment`]). Events come by
+//! webhook ([`report`]), or wait for their parcel ([`waiting`]).
 //! Source: DLV.
 
 mod event;
 pub mod notice;
+mod report;
 mod retry;
 mod shipment;
 mod task;
+mod unwanted;
+mod waiting;
 
 use crate::db::{Jsonb, Session};
 use crate::error::{Error, Result};
 use crate::providers::dpd::ParcelEvent;
+use crate::providers::list::Element;
 use crate::providers::shopify_fulfillment::Fulfillment;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 pub type Id = [u8; 16];
 
@@ -23,23 +28,23 @@ pub enum Change<'a> {
         /// When the webhook was triggered: tells the age of a payload without `updated_at`.
         triggered_at: Option<i64>,
     },
-    ParcelEvents(Vec<ParcelEvent<Jsonb<'a>>>),
+    ParcelEvents {
+        webhook: Id,
+        events: Vec<Element<Jsonb<'a>, ParcelEvent<Jsonb<'a>>>>,
+    },
 }
 
 /// What it did.
 pub enum Applied {
     Shipments(shipment::Converged),
-    Events(Vec<event::Recorded>),
+    Events(report::Reported),
 }
 
 impl Applied {
     pub fn to_json(&self) -> Json {
         match self {
             Applied::Shipments(converged) => converged.to_json(),
-            Applied::Events(events) => {
-                let events: Vec<Json> = events.iter().map(event::Recorded::to_json).collect();
-                json!({"success": true, "outcome": "recorded", "courier_events": events})
-            }
+            Applied::Events(reported) => reported.to_json(),
         }
     }
 }
@@ -57,26 +62,29 @@ pub fn apply(session: &Session, changes: Vec<(usize, Change<'_>)>) -> Result<Vec
                 fulfillment,
                 triggered_at,
             } => fulfillments.push((index, fulfillment, triggered_at)),
-            Change::ParcelEvents(events) => reports.push((index, events)),
+            Change::ParcelEvents { webhook, events } => reports.push((index, webhook, events)),
         }
     }
     // Always in one order, so that two drains wait for each other instead of deadlocking.
     fulfillments.sort_by_key(|(_, fulfillment, _)| fulfillment.shopify_fulfillment_id);
-    reports.sort_by_cached_key(|(_, events)| events.first().map(|event| event.tracking_no.clone()));
+    reports.sort_by_cached_key(|(_, _, events)| {
+        let mut readable = events.iter().filter_map(|element| element.read.as_ref().ok());
+        readable.next().map(|event| event.tracking_no.clone())
+    });
 
     let mut outcomes = Vec::with_capacity(fulfillments.len() + reports.len());
     for (index, fulfillment, triggered_at) in fulfillments {
         let done = shipment::converge(session, &fulfillment, triggered_at).map(Applied::Shipments);
         outcomes.push((index, own_fault(done)?));
     }
-    for (index, events) in reports {
-        let done = event::record_parcel_events(session, &events).map(Applied::Events);
+    for (index, webhook, events) in reports {
+        let done = report::record(session, webhook, &events).map(Applied::Events);
         outcomes.push((index, own_fault(done)?));
     }
     Ok(outcomes)
 }
 
-/// What is missing is found before anything is written: then the error is that webhook's own, and the set goes on.
+/// What is missing is that webhook's own error, and the set goes on: what it has written until then holds for itself.
 fn own_fault<T>(done: Result<T>) -> Result<Result<T>> {
     match done {
         Err(error @ (Error::MissingReference(_) | Error::Payload { .. })) => Ok(Err(error)),

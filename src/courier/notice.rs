@@ -4,6 +4,7 @@
 //! request on its way. Whoever queues one holds the event's row, so triggers and retry runs never do it twice. All of an
 //! event's requests carry the same id: Customer.io takes it once.
 
+pub use super::unwanted::{SETTLED, unwanted};
 use super::{Id, shown};
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
@@ -14,15 +15,13 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// What the campaign "Courier Exception Handler" is triggered by.
 const EVENT_NAME: &str = "courier_exception";
 const TIMEOUT_MS: i32 = 10_000;
 const BEGUN_ANEW: &str = "not needed: somebody has set the notice's attempts";
 const REMOVED: &str = "not needed: the notice was removed";
-/// Why a request about an [`unwanted`] event is not sent.
-pub const SETTLED: &str = "not needed: the notice was sent, or settled by hand";
 
 thread_local! {
     static LOCK: Statement = const { Statement::new(
@@ -33,8 +32,6 @@ thread_local! {
         include_str!("../../sql/courier/take_back.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::INT4OID]) };
     static RESCHEDULE: Statement = const { Statement::new(
         include_str!("../../sql/courier/reschedule.sql"), &[pg_sys::UUIDOID, pg_sys::TIMESTAMPTZOID]) };
-    static UNWANTED: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_unwanted.sql"), &[pg_sys::UUIDARRAYOID]) };
     static SET_STATUS: Statement = const { Statement::new(
         "update raw_ops.ops_events set notification_status = $2
           where id = any ($1) and notification_status is distinct from $2", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
@@ -53,7 +50,7 @@ thread_local! {
     static OWN_WRITE: Cell<bool> = const { Cell::new(false) };
 }
 
-fn as_own_write<T>(write: impl FnOnce() -> T) -> T {
+pub(super) fn as_own_write<T>(write: impl FnOnce() -> T) -> T {
     struct Reset;
     impl Drop for Reset {
         fn drop(&mut self) {
@@ -117,18 +114,6 @@ fn take_back(session: &Session, event: Id, why: &str, unless: Option<i32>) -> Re
     let values = vec![Value::Uuid(event), Value::Text(why), Value::OptionalInt4(unless)];
     session.run(&TAKE_BACK, values)?;
     Ok(())
-}
-
-/// Of events whose requests are about to go out, those that are not to be told any more.
-pub fn unwanted(session: &Session, events: Vec<Id>) -> Result<HashSet<Id>> {
-    if events.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let found = session.run(&UNWANTED, vec![Value::UuidArray(events)])?;
-    Ok(found
-        .map(|row| row.uuid(1).unwrap_or_default())
-        .into_iter()
-        .collect())
 }
 
 /// Makes the outbox follow events that are to be sent: each has one request, for the attempt after those it has made, due

@@ -93,6 +93,7 @@ fn fn_complete_courier_task_v1(
 /// The outer error is the server's; the inner one says why the task cannot be completed.
 fn complete(session: &Session, id: Id, note: &str) -> Result<std::result::Result<Json, &'static str>> {
     schema::ensure_ready(session)?;
+    db::settings::commit_durably();
     let who = db::session_user();
     let values = vec![Value::Uuid(id), Value::Text(&who), Value::Text(note)];
     let done = session.run(&COMPLETE, values)?.first(|row| {

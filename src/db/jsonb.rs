@@ -1,6 +1,6 @@
 //! PostgreSQL's `jsonb`, read in place: no text, no copy, every digit of every number.
 
-use crate::json::{Json, Kind};
+use crate::json::{Json, Kind, LONGEST_NUMBER, numbers};
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pg_sys::{self, Datum, jbvType};
 use pgrx::pgrx_sql_entity_graph::metadata::{
@@ -206,14 +206,52 @@ impl<'a> Json<'a> for Jsonb<'a> {
         if self.value.type_ != jbvType::jbvNumeric {
             return None;
         }
-        // SAFETY: numeric_out reads a numeric and returns a C string of ASCII.
+        // SAFETY: the tag says so; numeric_out reads a numeric and returns a C string of ASCII.
         unsafe {
+            if written_length(self.value.val.numeric) > LONGEST_NUMBER {
+                return None;
+            }
             let number = Datum::from(self.value.val.numeric);
             let text =
                 pgrx::fcinfo::direct_function_call::<&std::ffi::CStr>(pg_sys::numeric_out, &[Some(number)])?;
             Some(text.to_string_lossy().into_owned())
         }
     }
+}
+
+/// Characters that a numeric is written out with, at most, without writing it out: what numeric.c calls its weight (the
+/// number of four-digit groups before the point, less one) and its display scale (digits after it). Their place on disk has
+/// been the same since PostgreSQL 9.1, which is what lets pg_upgrade keep them.
+///
+/// # Safety
+/// `numeric` points to one.
+unsafe fn written_length(numeric: pg_sys::Numeric) -> usize {
+    const FORM: u16 = 0xC000;
+    const SHORT: u16 = 0x8000;
+    const SPECIAL: u16 = 0xC000;
+    const DIGITS_A_GROUP: i32 = 4;
+    const SIGN_AND_POINT: i32 = 2;
+    // SAFETY: a header of two bytes, and in the long form two more.
+    let (header, long_weight) = unsafe {
+        let data = pgrx::vardata_any(numeric.cast::<pg_sys::varlena>());
+        let header = data.cast::<u16>().read_unaligned();
+        match header & FORM {
+            SHORT | SPECIAL => (header, 0),
+            _ => (header, data.cast::<i16>().add(1).read_unaligned()),
+        }
+    };
+    let (weight, scale) = match header & FORM {
+        // Six bits and a sign; six bits.
+        SHORT => (
+            i32::from(header & 0x3F) - i32::from(header & 0x40),
+            i32::from(header >> 7 & 0x3F),
+        ),
+        // NaN and the infinities.
+        SPECIAL => (0, 0),
+        _ => (i32::from(long_weight), i32::from(header & 0x3FFF)),
+    };
+    let length = (weight + 1).max(1) * DIGITS_A_GROUP + scale + SIGN_AND_POINT;
+    usize::try_from(length).unwrap_or(usize::MAX)
 }
 
 /// A `jsonb[]` argument.
@@ -275,7 +313,8 @@ impl<'fcx> JsonbArrayArgument<'fcx> {
     }
 }
 
-/// Bytes as `jsonb`, or `None` when they cannot be: not JSON, not UTF-8, `\u0000`, a number out of range, too deep.
+/// Bytes as `jsonb`, or `None` when they cannot be: not JSON, not UTF-8, `\u0000`, a number out of range, too deep. Or when
+/// they should not be: numbers that, written out, would make the row too long to be read or dumped.
 ///
 /// # Errors
 /// Only the server's own trouble.
@@ -287,6 +326,9 @@ pub fn from_bytes<'a>(bytes: &[u8]) -> crate::error::Result<Option<Jsonb<'a>>> {
         text.trim_start().as_bytes().first(),
         Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9' | b't' | b'f' | b'n')
     ) {
+        return Ok(None);
+    }
+    if numbers::expand_too_far(bytes) {
         return Ok(None);
     }
     let Ok(text) = std::ffi::CString::new(text) else {
@@ -303,6 +345,20 @@ pub fn from_bytes<'a>(bytes: &[u8]) -> crate::error::Result<Option<Jsonb<'a>>> {
         Ok(value) => Ok(value),
         Err(error) if error.is_servers_fault() => Err(error),
         Err(_) => Ok(None),
+    }
+}
+
+/// A `jsonb` as a tree of its own; null where it holds what a tree cannot, a number beyond a double's.
+///
+/// # Safety
+/// `datum` is a non-null jsonb.
+pub unsafe fn tree(datum: Datum) -> serde_json::Value {
+    // SAFETY: as promised by the caller; jsonb_out returns a C string of the server's encoding, which is UTF-8.
+    unsafe {
+        let jsonb = Datum::from(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()));
+        let text = pgrx::fcinfo::direct_function_call::<&std::ffi::CStr>(pg_sys::jsonb_out, &[Some(jsonb)]);
+        text.and_then(|text| serde_json::from_slice(text.to_bytes()).ok())
+            .unwrap_or_default()
     }
 }
 

@@ -1,11 +1,14 @@
 //! The only place that speaks to the server's programming interface: prepared statements, rows in and out,
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
 
+pub mod encoding;
 pub mod ids;
 pub mod jsonb;
 pub mod owner;
+mod owners_triggers;
 pub mod rowset;
 pub mod schema;
+pub mod search_path;
 pub mod settings;
 pub mod statement;
 pub mod subtransaction;
@@ -14,18 +17,30 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
+pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use rowset::Rowset;
 pub use statement::{Statement, Value};
-pub use subtransaction::{LostRace, attempt, attempt_until_unraced, raise};
+pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.
-pub struct Session(());
+pub struct Session(pg_sys::MemoryContext);
 
-/// Runs `work` on a connection to SPI.
+impl Session {
+    /// Memory that lives until the session ends.
+    fn memory(&self) -> pg_sys::MemoryContext {
+        self.0
+    }
+}
+
+/// Runs `work` on a connection to SPI, under our own `search_path`: no name in a statement of ours, and none in a trigger
+/// of the owner's that it fires, is looked up along the caller's.
 pub fn session<T>(work: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
-    Spi::connect_mut(|_| work(&Session(())))
+    let _path = search_path::pinned();
+    // SAFETY: connecting has made SPI's own memory the current one.
+    let connected = || Spi::connect_mut(|_| work(&Session(unsafe { pg_sys::CurrentMemoryContext })));
+    owners_triggers::hinted(connected)
 }
 
 /// Microseconds since 2000-01-01 UTC, now (not the transaction's start).
@@ -56,6 +71,18 @@ pub fn current_user() -> String {
     role_name(unsafe { pg_sys::GetUserId() })
 }
 
+/// A name as SQL needs it, in quotes where it must be.
+pub fn quoted(name: &str) -> String {
+    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name
+            .chars()
+            .all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_');
+    if is_plain {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
 /// The database this session is in.
 pub fn current_database() -> String {
     // SAFETY: a C string in the server's memory, or null for a database that is gone.
@@ -68,7 +95,7 @@ pub fn current_database() -> String {
     }
 }
 
-fn role_name(role: pg_sys::Oid) -> String {
+pub(in crate::db) fn role_name(role: pg_sys::Oid) -> String {
     // SAFETY: a C string in the server's memory; noerr makes a vanished role null.
     unsafe {
         let name = pg_sys::GetUserNameFromId(role, true);
@@ -79,7 +106,9 @@ fn role_name(role: pg_sys::Oid) -> String {
     }
 }
 
-/// Runs several SQL statements (DDL, data) that take no parameters.
-pub fn run_script(sql: &str) -> Result<()> {
+/// Runs several SQL statements (DDL, data) that take no parameters, under our own `search_path`: what they create is
+/// built of the names they mean, for good.
+pub fn run_script(_session: &Session, sql: &str) -> Result<()> {
+    search_path::keep_pinned();
     Spi::run(sql).map_err(|e| Error::Internal(format!("script: {e}")))
 }

@@ -1,11 +1,15 @@
 //! Acting as the owner of the tables: what a caller's rights are not enough for, without being a superuser.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use pgrx::pg_sys;
 
 /// `SECURITY_LOCAL_USERID_CHANGE` of miscadmin.h: SET ROLE and SET SESSION AUTHORIZATION are refused meanwhile, so
 /// that a trigger of the owner's cannot climb to the caller's or the extension's rights.
 const LOCAL_USERID_CHANGE: i32 = 0x0001;
+
+/// `SECURITY_RESTRICTED_OPERATION` of miscadmin.h: nothing may be left behind that would run later (a cursor held over the
+/// commit, a deferred trigger, a temporary table).
+const RESTRICTED_OPERATION: i32 = 0x0002;
 
 /// Runs `work` with the rights of the owner of the inbox. After an error PostgreSQL itself restores the caller when
 /// it rolls back.
@@ -13,16 +17,30 @@ const LOCAL_USERID_CHANGE: i32 = 0x0001;
 /// # Errors
 /// [`crate::error::Error::NotSetUp`] when there is no inbox.
 pub fn as_table_owner<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    as_role(super::schema::owner()?, work)
+    as_role(super::schema::owner()?, LOCAL_USERID_CHANGE, work)
 }
 
-fn as_role<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
+/// Runs `work` with the rights of `owner`, whose member the caller must be.
+///
+/// # Errors
+/// [`Error::NotOwner`] for anybody else.
+pub fn as_member_of<T>(owner: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // SAFETY: asks the catalogs who is a member of what; superusers are of all.
+    if !unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner) } {
+        return Err(Error::NotOwner {
+            owner: super::role_name(owner),
+        });
+    }
+    as_role(owner, LOCAL_USERID_CHANGE, work)
+}
+
+fn as_role<T>(role: pg_sys::Oid, restrictions: i32, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let mut caller = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: both calls only read and write the backend's user id; restored below, or by the rollback.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut context);
-        pg_sys::SetUserIdAndSecContext(role, context | LOCAL_USERID_CHANGE);
+        pg_sys::SetUserIdAndSecContext(role, context | restrictions);
     }
     let outcome = work();
     // SAFETY: as above.
@@ -31,9 +49,11 @@ fn as_role<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> 
 }
 
 /// Runs `work`, a single look-up of ours, with the rights of the bootstrap superuser: what row security hides from the
-/// caller but a decision needs. Never runs anything of the caller's making.
+/// caller but a decision needs. It may name nothing but `pg_catalog` and the tables of an extension: whatever else has an
+/// owner who could make it run something. Each use stands in docs/security.md, with its reason.
 pub fn as_superuser<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    as_role(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID), work)
+    let superuser = pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID);
+    as_role(superuser, LOCAL_USERID_CHANGE | RESTRICTED_OPERATION, work)
 }
 
 /// For the rest of the current transaction, commit included, acts as the owner of the inbox. The worker's way: it

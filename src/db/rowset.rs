@@ -137,11 +137,12 @@ impl Rowset {
     }
 
     /// Lets statements of this session read the rows under the rowset's name.
-    pub fn register(&mut self, _session: &Session) -> Result<()> {
-        // SAFETY: SPI is connected and copies nothing: the structure is allocated in its memory, the rows stay in
-        // `self`, which unregisters them when dropped.
+    pub fn register(&mut self, session: &Session) -> Result<()> {
+        // SAFETY: SPI is connected and copies nothing: the structure is allocated in the session's memory, where a dead
+        // rowset's stays readable until it is forgotten; the rows stay in `self`, which unregisters them when dropped.
         unsafe {
-            let relation = pg_sys::palloc0(size_of::<pg_sys::EphemeralNamedRelationData>())
+            let size = size_of::<pg_sys::EphemeralNamedRelationData>();
+            let relation = pg_sys::MemoryContextAllocZero(session.memory(), size)
                 .cast::<pg_sys::EphemeralNamedRelationData>();
             (*relation).md.name = self.name.as_ptr().cast_mut();
             (*relation).md.reliddesc = pg_sys::InvalidOid;
@@ -187,8 +188,13 @@ fn descriptor(columns: &'static [Column]) -> pg_sys::TupleDesc {
 
 impl Drop for Rowset {
     fn drop(&mut self) {
-        // SAFETY: registered under this name by this rowset; the store is its own. After an ERROR that unwound past
-        // it the memory is still there: it belongs to a context that ends with SPI's connection or later.
+        // While an ERROR unwinds nothing of the server's may be called: closing a file that a full disk has just refused
+        // would raise again, and that ends the whole server. The rollback closes the file, the end of the memory context
+        // frees the rest, and the name is forgotten when it is used next, or with SPI's connection.
+        if std::thread::panicking() {
+            return;
+        }
+        // SAFETY: registered under this name by this rowset; the store is its own.
         unsafe {
             if self.registered {
                 pg_sys::SPI_unregister_relation(self.name.as_ptr());

@@ -49,26 +49,36 @@ fn not_set_up(found: Option<i32>) -> Error {
 }
 
 /// Who owns the inbox.
+///
+/// # Errors
+/// [`Error::NotSetUp`] when there is none.
 pub fn owner() -> Result<pg_sys::Oid> {
-    let inbox = relation(c"webhook_inbox");
-    if inbox == pg_sys::InvalidOid {
-        return Err(not_set_up(None));
+    owner_of(relation(c"webhook_inbox")).ok_or_else(|| not_set_up(None))
+}
+
+/// Who owns what `setup()` has made so far: the inbox, or the list of migrations that comes before it.
+pub fn owner_so_far() -> Option<pg_sys::Oid> {
+    owner_of(relation(c"webhook_inbox")).or_else(|| owner_of(relation(c"schema_migrations")))
+}
+
+fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    if relation == pg_sys::InvalidOid {
+        return None;
     }
-    // SAFETY: a relation that was just found is in the system cache, or InvalidOid comes back.
-    let owner = unsafe {
+    // SAFETY: a relation that was just found is in the system cache, or null comes back.
+    unsafe {
         let tuple = pg_sys::SearchSysCache1(
             pg_sys::SysCacheIdentifier::RELOID as i32,
-            pg_sys::Datum::from(inbox),
+            pg_sys::Datum::from(relation),
         );
         if tuple.is_null() {
-            return Err(not_set_up(None));
+            return None;
         }
         let class = pg_sys::GETSTRUCT(tuple) as *const pg_sys::FormData_pg_class;
         let owner = (*class).relowner;
         pg_sys::ReleaseSysCache(tuple);
-        owner
-    };
-    Ok(owner)
+        Some(owner)
+    }
 }
 
 /// # Errors

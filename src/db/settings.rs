@@ -15,19 +15,28 @@ impl Temporarily {
         unsafe {
             let nest_level = pg_sys::NewGUCNestLevel();
             for (name, value) in settings {
-                pg_sys::set_config_option(
-                    name.as_ptr(),
-                    value.as_ptr(),
-                    pg_sys::GucContext::PGC_USERSET,
-                    pg_sys::GucSource::PGC_S_SESSION,
-                    pg_sys::GucAction::GUC_ACTION_SAVE,
-                    true,
-                    0,
-                    false,
-                );
+                set_for_now(name, value);
             }
             Self { nest_level }
         }
+    }
+}
+
+/// Changes a setting until the innermost level of settings ends: that of a [`Temporarily`], of a function with a SET
+/// clause, of the (sub-)transaction.
+pub fn set_for_now(name: &CStr, value: &CStr) {
+    // SAFETY: two C strings; the server copies them.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
     }
 }
 
@@ -50,9 +59,37 @@ pub fn limit_lock_waits() -> Option<Temporarily> {
     (!has_own_limit).then(|| Temporarily::set(&[(c"lock_timeout", c"2s")]))
 }
 
+/// How long somebody who only looks waits for a locked table: they have other things to tell.
+pub fn glance_at_locks(has_waited: bool) -> Temporarily {
+    let limit = if has_waited { c"20ms" } else { c"500ms" };
+    Temporarily::set(&[(c"lock_timeout", limit)])
+}
+
 /// Having waited in vain once: for the rest of the call, hardly at all. Many locked rows must not add up.
 pub fn hardly_wait_for_locks() -> Option<Temporarily> {
     // SAFETY: reads an integer setting.
     let is_long = unsafe { pg_sys::LockTimeout } > 20;
     is_long.then(|| Temporarily::set(&[(c"lock_timeout", c"20ms")]))
+}
+
+/// For the rest of this transaction a commit is on disk when it is acknowledged: what tells somebody "stored" must not be
+/// undone by a crash. Stronger settings stay; so does `local`, which waits for this server's own disk.
+pub fn commit_durably() {
+    // SAFETY: reads an integer setting and changes it as SET LOCAL does. That holds until the transaction ends, also
+    // after the function (its SET clauses name other settings): the server reads it when it commits.
+    unsafe {
+        if pg_sys::synchronous_commit > pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32 {
+            return;
+        }
+        pg_sys::set_config_option(
+            c"synchronous_commit".as_ptr(),
+            c"on".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
 }

@@ -1,7 +1,7 @@
 //! Prepared statements, kept for the life of the backend, and their rows.
 
 use super::settings::Temporarily;
-use super::{Jsonb, Session};
+use super::{Jsonb, Session, search_path};
 use crate::error::{Error, Result};
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -103,6 +103,7 @@ impl Session {
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
     ) -> Result<Rows> {
+        search_path::keep_pinned();
         statement.with(|statement| {
             let kept = statement.plan.get();
             // SAFETY: a plan once kept stays; whether its tables changed is asked after hearing of the changes.
@@ -136,6 +137,7 @@ impl Session {
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
     ) -> Result<Rows> {
+        search_path::keep_pinned();
         statement.with(|statement| {
             let sql =
                 CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
@@ -159,6 +161,7 @@ impl Session {
     /// Runs a statement whose text PostgreSQL's own `format()` has put together, because only the database knows its
     /// columns or tables. Planned as [`Session::run`] plans, kept by nobody.
     pub fn run_built(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows> {
+        search_path::keep_pinned();
         let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         let (mut datums, nulls) = bind(parameters, values);
         let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
@@ -237,7 +240,12 @@ impl Rows {
         self.affected
     }
 
-    pub fn map<T>(&self, mut read: impl FnMut(Row) -> T) -> Vec<T> {
+    pub fn map<T>(&self, read: impl FnMut(Row) -> T) -> Vec<T> {
+        self.map_first(usize::MAX, read)
+    }
+
+    /// The first so many rows only.
+    pub fn map_first<T>(&self, most: usize, mut read: impl FnMut(Row) -> T) -> Vec<T> {
         if self.table.is_null() {
             return Vec::new();
         }
@@ -247,6 +255,7 @@ impl Rows {
             let tuples = std::slice::from_raw_parts(table.vals, table.numvals as usize);
             tuples
                 .iter()
+                .take(most)
                 .map(|&tuple| {
                     read(Row {
                         tuple,
@@ -258,13 +267,14 @@ impl Rows {
     }
 
     pub fn first<T>(&self, read: impl FnMut(Row) -> T) -> Option<T> {
-        self.map(read).into_iter().next()
+        self.map_first(1, read).into_iter().next()
     }
 }
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        if !self.table.is_null() {
+        // While an ERROR unwinds nothing of the server's is called; the end of SPI's connection, or the rollback, frees it.
+        if !self.table.is_null() && !std::thread::panicking() {
             // SAFETY: SPI forgets a table it frees; values read from it were copied (or belong to the payload below,
             // which reads of `Row::jsonb` detoast into memory of their own).
             unsafe { pg_sys::SPI_freetuptable(self.table) };
@@ -328,9 +338,12 @@ impl Row {
         self.get(column)
     }
 
-    /// A jsonb as a tree of its own: for small values.
+    /// A jsonb as a tree of its own: for small values. One that holds what a tree cannot (a number beyond a double's) reads
+    /// as null: whoever wrote it by hand must not stop what reads it among others.
     pub fn json(self, column: i32) -> Option<serde_json::Value> {
-        self.get::<pgrx::JsonB>(column).map(|json| json.0)
+        // SAFETY: the caller's statement selects jsonb here.
+        self.datum(column)
+            .map(|datum| unsafe { super::jsonb::tree(datum) })
     }
 
     /// Microseconds since 2000-01-01 UTC.
@@ -340,6 +353,13 @@ impl Row {
 
     pub fn uuid(self, column: i32) -> Option<[u8; 16]> {
         self.get::<pgrx::Uuid>(column).map(|id| *id.as_bytes())
+    }
+
+    /// How many bytes a value takes once it is fetched and decompressed, which is not done here; 0 for null.
+    pub fn full_size(self, column: i32) -> usize {
+        // SAFETY: the caller's statement selects a type of variable length here; only its header is read.
+        self.datum(column)
+            .map_or(0, |datum| unsafe { pg_sys::toast_raw_datum_size(datum) })
     }
 
     /// Fetched and decompressed once, into memory that lives until SPI disconnects.

@@ -1,5 +1,6 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
+use super::{Statement, owners_triggers};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_guard};
@@ -25,19 +26,47 @@ impl LostRace {
     }
 }
 
+thread_local! {
+    static LOCKED_TABLE: Statement = const { Statement::new(include_str!("../../sql/db/locked_table.sql"), &[]) };
+}
+
 /// Runs `work` in a sub-transaction: all of it holds, or none. A PostgreSQL ERROR or a Rust panic inside becomes an
 /// `Err`; one that is the server's own trouble (cancelled, shutting down, out of disk) is raised again.
 pub fn attempt<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    raise_servers_fault(attempt_and_tell(work))
+}
+
+/// [`attempt`] for whoever must answer whatever is wrong with the server: only a cancelled call and a server that shuts
+/// down are raised again.
+pub fn attempt_whatever<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match attempt_and_tell(work) {
+        Err(error) if error.is_cancelled() => raise(error),
+        outcome => outcome,
+    }
+}
+
+/// [`attempt`] for those who sort a webhook's faults from the server's: nothing is raised again. What
+/// [`ends_transaction`] says is to be handed on.
+pub fn attempt_and_tell<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     attempt_against(&[], work)
 }
 
 /// [`attempt`], and again when another transaction got in between: when one of these races was lost. The other has
 /// committed, so the next look finds its rows.
-pub fn attempt_until_unraced<T>(races: &[LostRace], mut work: impl FnMut() -> Result<T>) -> Result<T> {
+pub fn attempt_until_unraced<T>(races: &[LostRace], work: impl FnMut() -> Result<T>) -> Result<T> {
+    raise_servers_fault(attempt_until_unraced_and_tell(races, work))
+}
+
+/// [`attempt_and_tell`], and again when another transaction got in between, by a row or by a deadlock.
+pub fn attempt_until_unraced_and_tell<T>(
+    races: &[LostRace],
+    mut work: impl FnMut() -> Result<T>,
+) -> Result<T> {
     const TIMES: usize = 5;
     let mut outcome = attempt_against(races, &mut work);
     for _ in 1..TIMES {
-        if !matches!(outcome, Err(Error::Raced(_))) {
+        let again = |error: &Error| error.is_serialization_failure() && !ends_transaction(error);
+        if !outcome.as_ref().is_err_and(again) {
             break;
         }
         outcome = attempt_against(races, &mut work);
@@ -52,11 +81,14 @@ fn attempt_against<T>(races: &[LostRace], work: impl FnOnce() -> Result<T>) -> R
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
+        // What a failed attempt has allocated must not be missing to the next.
+        let own = memory_within(context);
+        pg_sys::MemoryContextSwitchTo(own);
+        forget_waits();
 
         let (outcome, violation) = noting_violations(|| {
-            PgTryBuilder::new(AssertUnwindSafe(work))
-                .catch_others(|caught| Err(caught_error(caught)))
+            PgTryBuilder::new(AssertUnwindSafe(|| work().map_err(|error| (error, false))))
+                .catch_others(|caught| Err((caught_error(caught), has_waited_for_a_table())))
                 .execute()
         });
 
@@ -66,12 +98,16 @@ fn attempt_against<T>(races: &[LostRace], work: impl FnOnce() -> Result<T>) -> R
         }
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
-
-        match outcome {
-            Err(error) if error.is_servers_fault() => raise(error),
-            Err(error) => Err(lost_race(races, &error, violation.as_ref()).map_or(error, Error::Raced)),
-            outcome => outcome,
+        if outcome.is_err() {
+            pg_sys::MemoryContextDelete(own);
         }
+        outcome.map_err(|(error, waited_for)| match waited_for {
+            true if error.is_lock_timeout() => table_locked(),
+            _ => match lost_race(races, &error, violation.as_ref()) {
+                Some(what) => Error::Raced(what),
+                None => owners_triggers::explained(error),
+            },
+        })
     }
 }
 
@@ -143,6 +179,62 @@ fn lost_race(races: &[LostRace], error: &Error, violation: Option<&Violation>) -
     let violation = violation.filter(|violation| is_violation(*code) && violation.schema == "raw_ops")?;
     let is_it = |race: &&LostRace| race.table == violation.table && race.constraint == violation.constraint;
     races.iter().find(is_it).map(|race| race.what)
+}
+
+fn raise_servers_fault<T>(outcome: Result<T>) -> Result<T> {
+    match outcome {
+        Err(error) if error.is_servers_fault() || ends_transaction(&error) => raise(error),
+        outcome => outcome,
+    }
+}
+
+/// Whether nothing more can come of this transaction: the server wants it to end, or it sees the tables as they were
+/// before somebody else changed them, however often it looks.
+pub fn ends_transaction(error: &Error) -> bool {
+    // SAFETY: reads the transaction's isolation level.
+    let sees_one_state = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;
+    error.wants_the_end() || (sees_one_state && error.is_serialization_failure())
+}
+
+/// Memory that ends with `parent`, or before.
+///
+/// # Safety
+/// `parent` is a memory context.
+unsafe fn memory_within(parent: pg_sys::MemoryContext) -> pg_sys::MemoryContext {
+    // SAFETY: the sizes keep an empty one cheap (the server keeps a list of those for use again).
+    unsafe {
+        pg_sys::AllocSetContextCreateInternal(
+            parent,
+            c"raw_ops attempt".as_ptr(),
+            pg_sys::ALLOCSET_SMALL_MINSIZE as usize,
+            pg_sys::ALLOCSET_SMALL_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        )
+    }
+}
+
+/// Before work of which [`has_waited_for_a_table`] is to tell.
+fn forget_waits() {
+    // SAFETY: this process's own entry; nobody reads the mode while it does not wait.
+    unsafe { (*pg_sys::MyProc).waitLockMode = pg_sys::NoLock as i32 };
+}
+
+/// Whether the last lock that was waited for was a whole table's. Its wait over, the server forgets what it was, but for
+/// the mode: statements take these three of tables only. For a row, another transaction is waited for (a share lock on
+/// that), or the queue for the row (an exclusive one).
+fn has_waited_for_a_table() -> bool {
+    // SAFETY: this process's own entry.
+    let mode = unsafe { (*pg_sys::MyProc).waitLockMode } as u32;
+    (pg_sys::AccessShareLock..=pg_sys::RowExclusiveLock).contains(&mode)
+}
+
+/// Names a table that somebody has locked. To be called when what failed is rolled back: it looks into the catalogs.
+fn table_locked() -> Error {
+    let found = super::session(|session| session.look(&LOCKED_TABLE, vec![]));
+    let name = found
+        .ok()
+        .and_then(|rows| rows.first(|row| row.text(1)).flatten());
+    Error::TableLocked { table: name }
 }
 
 /// Raises an error as PostgreSQL raises its own.

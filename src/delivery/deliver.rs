@@ -1,7 +1,7 @@
 //! The door for pg_cron: sending through pg_net without a background worker.
 
 use super::{Pass, Work};
-use crate::db;
+use crate::db::{self, owner};
 use crate::error::Result;
 use crate::sending::outbox;
 use pgrx::JsonB;
@@ -10,8 +10,9 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn fn_deliver_outbox_v1() -> Result<JsonB, ErrorReport> {
-    Ok(JsonB(deliver()?))
+    Ok(JsonB(owner::as_table_owner(deliver)?))
 }
 
 /// One pass, where pg_net is the carrier; elsewhere says who sends.

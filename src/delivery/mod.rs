@@ -15,7 +15,6 @@ use crate::sending::destination::{self, NotReady, Ready};
 use crate::sending::outbox::{self, Answered, Outgoing, Settled};
 use crate::sending::outcome::Answer;
 use crate::sending::{guard, pg_net};
-use std::collections::HashMap;
 
 /// What a look at the outbox brought.
 pub enum Work {
@@ -85,9 +84,9 @@ pub fn pg_net_pass() -> Result<Pass> {
         let mut answered = pg_net::collect(session)?;
         let collected = answered.len();
         record(session, std::mem::take(&mut answered))?;
-        let mut lost = outbox::lost(session, false)?;
-        pg_net::take_back(session, &mut lost)?;
-        record(session, lost)?;
+        let lost = outbox::lost(session, false)?;
+        let given_up = pg_net::take_back(session, lost)?;
+        record(session, given_up)?;
         let room = PG_NET_LIMIT.saturating_sub(pg_net::in_flight(session)? as usize);
         let claimed = match room {
             0 => Vec::new(),
@@ -148,7 +147,14 @@ fn record(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
         }
         Err(error) => {
             for one in &mut answered {
-                one.answer = Answer::failure(format!("the answer cannot be recorded: {error}"));
+                // The message may quote what could not be written.
+                one.answer = Answer {
+                    detail: Some(error.to_string()),
+                    ..Answer::failure(format!(
+                        "the answer cannot be recorded (SQLSTATE {})",
+                        error.sqlstate_text()
+                    ))
+                };
             }
             record_set(session, answered)
         }
@@ -156,15 +162,7 @@ fn record(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
 }
 
 /// Records outcomes and tells each part about its own.
-fn record_set(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
-    // Looked up once a destination, however many answers came from there.
-    let mut secrets: HashMap<String, Vec<String>> = HashMap::new();
-    for one in &mut answered {
-        let known = secrets
-            .entry(one.destination.clone())
-            .or_insert_with_key(|destination| destination::secrets_of(session, destination));
-        destination::redact(known, &mut one.answer);
-    }
+fn record_set(session: &Session, answered: Vec<Answered>) -> Result<()> {
     let settled = outbox::record(session, answered)?;
     let of = |purpose: Purpose| -> Vec<&Settled> {
         settled

@@ -3,7 +3,8 @@
 use crate::audit;
 use crate::courier::notice;
 use crate::db::{self, Session, owner, schema};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::monitoring::alerts;
 use crate::schedule::Purpose;
 use crate::sending::{guard, outbox};
 use pgrx::JsonB;
@@ -22,29 +23,54 @@ fn fn_resume_delivery_v1(p_discard_queued: default!(Option<bool>, false)) -> Res
     })?)
 }
 
+/// What only a setting lets send is not opened here: the error names the statement. Discarding what is queued works even
+/// so, since it must come before.
 fn resume(session: &Session, discards: bool) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    let was_held = !guard::may_send(session)?;
+    db::settings::commit_durably();
+    let held = guard::held(session)?;
+    let needs_setting = held.as_ref().filter(|held| held.is_settings_matter());
+    if let Some(held) = needs_setting.filter(|_| !discards) {
+        return Err(Error::Conflict {
+            problem: held.problem(),
+            next: format!("Run:\n{}", held.next().join("\n")),
+        });
+    }
     let discarded = match discards {
         true => discard(session)?,
         false => 0,
     };
-    let who = db::session_user();
-    guard::resume(session, &who)?;
-    let done = json!({
-        "success": true, "was_held": was_held, "discarded": discarded, "queued": outbox::waiting(session)?,
+    let (who, was_held) = (db::session_user(), held.is_some());
+    // The setting may be taken away again: a copy that it held must not send then.
+    if needs_setting.is_none() {
+        guard::resume(session, &who)?;
+    }
+    let mut done = json!({
+        "success": true, "was_held": was_held, "is_held": needs_setting.is_some(), "discarded": discarded,
+        "queued": outbox::waiting(session)?,
     });
-    let details = json!({"who": who, "was_held": was_held, "discarded": discarded});
-    audit::log_act(session, "delivery", "delivery.resumed", &details)?;
+    let details =
+        json!({"who": who, "was_held": was_held, "is_held": needs_setting.is_some(), "discarded": discarded});
+    let message = match needs_setting {
+        Some(held) => {
+            done["problem"] = held.problem().into();
+            done["next"] = held.next().into();
+            "delivery.discarded"
+        }
+        None => "delivery.resumed",
+    };
+    audit::log_act(session, "delivery", message, &details)?;
     Ok(JsonB(done))
 }
 
 /// Takes back everything that is queued, and what asked for it must not ask again.
 fn discard(session: &Session) -> Result<usize> {
     let discarded = outbox::discard(session, WHY)?;
-    let notices = discarded
-        .iter()
-        .filter(|(purpose, _)| *purpose == Some(Purpose::Courier));
-    notice::discard(session, notices.map(|(_, event)| *event).collect(), WHY)?;
+    let of = |wanted: Purpose| {
+        let ours = discarded.iter().filter(|(purpose, _)| *purpose == Some(wanted));
+        ours.map(|(_, subject)| *subject).collect()
+    };
+    notice::discard(session, of(Purpose::Courier), WHY)?;
+    alerts::discard(session, of(Purpose::Alert), WHY)?;
     Ok(discarded.len())
 }

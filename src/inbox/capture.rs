@@ -54,6 +54,12 @@ impl<'a> Captured<'a> {
             .map(|time| time.0)
     }
 
+    /// When it happened, as far as header or payload tell, microseconds since 2000.
+    pub fn happened_at(&self) -> Option<i64> {
+        let told = || Timestamp::parse(self.payload?.member("updated_at")?.as_str()?);
+        self.triggered_at().or_else(|| told().map(|time| time.0))
+    }
+
     fn header(&self, names: &[&str]) -> Option<&'a str> {
         let headers = self.headers?;
         names.iter().find_map(|name| headers.member(name)?.as_str())

@@ -1,8 +1,10 @@
 //! Taking webhooks to work on: row locks, nothing written, so that a crash just lets go.
 
+use crate::db::statement::{Row, Rows};
+use crate::db::subtransaction::{self, ends_transaction};
 use crate::db::{Jsonb, Session, Statement, Value};
 use crate::error::Result;
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 use std::cell::Cell;
 
 /// A webhook this transaction holds.
@@ -14,9 +16,22 @@ pub struct Claimed<'a> {
     pub attempts_made: i32,
     /// When the provider says it happened, microseconds since 2000.
     pub triggered_at: Option<i64>,
-    /// `None` when the body is not JSON.
+    /// `None` when the body is not JSON, or cannot be read.
     pub payload: Option<Jsonb<'a>>,
+    /// Why the payload cannot be read: damaged on disk, or larger than there is memory.
+    pub unreadable: Option<(PgSqlErrorCode, String)>,
 }
+
+/// What one transaction works on.
+pub struct Claims<'a> {
+    pub claims: Vec<Claimed<'a>>,
+    /// Whether a limit ended them, of number or of bytes.
+    pub more: bool,
+}
+
+/// Bytes of payloads, unpacked, that one transaction works on; one webhook in any case. Reading a payload takes about six
+/// times its size in memory.
+const MOST_BYTES: usize = 32 << 20;
 
 thread_local! {
     static PENDING: Statement = const { Statement::new(
@@ -43,8 +58,8 @@ const OVERLAP: i64 = 1_000_000;
 /// Smaller claims are a person's: those always look at everything.
 const LONG_QUEUE: usize = 50;
 
-/// The oldest pending webhooks.
-pub fn pending<'a>(session: &Session, limit: i32) -> Result<Vec<Claimed<'a>>> {
+/// The oldest pending webhooks, `limit` at most.
+pub fn pending<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
     let now = crate::db::clock();
     let hint = LOW_WATER.get();
     let wanted = limit as usize;
@@ -54,14 +69,15 @@ pub fn pending<'a>(session: &Session, limit: i32) -> Result<Vec<Claimed<'a>>> {
         EVERYTHING
     };
     let mut rows = pending_since(session, limit, from)?;
-    if rows.len() < wanted && from != EVERYTHING {
+    if rows.affected() < wanted && from != EVERYTHING {
         // Rows claimed by the first look are this transaction's own: the second finds them again, and the rest.
         from = EVERYTHING;
         rows = pending_since(session, limit, from)?;
     }
-    let last = rows.last().map(|(_, received_at)| *received_at);
+    let (claimed, last) = read(&rows)?;
+    let more = claimed.len() < rows.affected() || rows.affected() == wanted;
     LOW_WATER.set(match last {
-        Some(last) if rows.len() == wanted && wanted >= LONG_QUEUE => LowWater {
+        Some(last) if more && wanted >= LONG_QUEUE => LowWater {
             received_at: last - OVERLAP,
             sweep_at: if from == EVERYTHING {
                 now + SWEEP_EVERY
@@ -74,25 +90,72 @@ pub fn pending<'a>(session: &Session, limit: i32) -> Result<Vec<Claimed<'a>>> {
             sweep_at: 0,
         },
     });
-    Ok(rows.into_iter().map(|(row, _)| row).collect())
+    Ok(Claims {
+        claims: claimed,
+        more,
+    })
 }
 
-fn pending_since<'a>(session: &Session, limit: i32, from: i64) -> Result<Vec<(Claimed<'a>, i64)>> {
-    let rows = session.run(&PENDING, vec![Value::Int8(limit.into()), Value::Timestamp(from)])?;
-    Ok(rows.map(|row| (claimed(row), row.timestamp(7).unwrap_or(i64::MIN))))
+fn pending_since(session: &Session, limit: i32, from: i64) -> Result<Rows> {
+    session.run(&PENDING, vec![Value::Int8(limit.into()), Value::Timestamp(from)])
 }
 
-/// The newest webhooks that are due for another attempt.
-pub fn due<'a>(session: &Session, limit: i32) -> Result<Vec<Claimed<'a>>> {
-    Ok(session.run(&DUE, vec![Value::Int8(limit.into())])?.map(claimed))
+/// The newest webhooks that are due for another attempt, `limit` at most.
+pub fn due<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
+    let rows = session.run(&DUE, vec![Value::Int8(limit.into())])?;
+    let (claims, _) = read(&rows)?;
+    let more = claims.len() < rows.affected() || rows.affected() == limit as usize;
+    Ok(Claims { claims, more })
 }
 
 /// One webhook; waits for another transaction that works on it.
 pub fn one<'a>(session: &Session, id: [u8; 16]) -> Result<Option<Claimed<'a>>> {
-    Ok(session.run(&ONE, vec![Value::Uuid(id)])?.first(claimed))
+    let rows = session.run(&ONE, vec![Value::Uuid(id)])?;
+    Ok(read(&rows)?.0.pop())
 }
 
-fn claimed<'a>(row: crate::db::statement::Row) -> Claimed<'a> {
+/// Those of the claimed rows whose payloads fit together into the memory meant for them, and when the last of them was
+/// received. The others are let go with the transaction.
+fn read<'a>(rows: &Rows) -> Result<(Vec<Claimed<'a>>, Option<i64>)> {
+    let mut bytes = 0_usize;
+    let mut fits = |size: &usize| {
+        bytes = bytes.saturating_add(*size);
+        bytes <= MOST_BYTES
+    };
+    let sizes = rows.map(|row| row.full_size(PAYLOAD));
+    let most = sizes.iter().take_while(|size| fits(size)).count().max(1);
+    let last = rows.map_first(most, |row| row.timestamp(7)).pop().flatten();
+    match subtransaction::attempt_and_tell(|| Ok(rows.map_first(most, claimed))) {
+        Ok(claims) => Ok((claims, last)),
+        Err(error) if ends_transaction(&error) => Err(error),
+        // One that cannot be read must not hide the others.
+        Err(_) => {
+            let claims = rows.map_first(most, |row| {
+                match subtransaction::attempt_and_tell(|| Ok(claimed(row))) {
+                    Err(error) if ends_transaction(&error) => Err(error),
+                    Err(error) => Ok(Claimed {
+                        unreadable: Some((error.sqlstate(), error.to_string())),
+                        ..without_payload(row)
+                    }),
+                    read => read,
+                }
+            });
+            Ok((claims.into_iter().collect::<Result<_>>()?, last))
+        }
+    }
+}
+
+/// The column of all three statements.
+const PAYLOAD: i32 = 8;
+
+fn claimed<'a>(row: Row) -> Claimed<'a> {
+    Claimed {
+        payload: row.jsonb(PAYLOAD),
+        ..without_payload(row)
+    }
+}
+
+fn without_payload<'a>(row: Row) -> Claimed<'a> {
     Claimed {
         id: row.uuid(1).unwrap_or_default(),
         provider: row.text(2).unwrap_or_default(),
@@ -100,6 +163,7 @@ fn claimed<'a>(row: crate::db::statement::Row) -> Claimed<'a> {
         status: row.text(4).unwrap_or_default(),
         attempts_made: row.int4(5).unwrap_or(0),
         triggered_at: row.timestamp(6),
-        payload: row.jsonb(8),
+        payload: None,
+        unreadable: None,
     }
 }

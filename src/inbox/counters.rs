@@ -1,7 +1,7 @@
 //! Counts that outlive the webhooks they count. A set adds one row a provider to `webhook_tallies`, so that drains never
 //! wait for each other over a counter; now and then the rows are folded into `webhook_totals`.
 
-use crate::db::{self, Session, Statement, Value, schema};
+use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -84,6 +84,7 @@ pub fn fold(session: &Session) -> Result<i64> {
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn fold_webhook_tallies() -> Result<i64, ErrorReport> {
-    Ok(db::session(fold)?)
+    Ok(owner::as_table_owner(|| db::session(fold))?)
 }

@@ -1,11 +1,11 @@
 //! The drain: claim, write and finish in one transaction, oldest first.
 
-use super::claim::{self, Claimed};
+use super::claim::{self, Claims};
 use super::process::Applied;
 use super::record::{self, Tally};
 use super::{process, status};
 use crate::db::settings::limit_lock_waits;
-use crate::db::{self, Session, schema};
+use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -19,33 +19,38 @@ pub fn pending(limit: i32) -> Result<Tally> {
 }
 
 /// Claims, processes, records.
-pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Vec<Claimed<'a>>>) -> Result<Tally> {
+pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Claims<'a>>) -> Result<Tally> {
     db::session(|session| {
         schema::ensure_ready(session)?;
         let _waits = limit_lock_waits();
         let started = Instant::now();
-        let claims = claim(session)?;
+        let Claims { claims, more } = claim(session)?;
         if claims.is_empty() {
             return Ok(Tally::default());
         }
         let outcomes = process::webhooks(session, &claims)?;
-        record::outcomes(session, &claims, &outcomes, started)
+        let tally = record::outcomes(session, &claims, &outcomes, started)?;
+        Ok(Tally { more, ..tally })
     })
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn process_pending_webhooks(p_limit: default!(Option<i32>, 100)) -> Result<JsonB, ErrorReport> {
     let limit = p_limit.unwrap_or(100);
     if limit < 1 {
         return Err(Error::argument("p_limit", format!("must be 1 or more, is {limit}")).into());
     }
-    Ok(pending(limit)?.to_json())
+    Ok(owner::as_table_owner(|| pending(limit))?.to_json())
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn process_webhook(p_webhook_id: Option<pgrx::Uuid>) -> Result<JsonB, ErrorReport> {
     let id = p_webhook_id.ok_or_else(|| Error::argument("p_webhook_id", "is null"))?;
-    Ok(db::session(|session| one(session, *id.as_bytes()))?)
+    Ok(owner::as_table_owner(|| {
+        db::session(|session| one(session, *id.as_bytes()))
+    })?)
 }
 
 /// One webhook, now, whether or not it is due.
@@ -67,11 +72,13 @@ fn one(session: &Session, id: [u8; 16]) -> Result<JsonB> {
     let claims = [claim];
     let outcomes = process::webhooks(session, &claims)?;
     let tally = record::outcomes(session, &claims, &outcomes, started)?;
-    Ok(JsonB(match outcomes.into_iter().next() {
-        Some(Ok(applied)) => success(&shown, &applied),
-        Some(Err(error)) => failure(&shown, &error, tally),
-        None => json!({"success": false, "webhook_id": shown, "error": "not processed"}),
-    }))
+    Ok(JsonB(db::json_for_client(
+        match outcomes.into_iter().next().flatten() {
+            Some(Ok(applied)) => success(&shown, &applied),
+            Some(Err(error)) => failure(&shown, &error, tally),
+            None => json!({"success": false, "webhook_id": shown, "error": "not processed"}),
+        },
+    )))
 }
 
 fn success(id: &str, applied: &Applied) -> serde_json::Value {

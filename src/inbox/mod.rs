@@ -1,6 +1,7 @@
 //! The inbox: webhooks in ([`receive`]), processed in sets ([`drain`]), tried again ([`retry`]), settled by hand
 //! ([`resolve`]). [`status`] guards the state machine, [`counters`] count for good.
 
+mod blame;
 mod capture;
 mod claim;
 pub mod counters;

@@ -3,7 +3,7 @@
 use super::capture::{Captured, Incoming, capture};
 use super::counters::{self, Counts};
 use crate::db::{
-    self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema,
+    self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema, settings,
 };
 use crate::error::{Error, Result};
 use crate::providers;
@@ -11,7 +11,7 @@ use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const PROVIDERS: &[&str] = &["shopify", "clerk", "stripe", "mitto", "dpd"];
 
@@ -28,6 +28,7 @@ thread_local! {
     static COUNT: Statement = const { Statement::new(include_str!("../../sql/inbox/count_duplicates.sql"), &[]) };
     static COUNT_ARCHIVED: Statement = const { Statement::new(
         include_str!("../../sql/inbox/count_archived_duplicates.sql"), &[]) };
+    static ANNOUNCED: Statement = const { Statement::new(include_str!("../../sql/inbox/find_announced.sql"), &[]) };
     static LOG: Statement = const { Statement::new(include_str!("../../sql/inbox/log_receipts.sql"), &[]) };
 }
 
@@ -152,6 +153,7 @@ fn known_provider<'a>(provider: Option<&'a str>, argument: &'static str) -> Resu
 /// Stores what is new, counts what is not; one receipt each, in order.
 fn store(session: &Session, incoming: Vec<Incoming<'_>>) -> Result<Vec<Receipt>> {
     schema::ensure_ready(session)?;
+    settings::commit_durably();
     let captured = incoming.into_iter().map(capture).collect::<Result<Vec<_>>>()?;
 
     let mut first_of: HashMap<(&str, &str), usize> = HashMap::with_capacity(captured.len());
@@ -296,6 +298,9 @@ fn count_repeats(session: &Session, repeats: &HashMap<[u8; 16], i32>) -> Result<
 }
 
 fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a>>) -> Result<()> {
+    let announcing = new.filter(|webhook| providers::announces_order(webhook.provider, webhook.topic));
+    let announcing: Vec<&Captured<'_>> = announcing.collect();
+    let announced = announced_before(session, &announcing)?;
     let mut rows = Rowset::new(
         c"receipts",
         &[
@@ -304,11 +309,13 @@ fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a
             (c"shopify_order_id", pg_sys::INT8OID),
         ],
     );
-    for webhook in new.filter(|webhook| providers::announces_order(webhook.provider, webhook.topic)) {
-        rows.uuid(ids::uuid_v7())
-            .uuid(webhook.id)
-            .int8(webhook.shopify_order_id)
-            .end_row();
+    for webhook in announcing {
+        if !announced.contains(&webhook.id) {
+            rows.uuid(ids::uuid_v7())
+                .uuid(webhook.id)
+                .int8(webhook.shopify_order_id)
+                .end_row();
+        }
     }
     if rows.is_empty() {
         return Ok(());
@@ -316,4 +323,38 @@ fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a
     rows.register(session)?;
     session.run(&LOG, vec![])?;
     Ok(())
+}
+
+/// Of new webhooks, those whose delivery was here long ago and is in the archive: their orders have been announced. What
+/// has happened within a day is not looked up: nobody archives that soon.
+fn announced_before(session: &Session, new: &[&Captured<'_>]) -> Result<HashSet<[u8; 16]>> {
+    const NEWS: i64 = 86_400_000_000;
+    let news = db::clock() - NEWS;
+    let late = |webhook: &&&Captured<'_>| webhook.happened_at().is_none_or(|since| since < news);
+    let late: Vec<_> = new.iter().filter(late).collect();
+    if late.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let mut rows = Rowset::new(
+        c"late",
+        &[
+            (c"webhook_id", pg_sys::UUIDOID),
+            (c"provider", pg_sys::TEXTOID),
+            (c"delivery", pg_sys::TEXTOID),
+            (c"since", pg_sys::TIMESTAMPTZOID),
+        ],
+    );
+    for webhook in late {
+        rows.uuid(webhook.id)
+            .text(Some(webhook.provider))
+            .text(Some(&webhook.event_id))
+            .timestamp(webhook.happened_at())
+            .end_row();
+    }
+    rows.register(session)?;
+    let found = session.run(&ANNOUNCED, vec![])?;
+    Ok(found
+        .map(|row| row.uuid(1).unwrap_or_default())
+        .into_iter()
+        .collect())
 }

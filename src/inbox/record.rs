@@ -16,6 +16,9 @@ pub struct Tally {
     pub succeeded: usize,
     pub failed: usize,
     pub dead_lettered: usize,
+    /// Whether the claim ended at its limit, in number or in bytes: there may be more.
+    #[serde(skip)]
+    pub more: bool,
 }
 
 impl Tally {
@@ -34,11 +37,11 @@ thread_local! {
         include_str!("../../sql/inbox/log_dead_letters.sql"), &[]) };
 }
 
-/// Records one outcome a claimed webhook, in the order of the claims.
+/// Records one outcome a claimed webhook, in the order of the claims; where there is none the webhook stays as it is.
 pub fn outcomes<T>(
     session: &Session,
     claims: &[Claimed<'_>],
-    outcomes: &[Result<T>],
+    outcomes: &[Option<Result<T>>],
     started: Instant,
 ) -> Result<Tally> {
     let milliseconds = started
@@ -47,15 +50,15 @@ pub fn outcomes<T>(
         .div_ceil(1000)
         .try_into()
         .unwrap_or(i32::MAX);
-    let succeeded: Vec<_> = claims
-        .iter()
-        .zip(outcomes)
+    let ended = || {
+        let both = claims.iter().zip(outcomes);
+        both.filter_map(|(claim, outcome)| Some((claim, outcome.as_ref()?)))
+    };
+    let succeeded: Vec<_> = ended()
         .filter(|(_, outcome)| outcome.is_ok())
         .map(|(claim, _)| claim.id)
         .collect();
-    let failed: Vec<_> = claims
-        .iter()
-        .zip(outcomes)
+    let failed: Vec<_> = ended()
         .filter_map(|(claim, outcome)| outcome.as_ref().err().map(|e| (claim, e)))
         .collect();
 
@@ -75,7 +78,7 @@ pub fn outcomes<T>(
         tally.failed = failed.len() - tally.dead_lettered;
     }
     let mut counts = Counts::default();
-    for (claim, outcome) in claims.iter().zip(outcomes) {
+    for (claim, outcome) in ended() {
         counts.attempted(&claim.provider, outcome.is_ok());
     }
     counters::tally(session, &counts, milliseconds)?;

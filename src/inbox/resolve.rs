@@ -2,7 +2,7 @@
 
 use super::{claim, status};
 use crate::audit;
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, Statement, Value, owner, schema, settings};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -35,6 +35,7 @@ fn fn_resolve_webhook_manually_v1(
 
 fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
     schema::ensure_ready(session)?;
+    settings::commit_durably();
     let Some(webhook) = claim::one(session, *id.as_bytes())? else {
         return Ok(JsonB(refusal("there is no webhook with this id", Some(id))));
     };
@@ -47,7 +48,9 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         json["status"] = webhook.status.into();
         return Ok(JsonB(json));
     }
-    status::with_own_audit(|| session.run(&RESOLVE, vec![Value::Uuid(webhook.id)]))?;
+    status::settling(webhook.id, || {
+        session.run(&RESOLVE, vec![Value::Uuid(webhook.id)])
+    })?;
     let details = json!({
         "webhook_id": id.to_string(),
         "who": db::session_user(),

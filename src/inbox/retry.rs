@@ -2,7 +2,7 @@
 
 use super::record::Tally;
 use super::{claim, drain};
-use crate::db::{Session, Statement};
+use crate::db::{Session, Statement, owner};
 use crate::error::Result;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -30,6 +30,7 @@ pub fn next_due(session: &Session) -> Result<Option<i64>> {
 }
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn retry_failed_webhooks() -> Result<JsonB, ErrorReport> {
-    Ok(due()?.to_json())
+    Ok(owner::as_table_owner(due)?.to_json())
 }

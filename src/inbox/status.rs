@@ -1,29 +1,28 @@
 //! The guard of the state machine. The trigger's own condition lets ORD's ordinary transitions pass without a call;
-//! what arrives here is either `dlq` to `resolved_manual`, which is audited, or refused.
+//! what arrives here is refused, but for `dlq` to `resolved_manual` by the function that asks for a note and keeps a trail.
+//! Source: ORD, which prohibits settling a dead letter by UPDATE.
 
-use crate::audit;
 use crate::db;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::json;
 use std::cell::Cell;
 
 thread_local! {
-    /// Set while `fn_resolve_webhook_manually_v1` updates: it writes its own audit row, with the operator's note.
-    static AUDITED_ELSEWHERE: Cell<bool> = const { Cell::new(false) };
+    /// The dead letter that `fn_resolve_webhook_manually_v1` is settling, note and audit row included. No other UPDATE may.
+    static BEING_SETTLED: Cell<Option<[u8; 16]>> = const { Cell::new(None) };
 }
 
-/// Runs the UPDATE of a resolution that writes its own audit row.
-pub fn with_own_audit<T>(update: impl FnOnce() -> T) -> T {
+/// Runs the UPDATE that settles this dead letter; who calls it writes the audit row.
+pub fn settling<T>(webhook: [u8; 16], update: impl FnOnce() -> T) -> T {
     struct Reset;
     impl Drop for Reset {
         fn drop(&mut self) {
-            AUDITED_ELSEWHERE.set(false);
+            BEING_SETTLED.set(None);
         }
     }
     let _reset = Reset;
-    AUDITED_ELSEWHERE.set(true);
+    BEING_SETTLED.set(Some(webhook));
     update()
 }
 
@@ -59,19 +58,7 @@ fn guard<O: WhoAllocated, N: WhoAllocated>(old: &PgHeapTuple<'_, O>, new: &PgHea
     }
     let id: Option<pgrx::Uuid> = new.get_by_name("id").ok().flatten();
     match id {
-        Some(id) if !AUDITED_ELSEWHERE.get() => audit_direct_update(*id.as_bytes()),
-        _ => Ok(()),
+        Some(id) if BEING_SETTLED.get() == Some(*id.as_bytes()) => Ok(()),
+        _ => Err(Error::Transition { from, to }),
     }
-}
-
-/// ORD forbids settling a dead letter by UPDATE for want of a trail; so it leaves one.
-fn audit_direct_update(id: [u8; 16]) -> Result<()> {
-    let details = json!({
-        "webhook_id": pgrx::Uuid::from_bytes(id).to_string(),
-        "who": db::session_user(),
-        "note": "direct UPDATE, no note given; use raw_ops.fn_resolve_webhook_manually_v1()",
-        "before": {"processing_status": "dlq"},
-        "after": {"processing_status": "resolved_manual"},
-    });
-    db::session(|session| audit::log_manual_step(session, id, "webhook.resolved_manually", &details))
 }

@@ -39,6 +39,13 @@ mod tests {
             ("not utf-8", b"{\"id\": \"\xff\"}", false),
             ("lone surrogate", br#"{"id": "\ud800"}"#, false),
             ("number out of range", br#"{"id": 1e400000}"#, false),
+            (
+                "the largest of doubles",
+                br#"{"id": 1.7976931348623157e+308}"#,
+                true,
+            ),
+            ("131 KB once written out", br#"{"id": 1e131071}"#, false),
+            ("the same in a text", br#"{"id": "1e131071"}"#, true),
         ] {
             let args: [pgrx::datum::DatumWithOid; 2] = [event.into(), body.into()];
             Spi::run_with_args(
@@ -250,7 +257,6 @@ mod tests {
             ("failed", "dlq"),
             ("retrying", "success"),
             ("retrying", "failed"),
-            ("dlq", "resolved_manual"),
         ];
         for from in states {
             for to in states {
@@ -303,16 +309,23 @@ mod tests {
     }
 
     #[pg_test]
-    fn settling_by_update_leaves_a_trail_too() {
+    fn a_dead_letter_settled_by_update_is_refused_and_stays() {
         set_up();
         run(
             "insert into raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status)
              values ('shopify', 'orders/create', 'x', '{}', 'dlq')",
         );
-        run("update raw_ops.webhook_inbox set processing_status = 'resolved_manual'");
+        let (error, hint) =
+            error_of("update raw_ops.webhook_inbox set processing_status = 'resolved_manual'");
+        assert_eq!(error, "processing_status cannot go from dlq to resolved_manual");
+        assert!(hint.contains("raw_ops.fn_resolve_webhook_manually_v1("), "{hint}");
+        assert_eq!(
+            one::<String>("select processing_status from raw_ops.webhook_inbox"),
+            "dlq"
+        );
         assert_eq!(
             one::<i64>("select count(*) from raw_ops.ops_events where kind = 'AUDIT'"),
-            1
+            0
         );
     }
 

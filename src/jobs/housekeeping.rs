@@ -19,6 +19,8 @@ thread_local! {
         include_str!("../../sql/jobs/trim_http_requests.sql"), &[pg_sys::INT8OID]) };
     static TRIM_ALERTS: Statement = const { Statement::new(
         include_str!("../../sql/jobs/trim_alerts.sql"), &[pg_sys::INT8OID]) };
+    static TRIM_ELEMENTS: Statement = const { Statement::new(
+        include_str!("../../sql/jobs/trim_webhook_elements.sql"), &[pg_sys::INT8OID]) };
     static MAY_TRIM_CRON: Statement = const { Statement::new(
         include_str!("../../sql/jobs/may_trim_cron.sql"), &[]) };
     static TRIM_CRON: Statement = const { Statement::new(
@@ -41,6 +43,7 @@ fn keep_house(session: &Session) -> Result<JsonB> {
             Some(requests.first(|row| row.int8(1)).flatten().unwrap_or(0)),
         ),
         ("alerts", Some(deleted(session, &TRIM_ALERTS)?)),
+        ("webhook_elements", Some(deleted(session, &TRIM_ELEMENTS)?)),
         ("cron.job_run_details", cron(session)?),
     ];
     let remaining = trimmed.iter().any(|(_, count)| *count == Some(LIMIT));

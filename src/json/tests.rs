@@ -33,7 +33,8 @@ impl<'a> Json<'a> for &'a Value {
         Value::as_i64(self)
     }
     fn number_text(self) -> Option<String> {
-        self.as_number().map(|n| n.to_string())
+        let text = self.as_number()?.to_string();
+        (text.len() <= LONGEST_NUMBER).then_some(text)
     }
 }
 

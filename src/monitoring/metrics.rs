@@ -5,6 +5,7 @@
 
 use crate::db::{self, Session, Statement, owner, schema};
 use crate::error::Result;
+use crate::sending::guard;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::fmt::Write;
@@ -181,10 +182,16 @@ const SOURCES: &[Source] = &[
     },
 ];
 
+/// Not a question to a table: the host's name and its settings are in it.
+const DELIVERY_HELD: Family = gauge(
+    "raw_ops_delivery_held",
+    "1: this database takes changes and may not send, so that nobody hears of anything; 0 on a replica.",
+);
+
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_metrics_v1() -> Result<String, ErrorReport> {
-    Ok(owner::as_table_owner(|| db::session(metrics))?)
+    Ok(db::for_client(owner::as_table_owner(|| db::session(metrics))?))
 }
 
 fn metrics(session: &Session) -> Result<String> {
@@ -205,6 +212,14 @@ fn metrics(session: &Session) -> Result<String> {
             exposition(&mut text, family, source.labels, &samples, number);
         }
     }
+    // SAFETY: reads a flag of the server.
+    let is_replica = unsafe { pg_sys::RecoveryInProgress() };
+    let is_held = !is_replica && !guard::may_send(session)?;
+    let held = Sample {
+        labels: Vec::new(),
+        values: vec![i32::from(is_held).to_string()],
+    };
+    exposition(&mut text, &DELIVERY_HELD, &[], &[held], 0);
     Ok(text)
 }
 
@@ -305,7 +320,8 @@ mod tests {
 
     #[test]
     fn every_family_is_named_once_and_counters_end_in_total() {
-        let families: Vec<&Family> = SOURCES.iter().flat_map(|source| source.families).collect();
+        let of_sources = SOURCES.iter().flat_map(|source| source.families);
+        let families: Vec<&Family> = of_sources.chain([&DELIVERY_HELD]).collect();
         for (number, family) in families.iter().enumerate() {
             assert!(
                 families[..number].iter().all(|other| other.name != family.name),

@@ -1,7 +1,7 @@
 //! One order payload, one transaction: the function the shop's own code may call.
 
 use super::{Applied, Change, LOST_RACES, apply};
-use crate::db::{self, Jsonb, JsonbArgument, schema};
+use crate::db::{self, Jsonb, JsonbArgument, owner, schema, settings};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order;
 use pgrx::JsonB;
@@ -9,13 +9,18 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 #[pg_extern(volatile)]
+#[search_path(pg_catalog, pg_temp)]
 fn process_order_webhook_txn(webhook_data: Option<JsonbArgument<'_>>) -> Result<JsonB, ErrorReport> {
     let payload = webhook_data
         .ok_or_else(|| Error::argument("webhook_data", "is null"))?
         .open();
-    let applied = db::session(|session| {
-        schema::ensure_ready(session)?;
-        db::attempt_until_unraced(LOST_RACES, || one(session, payload))
+    let applied = owner::as_table_owner(|| {
+        db::session(|session| {
+            schema::ensure_ready(session)?;
+            // Whoever calls this may tell Shopify next that the order is here.
+            settings::commit_durably();
+            db::attempt_until_unraced(LOST_RACES, || one(session, payload))
+        })
     })?;
     Ok(JsonB(applied.to_json()))
 }

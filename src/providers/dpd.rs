@@ -2,10 +2,11 @@
 //! forwarders (Make.com, a script) plausibly send: see docs/providers.md. Codes stay text, times without an offset are
 //! UK time.
 
+use super::list::{Element, read_each};
 use super::shopify_fulfillment::tracking_no;
+use super::uk_time::{day, moment, time_of_day};
 use crate::error::Result;
-use crate::json::{Field, Json, Timestamp};
-use chrono::{DateTime, Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, Weekday};
+use crate::json::{Field, Json, Kind, Timestamp};
 
 /// What the mapping calls the courier.
 pub const COURIER: &str = "DPD";
@@ -71,45 +72,67 @@ const DATE: &[&str] = &["eventDate", "event_date", "date"];
 /// Where several events stand together.
 const LISTS: &[&str] = &["events", "parcelEvents", "parcelevents", "parcel_events", "data"];
 
+/// Characters of a parcel number, a code or a time: all are looked up in an index, or make up the delivery's id.
+const LONGEST: usize = 100;
+/// Characters of a text that is passed on to the customer.
+const LONGEST_TEXT: usize = 10_000;
+
 /// Reads one event, or several: an array of them, or an object with a list of them (which may name the parcel once).
 ///
 /// # Errors
-/// [`crate::error::Error::Payload`] naming the first field that is missing or not understood.
-pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<ParcelEvent<J>>> {
+/// [`crate::error::Error::Payload`] naming the first field that is missing or not understood, where there is no event at all
+/// that can be read.
+pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ParcelEvent<J>>>> {
     let root = Field::root("event", payload);
-    if payload.kind() == crate::json::Kind::Array {
-        return several(&root, None);
+    let of_list = |list: &Field<'_, J>, parcel: Option<&Field<'_, J>>| {
+        read_each(list, "event", |element| event(&element.object()?, parcel))
+    };
+    if payload.kind() == Kind::Array {
+        return of_list(&root, None);
     }
     let root = root.object()?;
     for name in LISTS {
         let list = root.member(name);
-        if list.kind() == Some(crate::json::Kind::Array) {
-            return several(&list, first(&root, PARCEL)?.map(|parcel| tracking_no(&parcel)));
+        if list.kind() == Some(Kind::Array) {
+            return of_list(&list, Some(&root));
         }
     }
-    Ok(vec![event(&root, None)?])
+    Ok(vec![Element {
+        path: root.path(),
+        raw: payload,
+        read: Ok(event(&root, None)?),
+    }])
 }
 
-fn several<'a, J: Json<'a>>(list: &Field<'_, J>, parcel: Option<String>) -> Result<Vec<ParcelEvent<J>>> {
-    let elements = list.elements()?.into_iter().flatten();
-    let events = elements
-        .map(|element| event(&element.object()?, parcel.as_deref()))
-        .collect::<Result<Vec<_>>>()?;
-    if events.is_empty() {
-        return Err(list.error("holds no event"));
-    }
-    Ok(events)
+/// Reads an element that has waited for this parcel.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_waiting<'a, J: Json<'a>>(element: J, parcel: &str) -> Result<ParcelEvent<J>> {
+    event_of(&Field::root("event", element).object()?, || {
+        Ok(Some(parcel.to_owned()))
+    })
 }
 
-fn event<'a, J: Json<'a>>(field: &Field<'_, J>, parcel: Option<&str>) -> Result<ParcelEvent<J>> {
-    let own = first(field, PARCEL)?.map(|own| tracking_no(&own));
-    let named = own.or(parcel.map(str::to_owned));
+/// `around` names the parcel of an event that does not.
+fn event<'a, J: Json<'a>>(field: &Field<'_, J>, around: Option<&Field<'_, J>>) -> Result<ParcelEvent<J>> {
+    event_of(field, || around.map_or(Ok(None), |around| first(around, PARCEL)))
+}
+
+fn event_of<'a, J: Json<'a>>(
+    field: &Field<'_, J>,
+    parcel: impl Fn() -> Result<Option<String>>,
+) -> Result<ParcelEvent<J>> {
+    let named = match first(field, PARCEL)? {
+        Some(own) => Some(own),
+        None => parcel()?,
+    };
     let missing = |names: &[&'static str]| field.member(names[0]);
     Ok(ParcelEvent {
-        tracking_no: missing(PARCEL).required(named)?,
+        tracking_no: tracking_no(&missing(PARCEL).required(named)?),
         code: missing(CODE).required(first(field, CODE)?)?,
         // Only shown: nothing is refused for it.
-        text: first(field, TEXT).ok().flatten(),
+        text: first_up_to(LONGEST_TEXT, field, TEXT).ok().flatten(),
         time: missing(TIME).required(time(field)?)?,
         raw: field.required(field.value())?,
     })
@@ -128,8 +151,16 @@ pub fn event_id<'a, J: Json<'a>>(payload: J) -> Option<String> {
 }
 
 fn first<'a, J: Json<'a>>(field: &Field<'_, J>, names: &[&'static str]) -> Result<Option<String>> {
+    first_up_to(LONGEST, field, names)
+}
+
+fn first_up_to<'a, J: Json<'a>>(
+    most: usize,
+    field: &Field<'_, J>,
+    names: &[&'static str],
+) -> Result<Option<String>> {
     for name in names {
-        if let Some(text) = field.member(name).text_or_number()? {
+        if let Some(text) = field.member(name).short_text_or_number(most)? {
             return Ok(Some(text));
         }
     }
@@ -139,7 +170,7 @@ fn first<'a, J: Json<'a>>(field: &Field<'_, J>, names: &[&'static str]) -> Resul
 fn time<'a, J: Json<'a>>(field: &Field<'_, J>) -> Result<Option<Timestamp>> {
     for name in TIME {
         let member = field.member(name);
-        let Some(text) = member.text_or_number()? else {
+        let Some(text) = member.short_text_or_number(LONGEST)? else {
             continue;
         };
         let text = match (time_of_day(&text), first(field, DATE)?) {
@@ -156,78 +187,15 @@ fn time<'a, J: Json<'a>>(field: &Field<'_, J>) -> Result<Option<Timestamp>> {
     Ok(None)
 }
 
-fn time_of_day(text: &str) -> Option<NaiveTime> {
-    let formats = ["%H:%M:%S%.f", "%H:%M"];
-    formats
-        .iter()
-        .find_map(|format| NaiveTime::parse_from_str(text, format).ok())
-}
-
-/// Year first, or day first, as the UK writes it.
-fn day(text: &str) -> Option<NaiveDate> {
-    let formats = ["%Y-%m-%d", "%d/%m/%Y"];
-    formats
-        .iter()
-        .find_map(|format| NaiveDate::parse_from_str(text, format).ok())
-}
-
-/// A date and perhaps a time of day, with an offset or in UK time; or seconds or milliseconds since 1970.
-fn moment(text: &str) -> Option<Timestamp> {
-    const EPOCH_2000: i64 = 946_684_800_000_000;
-    const FURTHEST: i64 = 7_000 * 366 * 86_400_000_000;
-    let micros = match text.parse::<i64>() {
-        Ok(number) => of_number(number)?,
-        Err(_) => of_text(text)?,
-    };
-    Some(Timestamp(micros.checked_sub(EPOCH_2000)?)).filter(|time| time.0.abs() < FURTHEST)
-}
-
-fn of_number(number: i64) -> Option<i64> {
-    // Fewer digits are not a time but 20260119 or the like.
-    match number {
-        1_000_000_000..100_000_000_000 => number.checked_mul(1_000_000),
-        100_000_000_000.. => number.checked_mul(1_000),
-        _ => None,
-    }
-}
-
-fn of_text(text: &str) -> Option<i64> {
-    let text = text.replacen(' ', "T", 1);
-    let with_offset = DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%#z");
-    let with_offset = with_offset.or_else(|_| DateTime::parse_from_rfc3339(&text));
-    if let Ok(time) = with_offset {
-        return Some(time.timestamp_micros());
-    }
-    let local = match text.split_once('T') {
-        Some((date, time)) => day(date)?.and_time(time_of_day(time)?),
-        None => day(&text)?.and_time(NaiveTime::MIN),
-    };
-    let utc = local.checked_sub_signed(uk_offset(local)?)?;
-    Some(utc.and_utc().timestamp_micros())
-}
-
-/// How far UK time is ahead of UTC: an hour from the last Sunday of March to the last Sunday of October, both at 01:00
-/// UTC (since 1996). The hour that comes twice in October counts as its first.
-fn uk_offset(local: NaiveDateTime) -> Option<Duration> {
-    let at_one = NaiveTime::from_hms_opt(1, 0, 0)?;
-    let begins = last_sunday(local.year(), 3)?.and_time(at_one);
-    // 01:00 UTC is 02:00 on the clocks that go back.
-    let ends = last_sunday(local.year(), 10)?.and_time(at_one) + Duration::hours(1);
-    let is_summer = local >= begins + Duration::hours(1) && local < ends;
-    Some(Duration::hours(i64::from(is_summer)))
-}
-
-fn last_sunday(year: i32, month: u32) -> Option<NaiveDate> {
-    // Both months have 31 days.
-    let last = NaiveDate::from_ymd_opt(year, month, 31)?;
-    let back = last.weekday().days_since(Weekday::Sun);
-    last.checked_sub_signed(Duration::days(back.into()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+
+    /// The events of a payload that can be read.
+    fn read(payload: &Value) -> Result<Vec<ParcelEvent<&Value>>> {
+        parse(payload)?.into_iter().map(|element| element.read).collect()
+    }
 
     fn utc(text: &str) -> Timestamp {
         Timestamp::parse(text).unwrap()
@@ -242,7 +210,7 @@ mod tests {
             json!([{"trackingNo": "15501234567890", "eventCode": "01", "message": "No one home", "time": 1_768_831_500}]),
             json!({"parcelNumber": "15501234567890", "data": [{"eventCode": "01", "eventText": "No one home", "eventTime": 1_768_831_500_000_i64}]}),
         ] {
-            let events = parse(&payload).unwrap();
+            let events = read(&payload).unwrap();
             let event = &events[0];
             assert_eq!((events.len(), event.code.as_str()), (1, "01"), "{payload}");
             assert_eq!(event.tracking_no, "15501234567890", "{payload}");
@@ -256,35 +224,12 @@ mod tests {
         let code = |value: Value| {
             let payload =
                 json!({"parcelNumber": "1", "eventCode": value, "eventDate": "2026-01-19T14:05:00"});
-            parse(&payload).unwrap().remove(0).code
+            read(&payload).unwrap().remove(0).code
         };
         assert_eq!(
             [code(json!("01")), code(json!("1")), code(json!(1))],
             ["01", "1", "1"]
         );
-    }
-
-    #[test]
-    fn times_without_an_offset_are_uk_time_summer_and_winter() {
-        for (local, expected) in [
-            ("2026-01-19 14:05:00", "2026-01-19T14:05:00Z"),
-            ("2026-07-19T14:05:00", "2026-07-19T13:05:00Z"),
-            ("2026-07-19T14:05:00+02:00", "2026-07-19T12:05:00Z"),
-            ("2026-07-19 14:05:00.5+0200", "2026-07-19T12:05:00.5Z"),
-            ("2026-01-19", "2026-01-19T00:00:00Z"),
-            ("19/07/2026 14:05", "2026-07-19T13:05:00Z"),
-            // 29 March 2026: at 01:00 UTC the clocks go on to 02:00.
-            ("2026-03-29 00:59:59", "2026-03-29T00:59:59Z"),
-            ("2026-03-29 02:00:00", "2026-03-29T01:00:00Z"),
-            // 25 October 2026: at 01:00 UTC the clocks go back to 01:00.
-            ("2026-10-25 01:30:00", "2026-10-25T00:30:00Z"),
-            ("2026-10-25 02:00:00", "2026-10-25T02:00:00Z"),
-        ] {
-            assert_eq!(moment(local), Some(utc(expected)), "{local}");
-        }
-        for nonsense in ["", "yesterday", "20260119", "2026-02-30 10:00:00", "01"] {
-            assert_eq!(moment(nonsense), None, "{nonsense}");
-        }
     }
 
     #[test]
@@ -306,6 +251,56 @@ mod tests {
         ] {
             assert_eq!(parse(&payload).unwrap_err().to_string(), error);
         }
+    }
+
+    #[test]
+    fn an_event_of_a_list_that_is_wrong_is_named_and_harms_no_other() {
+        let good = json!({"eventCode": "01", "eventDate": "2026-01-19"});
+        let list = json!({"parcelNumber": "1", "events": [good, {"eventCode": "01"}, 17, good]});
+        let shown = parse(&list)
+            .unwrap()
+            .into_iter()
+            .map(|element| match element.read {
+                Ok(event) => format!("{} {}", element.path, event.tracking_no),
+                Err(error) => error.to_string(),
+            });
+        assert_eq!(
+            shown.collect::<Vec<_>>(),
+            [
+                "event.events[0] 1",
+                "event.events[1].eventDateTime: missing",
+                "event.events[2]: not an object: 17",
+                "event.events[3] 1"
+            ]
+        );
+        // The parcel that all of them lack.
+        let nameless = json!({"events": [good]});
+        assert_eq!(
+            read(&nameless).unwrap_err().to_string(),
+            "event.events[0].parcelNumber: missing"
+        );
+        let waited = parse_waiting(&good, "15501").unwrap();
+        assert_eq!(
+            (waited.tracking_no.as_str(), waited.code.as_str()),
+            ("15501", "01")
+        );
+    }
+
+    #[test]
+    fn what_makes_up_an_index_entry_is_bounded_and_what_is_only_shown_is_not_refused() {
+        let long = "9".repeat(101);
+        for (member, error) in [
+            ("parcelNumber", "event.parcelNumber: longer than 100 characters"),
+            ("eventCode", "event.eventCode: longer than 100 characters"),
+            ("eventDate", "event.eventDate: longer than 100 characters"),
+        ] {
+            let mut payload = json!({"parcelNumber": "1", "eventCode": "01", "eventDate": "2026-01-19"});
+            payload[member] = long.as_str().into();
+            assert_eq!(parse(&payload).unwrap_err().to_string(), error);
+            assert_eq!(event_id(&payload), None, "the body's hash then");
+        }
+        let told = json!({"parcelNumber": "1", "eventCode": "01", "eventDate": "2026-01-19", "eventText": "x".repeat(20_000)});
+        assert_eq!(read(&told).unwrap()[0].text, None);
     }
 
     #[test]

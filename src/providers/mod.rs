@@ -3,12 +3,15 @@
 //! A new provider or topic is one new file and one line in [`command`].
 
 pub mod dpd;
+pub mod list;
 pub mod shopify_fulfillment;
 pub mod shopify_order;
+mod uk_time;
 
 use crate::error::{Error, Result};
 use crate::json::Json;
 use dpd::ParcelEvent;
+use list::Element;
 use shopify_fulfillment::Fulfillment;
 use shopify_order::Order;
 
@@ -20,8 +23,8 @@ pub enum Command<'a, J> {
     CancelOrder(Order<'a, J>),
     /// Converge an order's parcels on this payload.
     RecordFulfillment(Fulfillment<'a>),
-    /// What a courier reports about parcels.
-    RecordParcelEvents(Vec<ParcelEvent<J>>),
+    /// What a courier reports about parcels; each for itself.
+    RecordParcelEvents(Vec<Element<J, ParcelEvent<J>>>),
 }
 
 const SHOPIFY_TOPICS: &str = "orders/create, orders/updated, orders/paid, orders/fulfilled, \

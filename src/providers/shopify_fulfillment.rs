@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::json::{Field, Json, Timestamp};
+use std::collections::HashSet;
 
 /// One fulfillment, borrowed from its payload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +60,12 @@ fn parcels<'a, J: Json<'a>>(fulfillment: &Field<'_, J>) -> Result<Vec<Parcel<'a>
         urls = vec![fulfillment.member("tracking_url").trimmed()?];
     }
     let mut parcels: Vec<Parcel<'a>> = Vec::with_capacity(numbers.len());
+    let mut seen = HashSet::with_capacity(numbers.len());
     for (index, number) in numbers.into_iter().enumerate() {
         let Some(tracking_no) = number.map(tracking_no).filter(|number| !number.is_empty()) else {
             continue;
         };
-        if parcels.iter().all(|known| known.tracking_no != tracking_no) {
+        if seen.insert(tracking_no.clone()) {
             parcels.push(Parcel {
                 tracking_no,
                 tracking_url: urls.get(index).copied().flatten(),

@@ -169,7 +169,7 @@ fn take_over_columns(session: &Session) -> Result<Vec<String>> {
     let added = session.run(&ADDED_COLUMNS, vec![])?;
     let added = added.map(|row| (row.text(1).unwrap_or_default(), row.text(2).unwrap_or_default()));
     for (_, statement) in &added {
-        db::run_script(statement)?;
+        db::run_script(session, statement)?;
     }
     Ok(added.into_iter().map(|(name, _)| name).collect())
 }
@@ -186,7 +186,7 @@ fn make_partitions(session: &Session, order: &Order) -> Result<(Vec<String>, Vec
         let Some(script) = month.make else {
             continue;
         };
-        match db::attempt(|| db::run_script(&script)) {
+        match db::attempt(|| db::run_script(session, &script)) {
             Ok(()) => created.push(month.name),
             Err(Error::Database {
                 code: PgSqlErrorCode::ERRCODE_INVALID_OBJECT_DEFINITION,

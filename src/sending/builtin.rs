@@ -3,7 +3,8 @@
 
 use super::address;
 use super::destination::{Ready, origin};
-use super::outcome::{Answer, describe, retry_after};
+use super::outcome::{Answer, retry_after};
+use super::trouble::{self, Unresolved};
 use crate::db;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -102,10 +103,13 @@ impl Client {
             match redirect(&uri, &response) {
                 None => return read(response).await,
                 Some(Ok(next)) => uri = next,
-                Some(Err(problem)) => {
-                    let mut answer = read(response).await;
-                    answer.error = Some(problem);
-                    return answer;
+                Some(Err(astray)) => {
+                    let status = response.status().as_u16();
+                    return Answer {
+                        error: Some(format!("HTTP {status}: {}", astray.problem)),
+                        detail: astray.origin,
+                        ..read(response).await
+                    };
                 }
             }
         }
@@ -113,8 +117,16 @@ impl Client {
     }
 }
 
+/// A redirect that is not followed.
+#[derive(Debug, PartialEq, Eq)]
+struct Astray {
+    problem: &'static str,
+    /// Whose it is, as the answer says.
+    origin: Option<String>,
+}
+
 /// Where a redirect leads, or why it is not followed; `None` for any other answer.
-fn redirect(from: &Uri, response: &Response<Incoming>) -> Option<Result<Uri, String>> {
+fn redirect(from: &Uri, response: &Response<Incoming>) -> Option<Result<Uri, Astray>> {
     let status = response.status().as_u16();
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -123,26 +135,29 @@ fn redirect(from: &Uri, response: &Response<Incoming>) -> Option<Result<Uri, Str
         .headers()
         .get(LOCATION)
         .and_then(|value| value.to_str().ok());
-    Some(same_origin(from, location.unwrap_or_default(), status))
+    Some(same_origin(from, location.unwrap_or_default()))
 }
 
-fn same_origin(from: &Uri, location: &str, status: u16) -> Result<Uri, String> {
-    let refused = |what: String| format!("HTTP {status}: {what}");
-    let own = origin(from).ok_or_else(|| refused("redirect from nowhere".into()))?;
+fn same_origin(from: &Uri, location: &str) -> Result<Uri, Astray> {
+    let refused = |problem| Astray {
+        problem,
+        origin: None,
+    };
+    let own = origin(from).ok_or_else(|| refused("redirect from nowhere"))?;
     let absolute = match location {
-        "" => return Err(refused("redirect without a target".into())),
+        "" => return Err(refused("redirect without a target")),
         path if path.starts_with('/') && !path.starts_with("//") => own.clone() + path,
         url => url.to_owned(),
     };
-    let next: Uri = absolute
-        .parse()
-        .map_err(|_| refused("redirect to something that is no URL".into()))?;
+    let no_url = "redirect to something that is no URL";
+    let next: Uri = absolute.parse().map_err(|_| refused(no_url))?;
     match origin(&next) {
         Some(other) if other.eq_ignore_ascii_case(&own) => Ok(next),
-        Some(other) => Err(refused(format!(
-            "a redirect to another host is not followed ({other})"
-        ))),
-        None => Err(refused("redirect to something that is no URL".into())),
+        Some(other) => Err(Astray {
+            problem: "a redirect to another host is not followed",
+            origin: Some(other),
+        }),
+        None => Err(refused(no_url)),
     }
 }
 
@@ -155,13 +170,11 @@ async fn read(response: Response<Incoming>) -> Answer {
     let asked = asked.and_then(|value| retry_after(value, db::clock()));
     let body = match first_bytes(response.into_body()).await {
         Ok(bytes) => Some(shown(&bytes)).filter(|body| !body.is_empty()),
-        Err(error) => return Answer::failure(format!("the answer broke off: {error}")),
+        Err(error) => return trouble("the answer broke off", &error),
     };
-    let is_success = (200..300).contains(&status);
     Answer {
         status: Some(status),
         retry_after: asked,
-        error: (!is_success).then(|| describe(status, body.as_deref())),
         body,
         ..Answer::default()
     }
@@ -188,21 +201,25 @@ pub fn shown(bytes: &[u8]) -> String {
     text
 }
 
-/// The innermost reasons say what happened; the outermost only that something did.
+/// Why no answer came.
 fn failure(error: &hyper_util::client::legacy::Error) -> Answer {
-    let mut reasons: Vec<String> = Vec::new();
-    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = current {
-        if let Some(refused) = error.downcast_ref::<Refused>() {
-            return Answer::refused(format!("the target resolves to {}", refused.0));
-        }
-        let reason = error.to_string();
-        if !reasons.iter().any(|known| known.contains(&reason)) {
-            reasons.push(reason);
-        }
-        current = error.source();
+    let refused = trouble::causes(error).find_map(|cause| cause.downcast_ref::<Refused>());
+    match refused {
+        Some(refused) => Answer::refused(format!("the target resolves to {}", refused.0)),
+        None if error.is_connect() => trouble("no connection", error),
+        None => trouble("no answer", error),
     }
-    Answer::failure(reasons.join(": "))
+}
+
+/// What is not known by its kind keeps its text, for where that may be shown.
+fn trouble(what: &str, error: &(dyn StdError + 'static)) -> Answer {
+    match trouble::in_words(error) {
+        Some(words) => Answer::failure(format!("{what}: {words}")),
+        None => Answer {
+            detail: Some(trouble::in_their_words(error)),
+            ..Answer::failure(what)
+        },
+    }
 }
 
 /// Resolves names without blocking the loop, and refuses addresses that are not allowed.
@@ -234,7 +251,8 @@ impl tower_service::Service<Name> for CheckedResolver {
     fn call(&mut self, name: Name) -> Self::Future {
         let allow_private = self.0.load(Ordering::Relaxed);
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await;
+            let addresses: Vec<SocketAddr> = found.map_err(|_| Unresolved)?.collect();
             for address in &addresses {
                 address::check_resolved(address.ip(), allow_private).map_err(Refused)?;
             }
@@ -252,7 +270,7 @@ mod tests {
         let from: Uri = "https://track.customer.io/api/v1/customers/a/events"
             .parse()
             .unwrap();
-        let to = |location: &str| same_origin(&from, location, 307).map(|uri| uri.to_string());
+        let to = |location: &str| same_origin(&from, location).map(|uri| uri.to_string());
         assert_eq!(to("/moved"), Ok("https://track.customer.io/moved".into()));
         assert_eq!(
             to("https://track.customer.io/x"),

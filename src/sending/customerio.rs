@@ -8,6 +8,51 @@ pub const DESTINATION: &str = "customerio";
 pub const SITE_ID: &str = "customerio_site_id";
 pub const API_KEY: &str = "customerio_api_key";
 
+/// What the Track API is known to complain about in an event.
+/// Source: CONTRACTS §6; docs.customer.io/journeys/invalid-api-requests.
+const COMPLAINTS: &[&str] = &[
+    "name cannot be blank",
+    "event name must not be blank",
+    "event name cannot be longer than 100 bytes",
+    "event name must be less than 500 characters",
+    "event data cannot be longer than 100000 bytes",
+    "id attribute must be present",
+    "id attribute must be a string value",
+    "id attribute cannot be an empty string",
+];
+
+/// What an answer says, in our own words: `{"meta": {"error": …}}` or `{"meta": {"errors": [one]}}` with a complaint we
+/// know, or what its status alone tells.
+pub fn known_answer(status: Option<i32>, body: &str) -> Option<&'static str> {
+    let json: Json = serde_json::from_str(body).unwrap_or_default();
+    let meta = &json["meta"];
+    let listed = meta["errors"].as_array().filter(|errors| errors.len() == 1);
+    let said = meta["error"].as_str().or_else(|| listed?[0].as_str());
+    let known = said.and_then(|said| COMPLAINTS.iter().find(|known| **known == said));
+    known.copied().or(match status {
+        Some(400) => Some("Customer.io does not take an event like this"),
+        Some(401 | 403) => Some(
+            "the credentials are refused: see the secrets customerio_site_id and customerio_api_key, and the region in \
+             raw_ops.customerio_base_url",
+        ),
+        Some(429) => Some("too many events at once"),
+        _ => None,
+    })
+}
+
+/// Where a redirect leads that is not followed: an account of the other region is told so.
+pub fn known_origin(origin: &str) -> Option<&'static str> {
+    match origin {
+        "https://track.customer.io" => Some(
+            "the account is in the US region (raw_ops.customerio_base_url = 'https://track.customer.io')",
+        ),
+        "https://track-eu.customer.io" => Some(
+            "the account is in the EU region (raw_ops.customerio_base_url = 'https://track-eu.customer.io')",
+        ),
+        _ => None,
+    }
+}
+
 /// What stands in a path segment as it is: RFC 3986's unreserved characters.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')

@@ -1,7 +1,6 @@
 //! From a destination's name to a URL with its credentials: looked up just before the send, kept in memory only.
 
 use super::outbox::Outgoing;
-use super::outcome::Answer;
 use super::{ENDPOINT, address, customerio, secrets};
 use crate::config;
 use crate::db::Session;
@@ -82,47 +81,6 @@ fn secret_url(session: &Session, name: &str) -> Result<Found> {
         .and_then(|uri| origin(&uri))
         .unwrap_or_default();
     Ok((url, public_url, None))
-}
-
-/// Takes the request's secrets out of what came back: a proxy may echo the URL, a server the credentials, and neither may
-/// get into a table or a message.
-pub fn redact(secrets: &[String], answer: &mut Answer) {
-    for secret in secrets {
-        for text in [&mut answer.body, &mut answer.error].into_iter().flatten() {
-            if text.contains(secret) {
-                *text = text.replace(secret, "***");
-            }
-        }
-    }
-}
-
-/// Every form in which a destination's secrets may come back, the longest first.
-pub fn secrets_of(session: &Session, destination: &str) -> Vec<String> {
-    let reveal = |name: &str| secrets::reveal(session, name).ok();
-    let mut found = match destination {
-        ENDPOINT => Vec::new(),
-        customerio::DESTINATION => {
-            let (Some(site_id), Some(api_key)) = (reveal(customerio::SITE_ID), reveal(customerio::API_KEY))
-            else {
-                return Vec::new();
-            };
-            vec![STANDARD.encode(format!("{site_id}:{api_key}")), api_key]
-        }
-        secret => reveal(secret).map_or_else(Vec::new, |url| {
-            let path = url
-                .parse::<Uri>()
-                .ok()
-                .and_then(|uri| Some(uri.path_and_query()?.to_string()));
-            let last = path
-                .as_deref()
-                .and_then(|path| path.rsplit('/').next())
-                .map(str::to_owned);
-            [Some(url), path, last].into_iter().flatten().collect()
-        }),
-    };
-    // Shorter ones would take ordinary words out.
-    found.retain(|secret| secret.len() >= 6);
-    found
 }
 
 /// Scheme, host and port.

@@ -1,6 +1,7 @@
 //! The outbox: a row is written with the change that causes it, and sent once that is committed. One row an attempt.
 
 use super::outcome::{Answer, Kind, Verdict, verdict};
+use super::words;
 use crate::db::{Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
 use crate::schedule::{self, Purpose, Schedule};
@@ -263,7 +264,8 @@ pub fn record(session: &Session, answered: Vec<Answered>) -> Result<Vec<Settled>
             .text(Some(state))
             .int4(answer.status)
             .int4(answer.latency_ms);
-        rows.text(answer.error.as_deref()).text(answer.body.as_deref());
+        let written = words::written(&one.destination, answer);
+        rows.text(written.error.as_deref()).text(written.body.as_deref());
         rows.text(one.public_url.as_deref().filter(|url| !url.is_empty()));
         rows.uuid(ids::uuid_v7()).int8(wait).end_row();
     }

@@ -29,9 +29,12 @@ pub struct Answer {
     /// Microseconds the receiver asked us to wait.
     pub retry_after: Option<Micros>,
     pub latency_ms: Option<i32>,
-    /// At most 4 KiB of text.
+    /// What the receiver said, 4 KiB of it at most. Text from outside: [`super::words`] says where it may go.
     pub body: Option<String>,
+    /// What went wrong, in our own words; an answer that is no success needs none.
     pub error: Option<String>,
+    /// What the carrier or the server said of it. Text from outside, as `body` is.
+    pub detail: Option<String>,
     /// Sending it again would end the same way, whatever the receiver does: the address is not allowed.
     pub is_refused_here: bool,
     /// The sender died between sending and recording: nothing is known, so it is sent again at once.
@@ -136,17 +139,6 @@ pub fn retry_after(value: &str, now: Micros) -> Option<Micros> {
     Some((date.timestamp() - EPOCH_2000) * 1_000_000 - now)
 }
 
-/// The error text of an answer that is an answer, but not a success.
-pub fn describe(status: i32, body: Option<&str>) -> String {
-    const SHOWN: usize = 200;
-    let said = body.unwrap_or_default().trim();
-    if said.is_empty() {
-        return format!("HTTP {status}");
-    }
-    let shown: String = said.chars().take(SHOWN).collect();
-    format!("HTTP {status}: {shown}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,12 +210,5 @@ mod tests {
         );
         assert_eq!(retry_after("soon", 0), None);
         assert_eq!(retry_after("-5", 0), None);
-    }
-
-    #[test]
-    fn an_error_shows_the_beginning_of_what_was_said() {
-        assert_eq!(describe(404, Some("no_service\n")), "HTTP 404: no_service");
-        assert_eq!(describe(500, None), "HTTP 500");
-        assert_eq!(describe(500, Some(&"é".repeat(500))).chars().count(), 10 + 200);
     }
 }

@@ -5,12 +5,13 @@
 use super::builtin::shown;
 use super::destination::Ready;
 use super::outbox::{Answered, Outgoing, outgoing};
-use super::outcome::{Answer, describe, retry_after};
+use super::outcome::{Answer, retry_after};
 use crate::db::{self, Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
 use crate::schedule::Purpose;
 use pgrx::pg_sys;
 use serde_json::{Map, Value as Json};
+use std::collections::HashSet;
 
 thread_local! {
     static POST: Statement = const { Statement::new(
@@ -21,13 +22,16 @@ thread_local! {
     static BEGIN_EPOCH: Statement = const { Statement::new(
         "insert into raw_ops.pg_net_epoch (epoch) values ($1) on conflict (only_row) do nothing", &[pg_sys::UUIDOID]) };
     static EPOCH: Statement = const { Statement::new("select epoch from raw_ops.pg_net_epoch", &[]) };
-    static COLLECT: Statement = const { Statement::new(include_str!("../../sql/sending/collect_pg_net.sql"), &[]) };
+    static COLLECT: Statement = const { Statement::new(
+        include_str!("../../sql/sending/collect_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
+    static FORGET_LATE: Statement = const { Statement::new(
+        include_str!("../../sql/sending/forget_late_answers.sql"), &[pg_sys::UUIDOID]) };
     static LAST_ID: Statement = const { Statement::new(
         "select case when is_called then last_value else 0 end from net.http_request_queue_id_seq", &[]) };
     static FORGOTTEN: Statement = const { Statement::new(
         include_str!("../../sql/sending/forgotten_by_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
     static UNQUEUE: Statement = const { Statement::new(
-        include_str!("../../sql/sending/unqueue_pg_net.sql"), &[pg_sys::UUIDOID]) };
+        include_str!("../../sql/sending/unqueue_pg_net.sql"), &[pg_sys::UUIDARRAYOID]) };
     static IN_FLIGHT: Statement = const { Statement::new(
         "select count(*) from raw_ops.http_requests where state = 'sending' and carrier = 'pg_net'", &[]) };
 }
@@ -40,7 +44,14 @@ pub fn dispatch(session: &Session, requests: Vec<(Outgoing, Ready)>) -> Result<V
     match db::attempt(|| hand_over(session, &requests)) {
         Ok(()) => Ok(Vec::new()),
         Err(error) => {
-            let failure = Answer::failure(format!("pg_net took nothing: {error}"));
+            // What it complains about may be the URL.
+            let failure = Answer {
+                detail: Some(error.to_string()),
+                ..Answer::failure(format!(
+                    "pg_net took nothing (SQLSTATE {})",
+                    error.sqlstate_text()
+                ))
+            };
             let failed = |(request, ready): (Outgoing, Ready)| {
                 Answered::of(&request, failure.clone(), Some(ready.public_url))
             };
@@ -96,25 +107,20 @@ fn epoch(session: &Session) -> Result<[u8; 16]> {
     Ok(epoch.unwrap_or_default())
 }
 
-/// What has come back, and what never will, because pg_net has forgotten it.
+/// What has come back, and what never will, because pg_net has forgotten it. It keeps nothing of what came.
 pub fn collect(session: &Session) -> Result<Vec<Answered>> {
+    let epoch = epoch(session)?;
+    session.run(&FORGET_LATE, vec![Value::Uuid(epoch)])?;
     if in_flight(session)? == 0 {
         return Ok(Vec::new());
     }
     let last_id = session.run(&LAST_ID, vec![])?.first(|row| row.int8(1)).flatten();
-    let known = vec![
-        Value::Uuid(epoch(session)?),
-        Value::Int8(last_id.unwrap_or(i64::MAX)),
-    ];
-    let forgotten: Vec<Outgoing> = session.run(&FORGOTTEN, known)?.map(outgoing);
+    let known = || vec![Value::Uuid(epoch), Value::Int8(last_id.unwrap_or(i64::MAX))];
+    let forgotten: Vec<Outgoing> = session.run(&FORGOTTEN, known())?.map(outgoing);
     let lost = |request: &Outgoing| Answered::of(request, Answer::lost(), None);
-    let lost: Vec<Answered> = forgotten.iter().map(lost).collect();
-    // An answer under the id of a forgotten request is somebody else's.
-    let came = session.run(&COLLECT, vec![])?.map(answered);
-    let came = came
-        .into_iter()
-        .filter(|one| !lost.iter().any(|lost| lost.id == one.id));
-    Ok(came.chain(lost.iter().cloned()).collect())
+    // An answer under the id of a forgotten request is somebody else's, and stays.
+    let came = session.run(&COLLECT, known())?.map(answered);
+    Ok(came.into_iter().chain(forgotten.iter().map(lost)).collect())
 }
 
 /// How many requests it has not answered yet.
@@ -126,15 +132,25 @@ pub fn in_flight(session: &Session) -> Result<i64> {
         .unwrap_or(0))
 }
 
-/// What it has neither sent nor answered by the end of the lease: taken back, so that it is not sent late as well.
-pub fn take_back(session: &Session, unanswered: &mut [Answered]) -> Result<()> {
-    for one in unanswered {
-        session.run(&UNQUEUE, vec![Value::Uuid(one.id)])?;
+/// Of attempts whose lease has run out, those that are given up: what pg_net has not begun is taken back, so that it is not
+/// sent late as well. What it has in hand is waited for; that ends with its batch, or with its worker.
+pub fn take_back(session: &Session, mut unanswered: Vec<Answered>) -> Result<Vec<Answered>> {
+    if unanswered.is_empty() {
+        return Ok(unanswered);
+    }
+    let ids = unanswered.iter().map(|one| one.id).collect();
+    let in_hand: HashSet<[u8; 16]> = session
+        .run(&UNQUEUE, vec![Value::UuidArray(ids)])?
+        .map(|row| row.uuid(1).unwrap_or_default())
+        .into_iter()
+        .collect();
+    unanswered.retain(|one| !in_hand.contains(&one.id));
+    for one in &mut unanswered {
         one.answer = Answer::failure(
             "pg_net gave no answer in time; is its worker up? SELECT net.check_worker_is_up();",
         );
     }
-    Ok(())
+    Ok(unanswered)
 }
 
 fn answered(row: crate::db::statement::Row) -> Answered {
@@ -146,11 +162,14 @@ fn answered(row: crate::db::statement::Row) -> Answered {
     // Receivers' headers need not be valid text.
     let asked = row.text_bytes(6).map(|value| shown(&value));
     let timeout = row.int4(11).unwrap_or_default();
-    let error = match (status, row.boolean(8), row.text(9)) {
-        (Some(200..=299), _, _) => None,
-        (Some(status), _, _) => Some(describe(status, body.as_deref())),
-        (None, Some(true), _) => Some(format!("no answer within {timeout} ms")),
-        (None, _, reason) => Some(reason.unwrap_or_else(|| "pg_net reports no reason".into())),
+    let reason = row.text(9).filter(|_| status.is_none());
+    let error = match (status, row.boolean(8)) {
+        (Some(_), _) => None,
+        (None, Some(true)) => Some(format!("no answer within {timeout} ms")),
+        (None, _) => Some(match reason.as_deref().and_then(in_words) {
+            Some(words) => format!("no answer: {words}"),
+            None => "no answer, as pg_net says".into(),
+        }),
     };
     Answered {
         id: row.uuid(1).unwrap_or_default(),
@@ -164,7 +183,51 @@ fn answered(row: crate::db::statement::Row) -> Answered {
             latency_ms: row.int4(10).map(|latency| latency.max(0)),
             body,
             error,
+            detail: reason,
             ..Answer::default()
         },
     }
+}
+
+/// What libcurl is known to say, in its older and newer words, and what that means.
+const REASONS: &[(&str, &str)] = &[
+    ("Couldn't resolve host name", "the host's name does not resolve"),
+    ("Could not resolve hostname", "the host's name does not resolve"),
+    ("Couldn't connect to server", "no connection to the host"),
+    ("Could not connect to server", "no connection to the host"),
+    ("Timeout was reached", "no sign of the host within its time"),
+    ("SSL connect error", "TLS: no secure connection"),
+    (
+        "SSL peer certificate or SSH remote key was not OK",
+        "TLS: its certificate is not valid",
+    ),
+    (
+        "Server returned nothing (no headers, no data)",
+        "the connection was closed before the answer",
+    ),
+    (
+        "Transferred a partial file",
+        "the connection was closed before the answer was whole",
+    ),
+    (
+        "Failed sending data to the peer",
+        "the other side broke the connection off",
+    ),
+    (
+        "Failure when receiving data from the peer",
+        "the other side broke the connection off",
+    ),
+    ("Number of redirects hit maximum amount", "too many redirects"),
+    (
+        "URL using bad/illegal format or missing URL",
+        "the URL is not one",
+    ),
+    ("Unsupported protocol", "neither http nor https"),
+    ("Weird server reply", "what answers does not speak HTTP"),
+];
+
+/// What pg_net's reason means; `None` unless it is one of those, whole.
+fn in_words(reason: &str) -> Option<&'static str> {
+    let known = REASONS.iter().find(|(said, _)| *said == reason);
+    known.map(|(_, meaning)| *meaning)
 }

@@ -52,6 +52,7 @@ fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB
     Ok(owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
+            db::settings::commit_durably();
             let is_set = match value {
                 Some(value) => store(session, name, value).map(|()| true)?,
                 None => session.run(&REMOVE, vec![Value::Text(name)]).map(|_| false)?,

@@ -14,6 +14,68 @@ pub fn destination(channel: &str) -> &'static str {
     }
 }
 
+/// What Slack is known to answer, and what that means. Source: CONTRACTS §7.
+const ANSWERS: &[(&str, &str)] = &[
+    (
+        "invalid_payload",
+        "invalid_payload (Slack cannot read the message)",
+    ),
+    ("invalid_blocks", "invalid_blocks (Slack cannot read the message)"),
+    (
+        "invalid_blocks_format",
+        "invalid_blocks_format (Slack cannot read the message)",
+    ),
+    ("no_text", "no_text (the message is empty)"),
+    (
+        "missing_text_or_fallback_or_attachments",
+        "missing_text_or_fallback_or_attachments (the message is empty)",
+    ),
+    ("too_many_attachments", "too_many_attachments"),
+    (
+        "user_not_found",
+        "user_not_found (the webhook posts to a user who is gone)",
+    ),
+    (
+        "action_prohibited",
+        "action_prohibited (the workspace's administrators forbid it)",
+    ),
+    (
+        "posting_to_general_channel_denied",
+        "posting_to_general_channel_denied (the workspace's administrators forbid it)",
+    ),
+    (
+        "invalid_token",
+        "invalid_token (the webhook's URL is not right: set the secret anew)",
+    ),
+    (
+        "channel_not_found",
+        "channel_not_found (the channel is gone: make a new webhook)",
+    ),
+    (
+        "channel_is_archived",
+        "channel_is_archived (the channel is archived: make a new webhook)",
+    ),
+    (
+        "no_service",
+        "no_service (the webhook was removed or switched off: make a new one)",
+    ),
+    (
+        "no_active_hooks",
+        "no_active_hooks (the webhook was switched off: make a new one)",
+    ),
+    ("no_team", "no_team (the workspace is gone)"),
+    ("team_disabled", "team_disabled (the workspace is switched off)"),
+    ("rate_limited", "rate_limited (too many messages)"),
+    ("rollup_error", "rollup_error (something went wrong at Slack)"),
+];
+
+/// What an answer says, in our own words; `None` unless it is one of those, whole.
+pub fn known_answer(body: &str) -> Option<&'static str> {
+    let said = body.trim();
+    let known = ANSWERS.iter().find(|(answer, _)| *answer == said);
+    known.map(|(_, meaning)| *meaning)
+}
+
 /// What a message says.
 pub struct Notice<'a> {
     pub severity: &'a str,

@@ -11,7 +11,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags
 use pgrx::prelude::*;
 use std::cell::Cell;
 use std::time::Duration;
-use transaction::transaction;
+use transaction::transaction_unraced;
 
 /// Webhooks a transaction: enough to share its fixed cost, few enough to be visible soon.
 const BATCH: i32 = 200;
@@ -56,10 +56,11 @@ pub extern "C-unwind" fn raw_ops_worker_main(argument: pg_sys::Datum) {
         pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
     }
     BackgroundWorker::connect_worker_to_spi(Some(&config::database()), None);
+    transaction::pin_search_path();
     wake::listen(slot);
     // Work is derived from rows that are durable already: a commit lost in a crash is done again.
-    transaction::set("synchronous_commit", "off");
-    transaction::set("application_name", "raw_ops worker");
+    transaction::set(c"synchronous_commit", c"off");
+    transaction::set_defaults(c"raw_ops worker");
     loop {
         let pause = work_until_idle();
         wake::sleep(pause);
@@ -80,6 +81,7 @@ fn work_until_idle() -> i64 {
         Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => REST_AFTER_TROUBLE,
         Err(error) => {
             log!("raw_ops worker: {error}");
+            transaction::tell(&format!("raw_ops: tries again in some seconds, after: {error}"));
             REST_AFTER_TROUBLE
         }
     }
@@ -88,15 +90,16 @@ fn work_until_idle() -> i64 {
 /// Drains what is pending, then tries again what is due. Returns when the next retry will be.
 fn work() -> Result<Option<i64>> {
     loop {
-        while transaction(|| drain::pending(BATCH))?.claimed == BATCH as usize {
-            wake::handle_interrupts();
-        }
-        let next_due = transaction(|| db::session(retry::next_due))?;
-        if next_due.is_none_or(|due| due > db::clock()) {
+        let drained = drain_pending();
+        // Newer webhooks than those in trouble are among the due ones: they are taken in any case.
+        let next_due = transaction_unraced(|| db::session(retry::next_due))?;
+        if drained.is_ok() && next_due.is_none_or(|due| due > db::clock()) {
             fold_now_and_then()?;
             return Ok(next_due);
         }
-        if transaction(retry::due)?.claimed == 0 {
+        let tried_again = transaction_unraced(retry::due)?;
+        drained?;
+        if tried_again.claimed == 0 {
             // What is due is held by somebody else; they or the next look will see to it.
             return Ok(Some(db::clock() + REST_AFTER_TROUBLE));
         }
@@ -104,12 +107,19 @@ fn work() -> Result<Option<i64>> {
     }
 }
 
+fn drain_pending() -> Result<()> {
+    while transaction_unraced(|| drain::pending(BATCH))?.more {
+        wake::handle_interrupts();
+    }
+    Ok(())
+}
+
 /// Also where no pg_cron does it each minute, tallies must not pile up.
 fn fold_now_and_then() -> Result<()> {
     let now = db::clock();
     if now >= FOLD_AT.get() {
         FOLD_AT.set(now + FOLD_EVERY);
-        transaction(|| db::session(counters::fold))?;
+        transaction_unraced(|| db::session(counters::fold))?;
     }
     Ok(())
 }

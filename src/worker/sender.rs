@@ -1,7 +1,7 @@
 //! The sender: one process a server that empties the outbox. HTTP runs between its transactions, never inside one; many
 //! requests are in flight at a time, on one thread. Idle, it sleeps on its latch.
 
-use super::transaction::{self, transaction};
+use super::transaction::{self, transaction_unraced};
 use crate::delivery::{self, Room, Work};
 use crate::error::{Error, Result};
 use crate::sending::builtin::Client;
@@ -44,11 +44,15 @@ pub fn register() {
 pub extern "C-unwind" fn raw_ops_sender_main(_argument: pg_sys::Datum) {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     BackgroundWorker::connect_worker_to_spi(Some(&config::database()), None);
+    transaction::pin_search_path();
     wake::listen(wake::SENDER);
-    transaction::set("application_name", BACKEND_TYPE);
+    transaction::set_defaults(c"raw_ops sender");
+    // What is sent must not be undone by a crash, or it is sent again under another id: its own commit, which comes before
+    // the sending, also makes durable what it has read.
+    transaction::set_durable();
     // SIGTERM only sets a flag here, so no statement may wait for ever.
-    transaction::set("lock_timeout", "2s");
-    transaction::set("statement_timeout", "60s");
+    transaction::set(c"lock_timeout", c"2s");
+    transaction::set(c"statement_timeout", c"60s");
     match Sender::new() {
         Ok(mut sender) => sender.run(),
         Err(problem) => log!("raw_ops sender: {problem}"),
@@ -139,12 +143,12 @@ impl Sender {
             full_lanes: &full,
             just_started: self.just_started,
         };
-        let work = transaction(|| delivery::take(&room))?;
+        let work = transaction_unraced(|| delivery::take(&room))?;
         self.just_started = false;
         match work {
             Work::Held => Ok(LOOK_AROUND),
             Work::PgNet => {
-                let pass = transaction(delivery::pg_net_pass)?;
+                let pass = transaction_unraced(delivery::pg_net_pass)?;
                 self.pg_net_calls += u32::from(pass.dispatched > 0);
                 if pass.in_flight > 0 {
                     Ok(PG_NET_POLL)
@@ -221,7 +225,7 @@ impl Sender {
     fn record(&mut self, answered: Vec<Answered>) {
         const TIMES: usize = 3;
         for time in 1..=TIMES {
-            match transaction(|| delivery::finish(answered.clone())) {
+            match transaction_unraced(|| delivery::finish(answered.clone())) {
                 Ok(()) => return,
                 Err(error) => log!("raw_ops sender: answers not recorded (try {time} of {TIMES}): {error}"),
             }
@@ -231,7 +235,7 @@ impl Sender {
 
 /// How long until something is due.
 fn pause() -> Result<i64> {
-    let due = transaction(|| db::session(outbox::next_due))?;
+    let due = transaction_unraced(|| db::session(outbox::next_due))?;
     Ok(due.map_or(LOOK_AROUND, |due| {
         let wait = due - db::clock();
         // Due, and yet not taken: somebody holds it, or its lane is full.

@@ -1,9 +1,9 @@
 //! A transaction of a background worker, as the owner of the tables, that outlives its errors.
 
-use crate::db::owner;
-use crate::error::Result;
+use crate::db::{owner, search_path};
+use crate::error::{Error, Result};
 use pgrx::{PgTryBuilder, pg_sys};
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
 
 /// Runs `work` and commits; on an error rolls back and returns it, and the worker lives on.
@@ -41,18 +41,66 @@ pub fn transaction<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
-/// Sets a setting for the life of the worker.
-pub fn set(name: &str, value: &str) {
-    let (Ok(name), Ok(value)) = (CString::new(name), CString::new(value)) else {
-        return;
-    };
+/// [`transaction`], and at once again when it failed only because another transaction was in the way.
+pub fn transaction_unraced<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
+    const TIMES: usize = 10;
+    let mut outcome = transaction(&mut work);
+    for _ in 1..TIMES {
+        if !outcome.as_ref().is_err_and(Error::is_serialization_failure) {
+            break;
+        }
+        crate::wake::handle_interrupts();
+        outcome = transaction(&mut work);
+    }
+    outcome
+}
+
+/// What `pg_stat_activity.query` shows while the process rests.
+pub fn tell(what: &str) {
+    if let Ok(what) = std::ffi::CString::new(what) {
+        // SAFETY: copies the text into this process's own entry.
+        unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, what.as_ptr()) };
+    }
+}
+
+/// What background processes need whatever the server's defaults are. They are made to wait for rows and look again, which
+/// needs READ COMMITTED, and answers that only a serializable transaction can give are asked of them nowhere.
+pub fn set_defaults(application: &CStr) {
+    set(c"application_name", application);
+    set(c"default_transaction_isolation", c"read committed");
+}
+
+/// Commits of this process are on disk before it goes on, also where the server's default is not to wait.
+pub fn set_durable() {
+    // SAFETY: reads an integer setting.
+    if unsafe { pg_sys::synchronous_commit } == pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32 {
+        set(c"synchronous_commit", c"on");
+    }
+}
+
+/// Pins the `search_path` of a background process for its life, before its first statement. As a session's own SET would:
+/// functions of the owner's that set one of their own keep it.
+pub fn pin_search_path() {
+    set_from(
+        c"search_path",
+        search_path::PINNED,
+        pg_sys::GucSource::PGC_S_SESSION,
+    );
+}
+
+/// Sets a setting for the life of the worker, whatever the configuration says.
+pub fn set(name: &CStr, value: &CStr) {
+    set_from(name, value, pg_sys::GucSource::PGC_S_OVERRIDE);
+}
+
+fn set_from(name: &CStr, value: &CStr, source: pg_sys::GucSource::Type) {
     // SAFETY: two C strings; the setting exists in every server version.
     unsafe {
         pg_sys::SetConfigOption(
             name.as_ptr(),
             value.as_ptr(),
             pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_OVERRIDE,
+            source,
         );
     }
 }

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Cluster, SUPERUSER, free_port, quote_identifier};
+use super::{Cluster, Machine, SUPERUSER, free_port, machine, quote_identifier};
 use crate::postgres::{Postgres, checked};
 use crate::process::Lifetime;
 
@@ -28,6 +28,7 @@ pub struct ClusterBuilder {
     database: Option<String>,
     dir: Option<PathBuf>,
     copied: Option<PathBuf>,
+    machine: Option<Machine>,
 }
 
 impl ClusterBuilder {
@@ -56,8 +57,9 @@ impl ClusterBuilder {
             .setting("cron.use_background_workers", "on")
             .setting("raw_ops.database", database)
             .setting("max_worker_processes", 24)
-            // Whatever it sends goes to receivers on this machine.
+            // Whatever it sends goes to receivers on this machine, which may have no machine-id: nothing is held.
             .setting("raw_ops.allow_private_targets", "on")
+            .setting("raw_ops.delivery_hosts", "*")
             .initial_database(database)
     }
 
@@ -86,6 +88,12 @@ impl ClusterBuilder {
         self
     }
 
+    /// Runs on a machine of its own, as far as the server can tell.
+    pub fn on(mut self, machine: Machine) -> Self {
+        self.machine = Some(machine);
+        self
+    }
+
     /// Begins with a copy of the data of another server, which must be stopped: what a volume's snapshot does.
     pub fn copy_of(mut self, other: &Cluster) -> Self {
         self.copied = Some(other.data_dir());
@@ -95,6 +103,9 @@ impl ClusterBuilder {
     /// Makes the server and starts it.
     pub async fn start(self) -> Result<Cluster> {
         let postgres = Postgres::find()?;
+        if self.machine.is_some() {
+            machine::check(&postgres)?;
+        }
         let (dir, lifetime) = match &self.dir {
             Some(dir) => (dir.clone(), Lifetime::Persistent),
             None => (private_dir()?, Lifetime::Bound),
@@ -108,6 +119,7 @@ impl ClusterBuilder {
             port: free_port()?,
             lifetime,
             environment: self.environment.clone(),
+            machine: self.machine.clone(),
             server: None,
         };
         if let Some(data) = &self.copied {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 
 use super::builder::{private_dir, socket_dir};
-use super::{Cluster, free_port};
+use super::{Cluster, Machine, free_port};
 use crate::postgres::checked;
 use crate::process::Lifetime;
 use crate::wait_until;
@@ -11,11 +11,17 @@ use crate::wait_until;
 impl Cluster {
     /// A hot standby that streams from this server and has caught up with what it holds now.
     pub async fn replica(&self) -> Result<Cluster> {
+        self.replica_on(self.machine.clone()).await
+    }
+
+    /// The same on a machine of its own.
+    pub async fn replica_on(&self, machine: Option<Machine>) -> Result<Cluster> {
         let dir = private_dir()?;
         self.postgres.make_private_dir(&dir)?;
         let mut replica = Cluster {
             postgres: self.postgres.clone(),
             environment: self.environment.clone(),
+            machine,
             socket_dir: socket_dir(&self.postgres, &dir)?,
             dir,
             port: free_port()?,

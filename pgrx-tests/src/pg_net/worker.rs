@@ -141,7 +141,10 @@ async fn listen(mut connection: Connection<Socket, NoTlsStream>, wake: Arc<Notif
 }
 
 /// The bytes of an answer are stored as text unchecked, as the real worker does: this function returns its argument.
+/// Nor does the server log its statements, which are none of a client's.
 const PREPARE: &str = "
+    SET log_statement = none;
+    SET log_min_duration_statement = -1;
     LISTEN pg_net_wake;
     CREATE FUNCTION pg_temp.unchecked(bytea, integer) RETURNS text STRICT LANGUAGE internal AS 'bytea_substr_no_len'";
 

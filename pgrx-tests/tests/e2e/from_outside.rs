@@ -100,6 +100,8 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     ("webhook_inbox", "event_id", "longer ones are hashed on receipt"),
     ("customers", "idx_customers_email bytea", "a hash"),
     ("customers", "customers_guest_email_key bytea", "a hash"),
+    ("webhook_elements", "provider", "ours"),
+    ("webhook_elements", "reference", "a CHECK of 100 characters"),
     ("customer_former_emails", "email_key", "a hash"),
     ("orders", "export_state", "ours"),
     ("ops_events", "kind", "ours"),
@@ -204,10 +206,18 @@ async fn no_error_repeats_what_a_person_told_the_shop() {
         receive(&client, "orders/create", &format!("{n} {path}"), &body).await;
     }
     // And errors of PostgreSQL's own: of a type, of a constraint with the row in its detail.
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    run(
+        &superuser,
+        &format!(
+            "CREATE SCHEMA own AUTHORIZATION {}",
+            raw_ops_e2e::stack::OWNER_ROLE
+        ),
+    )
+    .await;
     run(
         &client,
-        "CREATE SCHEMA own;
-         CREATE FUNCTION own.check_order() RETURNS trigger LANGUAGE plpgsql AS $$
+        "CREATE FUNCTION own.check_order() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN PERFORM NEW.email::uuid; RETURN NEW; END $$;
          CREATE TRIGGER own AFTER INSERT ON raw_ops.orders FOR EACH ROW WHEN (NEW.note = 'a uuid') EXECUTE FUNCTION own.check_order();
          ALTER TABLE raw_ops.orders ADD CONSTRAINT own_notes CHECK (note <> 'refused');

@@ -356,3 +356,49 @@ async fn items_follow_the_newest_list() {
         "an item taken out by an edit stays with nothing left of it"
     );
 }
+
+#[tokio::test]
+async fn a_repeat_of_an_event_archived_long_ago_changes_nothing_and_is_not_announced_again() {
+    let stack = Stack::start(by_hand()).await.unwrap();
+    let (sender, client) = (stack.sender().unwrap(), stack.connect().await.unwrap());
+    let orders = Generator::new(4);
+    let announced = "SELECT count(*) FROM raw_ops.ops_events WHERE message = 'order.created'";
+    // With the time it was triggered, which a repeat keeps; with the payload's only; with none.
+    let triggered = Delivery {
+        triggered_at: "2026-01-05T10:00:00.123456789Z".to_owned(),
+        ..orders.order(4).delivery("orders/create")
+    };
+    let silent = Delivery {
+        triggered_at: "unknown".to_owned(),
+        ..orders.order(5).delivery("orders/create")
+    };
+    let timeless = Delivery {
+        body: r#"{"id": 7, "line_items": []}"#.into(),
+        ..silent.clone()
+    }
+    .webhook_id("timeless");
+    let deliveries = [triggered, silent, timeless];
+    for delivery in &deliveries {
+        assert!(sender.send(delivery).await.accepted());
+    }
+    assert_eq!(drain(&client, 10).await, [3, 3, 0, 0]);
+    run(
+        &client,
+        "UPDATE raw_ops.webhook_inbox SET created_at = now() - interval '100 days', received_at = now() - interval '100 days'",
+    )
+    .await;
+    let archived: serde_json::Value = one(&client, "SELECT raw_ops.fn_archive_webhooks_v1()").await;
+    assert_eq!(archived["archived"], 3);
+    let before = tables(&client).await;
+    for delivery in &deliveries {
+        let outcome = sender.send(delivery).await;
+        assert!(outcome.body.contains("\"duplicate\":false"), "{outcome:?}");
+    }
+    assert_eq!(drain(&client, 10).await, [3, 3, 0, 0]);
+    assert_eq!(tables(&client).await, before);
+    assert_eq!(one::<i64>(&client, announced).await, 3, "each once");
+    // The clock of an order that is new starts, archive or not.
+    let new = orders.order(6).delivery("orders/create");
+    assert!(sender.send(&new).await.accepted());
+    assert_eq!(one::<i64>(&client, announced).await, 4);
+}

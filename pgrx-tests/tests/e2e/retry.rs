@@ -103,7 +103,7 @@ async fn five_failures_at_their_times_then_a_dead_letter_then_settled_by_hand() 
     let (kind, _, entity, audit) = &log[2];
     assert_eq!((kind.as_str(), entity.as_deref()), ("AUDIT", Some(id.as_str())));
     for (member, value) in [
-        ("who", json!("postgres")),
+        ("who", json!("shop_owner")),
         ("note", json!(note)),
         ("previous_status", json!("dlq")),
         ("before", json!({"processing_status": "dlq"})),
@@ -267,7 +267,6 @@ async fn a_status_changes_only_along_ords_table() {
         ("failed", "dlq"),
         ("retrying", "success"),
         ("retrying", "failed"),
-        ("dlq", "resolved_manual"),
     ];
     for from in states {
         for to in states.into_iter().filter(|to| *to != from) {
@@ -303,5 +302,5 @@ async fn a_status_changes_only_along_ords_table() {
         "SELECT count(*) FROM raw_ops.ops_events WHERE kind = 'AUDIT'",
     )
     .await;
-    assert_eq!(trail, 1, "even a settling by UPDATE leaves its trail");
+    assert_eq!(trail, 0, "what was refused left nothing");
 }

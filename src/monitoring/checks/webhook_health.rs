@@ -22,10 +22,12 @@ const DEPTH: &str = "retry_queue_depth";
 const OLDEST: &str = "oldest_pending";
 const DEAD_LETTERS: &str = "new_dead_letters";
 const LATENCY: &str = "p95_latency";
+const REFUSED: &str = "refused_elements";
+const WAITING: &str = "waiting_elements";
 
 thread_local! {
     static FIGURES: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/webhook_health.sql"), &[pg_sys::INT8OID, pg_sys::INT8OID]) };
+        include_str!("../../../sql/monitoring/webhook_health.sql"), &[pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::INT8OID]) };
 }
 
 #[derive(Clone, Debug, Default)]
@@ -40,12 +42,21 @@ struct Figures {
     pending: i64,
     failed: i64,
     retrying: i64,
+    refused_elements: i64,
+    waiting_elements: i64,
+    oldest_element_minutes: f64,
 }
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let window = |condition, otherwise: i64| Value::Int8(thresholds.lookback(condition).unwrap_or(otherwise));
-    let windows = vec![window(DEAD_LETTERS, 10 * MINUTE), window(LATENCY, 60 * MINUTE)];
+    let day = 24 * 60 * MINUTE;
+    let of_elements = thresholds.lookback(REFUSED).max(thresholds.lookback(WAITING));
+    let windows = vec![
+        window(DEAD_LETTERS, 10 * MINUTE),
+        window(LATENCY, 60 * MINUTE),
+        Value::Int8(of_elements.unwrap_or(day)),
+    ];
     let figures = session.look(&FIGURES, windows)?.first(|row| Figures {
         depth: row.int8(1).unwrap_or(0),
         oldest_minutes: row.float8(2).unwrap_or(0.0),
@@ -57,6 +68,9 @@ fn run(session: &Session) -> Result<Report> {
         pending: row.int8(8).unwrap_or(0),
         failed: row.int8(9).unwrap_or(0),
         retrying: row.int8(10).unwrap_or(0),
+        refused_elements: row.int8(11).unwrap_or(0),
+        waiting_elements: row.int8(12).unwrap_or(0),
+        oldest_element_minutes: row.float8(13).unwrap_or(0.0),
     });
     Ok(judge(&figures.unwrap_or_default(), &thresholds))
 }
@@ -67,12 +81,38 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         "pending": figures.pending, "failed": figures.failed, "retrying": figures.retrying,
         "new_dlq": figures.new_dead_letters, "dlq": figures.dead_letters,
         "p95_ms": figures.p95_ms.round(), "max_ms": figures.worst_ms, "processed": figures.processed,
+        "refused_elements": figures.refused_elements, "waiting_elements": figures.waiting_elements,
     });
     Report::new(NAME, summary)
         .with(dead_letters(figures, thresholds))
         .with(queue_backup(figures, thresholds))
         .with(slow_processing(figures, thresholds))
+        .with(refused_elements(figures, thresholds))
+        .with(waiting_elements(figures, thresholds))
 }
+
+/// The webhooks they came in have succeeded: nobody else tells of them.
+fn refused_elements(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let crossed = thresholds.crossed(REFUSED, figures.refused_elements as f64)?;
+    let finding = Finding::new(REFUSED, crossed, "Webhook Elements Refused")
+        .field("Elements", figures.refused_elements)
+        .field("Severity", crossed.severity.as_str())
+        .next_step(LEFT);
+    Some(finding)
+}
+
+fn waiting_elements(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let crossed = thresholds.crossed(WAITING, figures.oldest_element_minutes)?;
+    let finding = Finding::new(WAITING, crossed, "Webhook Elements Wait")
+        .field("Elements", figures.waiting_elements)
+        .field("Oldest (minutes)", rounded(figures.oldest_element_minutes))
+        .field("Severity", crossed.severity.as_str())
+        .next_step(LEFT);
+    Some(finding)
+}
+
+const LEFT: &str = "SELECT provider, state, path, error, webhook_id, created_at FROM raw_ops.webhook_elements_left \
+                    ORDER BY created_at DESC LIMIT 20;";
 
 /// ORD's runbook treats depth and age as one condition: two posts about one stuck queue would help nobody.
 fn queue_backup(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
@@ -132,6 +172,8 @@ mod tests {
             row(OLDEST, Severity::Warning, "#ops-alerts", 30.0),
             row(DEAD_LETTERS, Severity::Critical, "#ops-urgent", 0.0),
             row(LATENCY, Severity::Warning, "#ops-alerts", 5_000.0),
+            row(REFUSED, Severity::Warning, "#ops-alerts", 0.0),
+            row(WAITING, Severity::Warning, "#ops-alerts", 60.0),
         ])
     }
 
@@ -147,6 +189,7 @@ mod tests {
             depth: 100,
             oldest_minutes: 30.0,
             p95_ms: 5_000.0,
+            oldest_element_minutes: 60.0,
             ..Figures::default()
         };
         assert_eq!(told(&quiet), []);
@@ -171,6 +214,21 @@ mod tests {
                 ..quiet.clone()
             }),
             warning("Slow Processing")
+        );
+        assert_eq!(
+            told(&Figures {
+                refused_elements: 1,
+                ..quiet.clone()
+            }),
+            warning("Webhook Elements Refused")
+        );
+        assert_eq!(
+            told(&Figures {
+                waiting_elements: 1,
+                oldest_element_minutes: 60.1,
+                ..quiet.clone()
+            }),
+            warning("Webhook Elements Wait")
         );
         assert_eq!(
             told(&Figures {

@@ -1,5 +1,7 @@
 //! Writing HTML so that data can only get in escaped. Pure.
 
+use std::fmt::Write;
+
 /// A document under construction.
 #[derive(Default)]
 pub struct Html(String);
@@ -58,8 +60,22 @@ impl Html {
         }
     }
 
+    /// The document in ASCII, whatever the client's encoding can hold: everything else as a numeric reference, which is
+    /// read as the same character everywhere but in a style sheet.
     pub fn finish(self) -> String {
-        self.0
+        if self.0.is_ascii() {
+            return self.0;
+        }
+        let mut ascii = String::with_capacity(self.0.len() + self.0.len() / 8);
+        for c in self.0.chars() {
+            if c.is_ascii() {
+                ascii.push(c);
+            } else {
+                // Writing to a String cannot fail.
+                let _ = write!(ascii, "&#x{:x};", u32::from(c));
+            }
+        }
+        ascii
     }
 }
 
@@ -77,7 +93,22 @@ mod tests {
             .raw("</p>");
         assert_eq!(
             html.finish(),
-            "<p title=\"&quot; onload=&#39;x&#39;\">&lt;script&gt;&amp;\u{fffd}</p>"
+            "<p title=\"&quot; onload=&#39;x&#39;\">&lt;script&gt;&amp;&#xfffd;</p>"
+        );
+    }
+
+    #[test]
+    fn what_no_other_encoding_can_hold_is_written_in_ascii() {
+        let mut html = Html::default();
+        html.raw("<p title=\"")
+            .text("Zo\u{eb}")
+            .raw("\">")
+            .text("\u{1f64f} \u{b7} 7")
+            .raw("</p>");
+        assert_eq!(html.finish(), "<p title=\"Zo&#xeb;\">&#x1f64f; &#xb7; 7</p>");
+        assert!(
+            include_str!("page.css").is_ascii(),
+            "no references in a style sheet"
         );
     }
 

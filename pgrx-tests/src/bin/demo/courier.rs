@@ -26,6 +26,8 @@ const FULFILLMENT: i64 = 4_563_210_987;
 const BUYER: &str = "SELECT o.shopify_order_id, o.order_name, c.email, c.first_name
       FROM raw_ops.orders o JOIN raw_ops.customers c ON c.id = o.customer_id
      WHERE c.email LIKE '%@%' AND c.first_name <> '' AND o.cancelled_at IS NULL ORDER BY o.shopify_order_id LIMIT 1";
+/// UK time so many minutes ago, as DPD writes it: only what is news is told.
+const UK_TIME: &str = "SELECT to_char(now() AT TIME ZONE 'Europe/London' - $1::int4 * interval '1 minute', 'YYYY-MM-DD HH24:MI:SS')";
 const PARCELS: &str = "SELECT count(*) FROM raw_ops.shipments WHERE tracking_no = $1";
 const NOTICES: &str =
     "SELECT notification_status || ' after attempt ' || notification_attempts FROM raw_ops.ops_events
@@ -52,7 +54,7 @@ pub async fn watch(
         dpd: Dpd::to(stack.shim()?, TOKEN),
     };
     let account = Account::new("demo-site", "demo-key");
-    tell_customers_through(client, &world.customerio, &account).await?;
+    tell_customers_through(stack, &world.customerio, &account).await?;
     screen.pair(
         "notices to",
         &format!(
@@ -90,7 +92,7 @@ async fn missed_delivery(
         PARCEL,
         "01",
         "Customer not home - will retry tomorrow",
-        "2026-01-19 14:05:00",
+        &uk_time(client, 150).await?,
     );
     let started = Instant::now();
     let answer = world.dpd.send(&event).await?;
@@ -142,7 +144,7 @@ async fn missed_delivery(
 async fn address_issue(screen: &Screen, checks: &mut Checks, client: &Client, world: &World) -> Result<()> {
     screen.line("");
     screen.say("Then DPD reports an address issue. The customer is asked, and a person has two hours:");
-    let event = dpd_event(PARCEL, "03", "Address not found", "2026-01-19 16:20:00");
+    let event = dpd_event(PARCEL, "03", "Address not found", &uk_time(client, 15).await?);
     world.dpd.send(&event).await?;
     let is_second = |request: &Received| request.mentions("address_problem");
     world
@@ -179,6 +181,10 @@ async fn address_issue(screen: &Screen, checks: &mut Checks, client: &Client, wo
         &format!("{open} open"),
     );
     Ok(())
+}
+
+async fn uk_time(client: &Client, minutes_ago: i32) -> Result<String> {
+    Ok(client.query_one(UK_TIME, &[&minutes_ago]).await?.get(0))
 }
 
 async fn status(client: &Client, code: &str) -> String {

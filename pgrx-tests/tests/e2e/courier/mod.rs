@@ -2,18 +2,23 @@
 //! hears of it if they did not.
 
 mod attempts;
+mod bounds;
 mod copies;
 mod fulfillments;
+mod lists;
 mod notices;
+mod old_news;
 mod once;
 mod parcels;
 mod tasks;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use raw_ops_e2e::courier::tell_customers_through;
 use raw_ops_e2e::receiver::customerio::{Account, CUSTOMERS};
-use raw_ops_e2e::{Cluster, Received, Receiver, Stack, StackOptions, wait_for, wait_until};
+use raw_ops_e2e::stack::OWNER_ROLE;
+use raw_ops_e2e::{Cluster, Machine, Received, Receiver, Stack, StackOptions, wait_for, wait_until};
 use serde_json::Value;
 use tokio_postgres::Client;
 
@@ -44,7 +49,7 @@ impl Courier {
         let client = stack.connect().await.unwrap();
         stack.post_alerts_to(&world).await.unwrap();
         let account = Account::new(SITE_ID, API_KEY);
-        tell_customers_through(&client, &world, &account).await.unwrap();
+        tell_customers_through(&stack, &world, &account).await.unwrap();
         Self { client, world, stack }
     }
 
@@ -65,7 +70,7 @@ impl Courier {
         }
     }
 
-    /// What DPD reports about a parcel, at so many minutes past noon.
+    /// What DPD reports about a parcel, at so many minutes past [`noon`].
     pub async fn report(&self, shipment: &str, code: &str, minute: u32) -> Value {
         one(&self.client, &event(shipment, code, minute)).await
     }
@@ -150,11 +155,29 @@ impl Courier {
 
 const MOVE_CLOCK: &str = "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued'";
 
-/// The call of `process_courier_event` for an event at so many minutes past noon.
+/// Twelve hours before the tests began, in seconds since 1970: news, and the same in every call.
+pub fn noon() -> u64 {
+    static NOON: OnceLock<u64> = OnceLock::new();
+    *NOON.get_or_init(|| {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        now.as_secs() - 12 * 3600
+    })
+}
+
+/// The call of `process_courier_event` for an event at so many minutes past [`noon`].
 pub fn event(shipment: &str, code: &str, minute: u32) -> String {
+    event_at(
+        shipment,
+        code,
+        &format!("to_timestamp({}) + interval '{minute} minutes'", noon()),
+    )
+}
+
+/// The same for an event at the time that this SQL says.
+pub fn event_at(shipment: &str, code: &str, time: &str) -> String {
     format!(
         "SELECT raw_ops.process_courier_event('{shipment}', 'DPD', '{code}', 'Customer not home - will retry tomorrow',
-                '2026-01-19T12:00:00Z'::timestamptz + interval '{minute} minutes', '{{\"raw\": true}}')"
+                {time}, '{{\"raw\": true}}')"
     )
 }
 
@@ -184,13 +207,15 @@ impl Courier {
             .fast()
             .setting("raw_ops.workers", 0)
             .setting("raw_ops.customerio_base_url", self.world.url(""))
+            .setting("raw_ops.delivery_hosts", "")
+            .on(Machine::named("staging"))
             .start()
             .await
             .unwrap();
         let client = cluster.connect("shop").await.unwrap();
-        run(&client, "CREATE ROLE raw_ops_shim").await;
+        run(&client, "CREATE ROLE raw_ops_shim; CREATE ROLE shop_owner LOGIN").await;
         cluster.pg_restore("shop", dump, &[]).await.unwrap();
-        let client = cluster.connect("shop").await.unwrap();
+        let client = cluster.connect_as("shop", OWNER_ROLE).await.unwrap();
         for (name, value) in [("customerio_site_id", SITE_ID), ("customerio_api_key", API_KEY)] {
             let sql = "SELECT raw_ops.fn_set_secret_v1($1, $2)";
             client.execute(sql, &[&name, &value]).await.unwrap();

@@ -31,7 +31,8 @@ async fn a_success_is_recorded_whole(carrier: Carrier) {
     for request in &requests {
         sending.enqueue(request).await;
     }
-    for (request, answer) in requests.iter().zip([r#"{"received":true}"#, "ok", "{}\n"]) {
+    // What a partner says is kept; what others say could echo their secret.
+    for (request, answer) in requests.iter().zip([r#"{"received":true}"#, "", ""]) {
         assert_eq!(sending.settled(request).await, ["1 succeeded 200"]);
         assert_eq!(sending.text(request, 1, "response_body").await, answer);
         assert_eq!(sending.text(request, 1, "carrier").await, carrier.name());
@@ -148,12 +149,8 @@ async fn what_slack_and_customerio_refuse_is_given_up_at_once(carrier: Carrier) 
     let request = Request::customerio("7");
     sending.enqueue(&request).await;
     assert_eq!(sending.settled(&request).await, ["1 abandoned 401"]);
-    assert!(
-        sending
-            .text(&request, 1, "error")
-            .await
-            .contains("Unauthorized request")
-    );
+    let error = sending.text(&request, 1, "error").await;
+    assert!(error.contains("the credentials are refused"), "{error}");
     assert_eq!(sending.world.count(), 6, "each once");
 }
 

@@ -55,6 +55,27 @@ pub async fn run(client: &Client, sql: &str) {
     }
 }
 
+/// Runs statements as the superuser: roles, settings of the server, other roles' sessions, pg_cron's own tables.
+pub async fn as_superuser(stack: &Stack, sql: &str) {
+    run(&stack.connect_as_superuser().await.unwrap(), sql).await;
+}
+
+/// Asks (as a superuser) whether the sender has gone to rest since the moment in this temporary table.
+pub async fn sender_has_looked_since(client: &Client, table: &str) -> String {
+    let at: String = one(client, &format!("SELECT at::text FROM {table}")).await;
+    format!(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE backend_type = 'raw_ops sender' AND state = 'idle' AND state_change > '{at}'"
+    )
+}
+
+/// Ends another session and waits until it has; only a superuser sees and ends those of other roles.
+pub async fn terminate(stack: &Stack, pid: i32) {
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    let ended = format!("SELECT pg_terminate_backend({pid}, 30000)");
+    assert!(one::<bool>(&superuser, &ended).await, "process {pid} did not end");
+}
+
 /// How PostgreSQL refused a statement.
 #[derive(Debug)]
 pub struct Refusal {

@@ -1,0 +1,92 @@
+//! Whose fault it is when a webhook fails because the server lacked memory, disk or temporary files. On a server in trouble
+//! every webhook fails so, and none of them may be held to account. One that alone needs more than there is must not
+//! stop the others for ever.
+
+use super::claim::Claimed;
+use super::process::{self, Applied, Outcome};
+use crate::db::{Session, Statement, Value};
+use crate::error::{Error, Result};
+use pgrx::pg_sys;
+
+/// How often a webhook must fail alone to be blamed for what the server may lack.
+const TRIES: usize = 3;
+
+thread_local! {
+    static OTHERS_SUCCEED: Statement = const { Statement::new(
+        include_str!("../../sql/inbox/others_succeed.sql"), &[pg_sys::UUIDOID]) };
+}
+
+/// Lets those stand that are settled. Of the others, which the server may have failed, those are to blame that fail three
+/// times by themselves while at least as many succeed beside them; the rest stays as it is. A table that somebody has
+/// locked is nobody's fault.
+///
+/// # Errors
+/// The server's fault, when nothing is left to record.
+pub fn judge(
+    session: &Session,
+    claims: &[Claimed<'_>],
+    mut outcomes: Vec<Result<Applied>>,
+) -> Result<Vec<Outcome>> {
+    let lacking = positions(&outcomes, Error::is_lack_of_means);
+    let locked = positions(&outcomes, is_table_locked);
+    let doubtful = positions(&outcomes, Error::may_be_servers_fault);
+    if lacking.is_empty() && locked.is_empty() && doubtful.is_empty() {
+        return Ok(outcomes.into_iter().map(Some).collect());
+    }
+    let nothing_else = lacking.len() + locked.len() + doubtful.len() == outcomes.len();
+    let succeeded = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+
+    let mut left: Vec<usize> = if nothing_else {
+        // Nothing beside them to compare: what has become of others meanwhile decides, for one at a time.
+        let mut left: Vec<usize> = (0..outcomes.len()).collect();
+        let first = left.iter().position(|position| !locked.contains(position));
+        if let Some(first) = first
+            && others_succeed(session, &claims[first])?
+        {
+            left.remove(first);
+        }
+        left
+    } else if lacking.len() <= succeeded {
+        locked
+    } else {
+        locked.into_iter().chain(lacking.iter().copied()).collect()
+    };
+    for &suspect in &lacking {
+        for _ in 1..TRIES {
+            if left.contains(&suspect) || !outcomes[suspect].as_ref().is_err_and(Error::is_lack_of_means) {
+                break;
+            }
+            outcomes[suspect] = process::alone(session, &claims[suspect])?;
+        }
+        if outcomes[suspect].as_ref().is_err_and(is_table_locked) {
+            left.push(suspect);
+        }
+    }
+    let (mut settled, mut first_fault) = (Vec::with_capacity(outcomes.len()), None);
+    for (position, outcome) in outcomes.into_iter().enumerate() {
+        if left.contains(&position) {
+            first_fault = first_fault.or(outcome.err());
+            settled.push(None);
+        } else {
+            settled.push(Some(outcome));
+        }
+    }
+    match first_fault {
+        Some(error) if settled.iter().all(Option::is_none) => Err(error),
+        _ => Ok(settled),
+    }
+}
+
+fn positions(outcomes: &[Result<Applied>], is: fn(&Error) -> bool) -> Vec<usize> {
+    let matching = |position: &usize| outcomes[*position].as_ref().is_err_and(is);
+    (0..outcomes.len()).filter(matching).collect()
+}
+
+fn is_table_locked(error: &Error) -> bool {
+    matches!(error, Error::TableLocked { .. })
+}
+
+fn others_succeed(session: &Session, claim: &Claimed<'_>) -> Result<bool> {
+    let found = session.run(&OTHERS_SUCCEED, vec![Value::Uuid(claim.id)])?;
+    Ok(found.first(|row| row.boolean(1)).flatten() == Some(true))
+}

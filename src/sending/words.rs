@@ -1,0 +1,170 @@
+//! What is written down of an answer, and what is not.
+//!
+//! Where a request carries a secret (the URL of a Slack webhook, the credentials of Customer.io) whatever comes back may
+//! echo it in any form: escaped, encoded, cut in two. No search finds them all, so nothing of what came is kept there:
+//! the status and our own words only. What the services are known to say is recognised by comparing it whole with a
+//! closed list, and what is written down is the list's. A destination that is not known here is taken to have a secret.
+
+use super::outcome::Answer;
+use super::{ENDPOINT, customerio, slack};
+
+/// What becomes of an answer in `http_requests`, and from there in whatever tells people.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    pub error: Option<String>,
+    pub body: Option<String>,
+}
+
+/// The only way from an answer to a table.
+pub fn written(destination: &str, answer: &Answer) -> Written {
+    match destination {
+        // Its URL stands in the table anyhow, and what a partner says is what an operator needs.
+        ENDPOINT => Written {
+            error: of_endpoint(answer),
+            body: answer.body.clone(),
+        },
+        _ => Written {
+            error: of_service(destination, answer),
+            body: None,
+        },
+    }
+}
+
+/// With what came from outside.
+fn of_endpoint(answer: &Answer) -> Option<String> {
+    match (&answer.error, answer.status) {
+        (Some(error), _) => Some(match &answer.detail {
+            Some(detail) => format!("{error}: {detail}"),
+            None => error.clone(),
+        }),
+        (None, Some(status)) if !is_success(status) => Some(described(status, answer.body.as_deref())),
+        (None, _) => None,
+    }
+}
+
+/// The status and the beginning of what was said.
+fn described(status: i32, body: Option<&str>) -> String {
+    const SHOWN: usize = 200;
+    let said = body.unwrap_or_default().trim();
+    if said.is_empty() {
+        return format!("HTTP {status}");
+    }
+    let shown: String = said.chars().take(SHOWN).collect();
+    format!("HTTP {status}: {shown}")
+}
+
+/// In our own words only.
+fn of_service(destination: &str, answer: &Answer) -> Option<String> {
+    let said = answer.body.as_deref().unwrap_or_default();
+    let error = match (&answer.error, answer.status) {
+        (Some(error), _) => error.clone(),
+        (None, Some(status)) if !is_success(status) => format!("HTTP {status}"),
+        (None, _) => return None,
+    };
+    let known = match destination {
+        customerio::DESTINATION => customerio::known_answer(answer.status, said)
+            .or_else(|| customerio::known_origin(answer.detail.as_deref()?)),
+        _ => slack::known_answer(said),
+    };
+    Some(match known {
+        Some(known) => format!("{error}: {known}"),
+        None => error,
+    })
+}
+
+fn is_success(status: i32) -> bool {
+    (200..300).contains(&status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "T000/B000/tokenOfTheChannel";
+    const SERVICES: [&str; 5] = [
+        "slack_url_ops_urgent",
+        slack::FALLBACK,
+        customerio::DESTINATION,
+        "a_destination_to_come",
+        "",
+    ];
+
+    fn said(status: i32, body: &str) -> Answer {
+        Answer {
+            status: Some(status),
+            body: Some(body.into()),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn of_what_a_service_says_nothing_is_written_down_but_the_status() {
+        let echoes = [
+            SECRET.to_owned(),
+            format!("no_service {SECRET}"),
+            format!("no_service\n{SECRET}"),
+            format!(r#"{{"meta": {{"error": "{SECRET}"}}}}"#),
+            format!(r#"{{"meta": {{"errors": ["name cannot be blank", "{SECRET}"]}}}}"#),
+        ];
+        for destination in SERVICES {
+            for status in [200, 302, 400, 401, 404, 500, 999] {
+                for echo in &echoes {
+                    let mut answer = said(status, echo);
+                    answer.detail = Some(format!("https://{SECRET}"));
+                    let written = written(destination, &answer);
+                    assert_eq!(written.body, None);
+                    let error = written.error.unwrap_or_default();
+                    assert!(!error.contains(SECRET), "{destination}: {error}");
+                    assert_eq!(error.is_empty(), status == 200, "{destination}: {error}");
+                    assert!(
+                        status == 200 || error.starts_with(&format!("HTTP {status}")),
+                        "{error}"
+                    );
+                }
+            }
+            let failed = Answer {
+                detail: Some(SECRET.into()),
+                ..Answer::failure("no connection: refused")
+            };
+            let written = written(destination, &failed);
+            assert_eq!(written.error.as_deref(), Some("no connection: refused"));
+        }
+    }
+
+    #[test]
+    fn what_services_are_known_to_say_is_told_in_our_own_words() {
+        let error = |destination, status, body: &str| {
+            let error = written(destination, &said(status, body)).error;
+            error.unwrap_or_default()
+        };
+        let slack = |status, body| error("slack_url_ops_alerts", status, body);
+        assert!(slack(404, "no_service\n").starts_with("HTTP 404: no_service ("));
+        assert!(slack(410, "channel_is_archived").contains("archived"));
+        let customerio = |status, body| error(customerio::DESTINATION, status, body);
+        for body in [
+            r#"{"meta":{"error":"name cannot be blank"}}"#,
+            r#"{"meta":{"errors":["name cannot be blank"]}}"#,
+        ] {
+            assert_eq!(customerio(400, body), "HTTP 400: name cannot be blank");
+        }
+        let wrong_key = customerio(401, "anything");
+        assert!(wrong_key.contains("customerio_api_key"), "{wrong_key}");
+    }
+
+    #[test]
+    fn of_a_partner_the_beginning_of_what_was_said_is_shown() {
+        let error = |status, body: &str| written(ENDPOINT, &said(status, body)).error;
+        assert_eq!(
+            error(404, "no_service\n").as_deref(),
+            Some("HTTP 404: no_service")
+        );
+        assert_eq!(error(500, "").as_deref(), Some("HTTP 500"));
+        let long = error(500, &"é".repeat(500)).unwrap();
+        assert_eq!(long.chars().count(), 10 + 200);
+        assert_eq!(error(204, "fine"), None);
+        assert_eq!(
+            written(ENDPOINT, &said(204, "fine")).body.as_deref(),
+            Some("fine")
+        );
+    }
+}
