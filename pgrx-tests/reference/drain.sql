@@ -50,7 +50,8 @@ begin
     elsif v_email is not null then
         -- A guest is who has the address, else a row of their own.
         select t.id into v_customer from raw_ops.customers t
-         where lower(t.email) = lower(v_email) order by t.shopify_customer_id nulls last limit 1;
+         where sha256(replace(lower(t.email), E'\\', E'\\\\')::bytea) = sha256(replace(lower(v_email), E'\\', E'\\\\')::bytea)
+         order by t.shopify_customer_id nulls last limit 1;
         if v_customer is null then
             insert into raw_ops.customers
                    (id, email, first_name, last_name, phone, shopify_updated_at)

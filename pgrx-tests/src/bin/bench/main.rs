@@ -1,8 +1,10 @@
 //! `make bench`: raw_ops against the best row-by-row PL/pgSQL (`reference/drain.sql`) and against the floor
 //! (`reference/floor.sql`), side by side in one run on one private server: same tables, same indexes, same rows, same
 //! durability. Times are the best of interleaved rounds, since whatever else the machine does can only add to them;
-//! read the ratios, not the rates. Then the views, in milliseconds.
+//! read the ratios, not the rates. Then an order with very many items, and the views, in milliseconds. With arguments only
+//! these parts: drain, single, large, views.
 
+mod large;
 mod views;
 
 use std::time::{Duration, Instant};
@@ -107,11 +109,20 @@ async fn main() -> Result<()> {
     let bytes = load(&client).await?;
     println!("Median payload {bytes} bytes; sets of {SET}; {ROUNDS} rounds, interleaved.\n");
 
-    let drains = drains(&client).await?;
-    let singles = singles(&client).await?;
-    report_drains(&drains);
-    report_singles(&singles);
-    views::report(&views::measure(&cluster).await?);
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let is_asked = |part: &str| asked.is_empty() || asked.iter().any(|asked| asked == part);
+    if is_asked("drain") {
+        report_drains(&drains(&client).await?);
+    }
+    if is_asked("single") {
+        report_singles(&singles(&client).await?);
+    }
+    if is_asked("large") {
+        large::report(&large::measure(&cluster).await?);
+    }
+    if is_asked("views") {
+        views::report(&views::measure(&cluster).await?);
+    }
     Ok(())
 }
 
