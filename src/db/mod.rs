@@ -6,6 +6,7 @@ pub mod ids;
 pub mod jsonb;
 pub mod owner;
 mod owners_triggers;
+pub mod process;
 pub mod rowset;
 pub mod schema;
 pub mod search_path;

@@ -1,5 +1,6 @@
 //! Taking webhooks to work on: row locks, nothing written, so that a crash just lets go.
 
+use super::crash;
 use crate::db::statement::{Row, Rows};
 use crate::db::subtransaction::{self, ends_transaction};
 use crate::db::{Jsonb, Session, Statement, Value};
@@ -18,7 +19,7 @@ pub struct Claimed<'a> {
     pub triggered_at: Option<i64>,
     /// `None` when the body is not JSON, or cannot be read.
     pub payload: Option<Jsonb<'a>>,
-    /// Why the payload cannot be read: damaged on disk, or larger than there is memory.
+    /// Why the payload cannot be read: damaged on disk, larger than there is memory, or the server dies of it.
     pub unreadable: Option<(PgSqlErrorCode, String)>,
 }
 
@@ -111,41 +112,77 @@ pub fn due<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
 /// One webhook; waits for another transaction that works on it.
 pub fn one<'a>(session: &Session, id: [u8; 16]) -> Result<Option<Claimed<'a>>> {
     let rows = session.run(&ONE, vec![Value::Uuid(id)])?;
-    Ok(read(&rows)?.0.pop())
+    // A person wants it: whatever it is suspected of, it is worked on.
+    crash::note(&[id]);
+    crash::clear_at_commit(id);
+    rows.first(claimed_or_why_not).transpose()
 }
 
-/// Those of the claimed rows whose payloads fit together into the memory meant for them, and when the last of them was
-/// received. The others are let go with the transaction.
+/// Those of the claimed rows that this transaction works on, and when the last of them was received: no suspects among
+/// others, and no more than fit together into the memory meant for them. The rest is let go with the transaction.
 fn read<'a>(rows: &Rows) -> Result<(Vec<Claimed<'a>>, Option<i64>)> {
+    let suspects = crash::suspects();
+    let mut chosen: Vec<Row> = rows.map(|row| row);
+    if !suspects.is_empty() {
+        let is_suspect = |row: &Row| suspects.contains_key(&row.uuid(ID).unwrap_or_default());
+        let (under_suspicion, others): (Vec<Row>, Vec<Row>) = chosen.into_iter().partition(is_suspect);
+        chosen = others;
+        if let (true, Some(first)) = (chosen.is_empty(), under_suspicion.first()) {
+            let id = first.uuid(ID).unwrap_or_default();
+            let deaths = suspects.get(&id).copied().unwrap_or(0);
+            if deaths >= crash::TIMES {
+                return Ok((vec![not_touched(*first, deaths)], first.timestamp(RECEIVED_AT)));
+            }
+            crash::clear_at_commit(id);
+            chosen = vec![*first];
+        }
+    }
     let mut bytes = 0_usize;
-    let mut fits = |size: &usize| {
-        bytes = bytes.saturating_add(*size);
+    let mut fits = |row: &&Row| {
+        bytes = bytes.saturating_add(row.full_size(PAYLOAD));
         bytes <= MOST_BYTES
     };
-    let sizes = rows.map(|row| row.full_size(PAYLOAD));
-    let most = sizes.iter().take_while(|size| fits(size)).count().max(1);
-    let last = rows.map_first(most, |row| row.timestamp(7)).pop().flatten();
-    match subtransaction::attempt_and_tell(|| Ok(rows.map_first(most, claimed))) {
-        Ok(claims) => Ok((claims, last)),
-        Err(error) if ends_transaction(&error) => Err(error),
-        // One that cannot be read must not hide the others.
-        Err(_) => {
-            let claims = rows.map_first(most, |row| {
-                match subtransaction::attempt_and_tell(|| Ok(claimed(row))) {
-                    Err(error) if ends_transaction(&error) => Err(error),
-                    Err(error) => Ok(Claimed {
-                        unreadable: Some((error.sqlstate(), error.to_string())),
-                        ..without_payload(row)
-                    }),
-                    read => read,
-                }
-            });
-            Ok((claims.into_iter().collect::<Result<_>>()?, last))
+    let most = chosen.iter().take_while(|row| fits(row)).count().max(1);
+    chosen.truncate(most);
+    if !chosen.is_empty() {
+        let ids: Vec<[u8; 16]> = chosen.iter().map(|row| row.uuid(ID).unwrap_or_default()).collect();
+        crash::note(&ids);
+    }
+    let last = chosen.last().and_then(|row| row.timestamp(RECEIVED_AT));
+    let claims = match subtransaction::attempt_and_tell(|| Ok(chosen.iter().map(|row| claimed(*row)).collect())) {
+        Err(error) if !ends_transaction(&error) => {
+            // One that cannot be read must not hide the others.
+            chosen.iter().map(|row| claimed_or_why_not(*row)).collect()
         }
+        claims => claims,
+    };
+    Ok((claims?, last))
+}
+
+fn claimed_or_why_not<'a>(row: Row) -> Result<Claimed<'a>> {
+    match subtransaction::attempt_and_tell(|| Ok(claimed(row))) {
+        Err(error) if !ends_transaction(&error) => Ok(Claimed {
+            unreadable: Some((error.sqlstate(), error.to_string())),
+            ..without_payload(row)
+        }),
+        outcome => outcome,
     }
 }
 
-/// The column of all three statements.
+/// One that the server has died of too often.
+fn not_touched<'a>(row: Row, deaths: u32) -> Claimed<'a> {
+    let why = format!(
+        "the server died {deaths} times while it worked on this webhook alone; it is only processed again by hand"
+    );
+    Claimed {
+        unreadable: Some((PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, why)),
+        ..without_payload(row)
+    }
+}
+
+/// Columns of all three statements.
+const ID: i32 = 1;
+const RECEIVED_AT: i32 = 7;
 const PAYLOAD: i32 = 8;
 
 fn claimed<'a>(row: Row) -> Claimed<'a> {
@@ -157,7 +194,7 @@ fn claimed<'a>(row: Row) -> Claimed<'a> {
 
 fn without_payload<'a>(row: Row) -> Claimed<'a> {
     Claimed {
-        id: row.uuid(1).unwrap_or_default(),
+        id: row.uuid(ID).unwrap_or_default(),
         provider: row.text(2).unwrap_or_default(),
         topic: row.text(3).unwrap_or_default(),
         status: row.text(4).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! The drain: claim, write and finish in one transaction, oldest first.
 
 use super::claim::{self, Claims};
+use super::crash;
 use super::process::Applied;
 use super::record::{self, Tally};
 use super::{process, status};
@@ -30,6 +31,10 @@ pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Claims<'a>>) ->
         }
         let outcomes = process::webhooks(session, &claims)?;
         let tally = record::outcomes(session, &claims, &outcomes, started)?;
+        if let ([claim], 1) = (claims.as_slice(), tally.dead_lettered) {
+            // A suspect, perhaps: nobody takes it up again.
+            crash::clear_at_commit(claim.id);
+        }
         Ok(Tally { more, ..tally })
     })
 }

@@ -5,6 +5,7 @@ mod blame;
 mod capture;
 mod claim;
 pub mod counters;
+mod crash;
 pub mod drain;
 mod process;
 mod receive;

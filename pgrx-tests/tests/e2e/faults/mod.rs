@@ -4,6 +4,7 @@ mod bytes;
 mod durability;
 mod encodings;
 mod isolation;
+mod killers;
 mod locked_tables;
 mod poison;
 mod small_disk;
