@@ -26,7 +26,7 @@ AS 'MODULE_PATHNAME', 'check_order_ingestion_slo_wrapper';
 
 /* <begin connected objects> */
 -- raw_ops::sending::guard::delivery_fingerprint
-CREATE  FUNCTION "delivery_fingerprint"() RETURNS TEXT /* Result < String, ErrorReport > */
+CREATE  FUNCTION "delivery_fingerprint"() RETURNS TEXT /* Result < Option < String > , ErrorReport > */
 STRICT VOLATILE
 SET search_path TO pg_catalog, pg_temp
 LANGUAGE c /* Rust */
