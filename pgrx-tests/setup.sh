@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building and running raw_ops needs and this machine lacks. Does nothing, quickly, where all is there.
 #   setup.sh              to build, run the demo and the end-to-end tests
-#   setup.sh --dev        also what only tests need: cargo-pgrx, Prometheus, and Chromium to look at the page
+#   setup.sh --dev        also what only tests need: cargo-pgrx, Prometheus, PgBouncer, Chromium to look at the page, and
+#                         what a German locale is made of
 #   setup.sh --pg-config  prints the pg_config in use
 set -eu
 
@@ -16,7 +17,7 @@ updated=no
 main() {
     case "${1:-}" in
         "") system ;;
-        --dev) system; dev; prometheus ;;
+        --dev) system; dev; fetch_prometheus; fetch_pgbouncer ;;
         --pg-config) find_pg_config || die "no PostgreSQL server found" "make setup" ;;
         *) die "unknown option $1" "setup.sh [--dev | --pg-config]" ;;
     esac
@@ -117,6 +118,8 @@ install() {
 dev() {
     # Its fonts come with it: fontconfig depends on DejaVu.
     [ -n "${CHROMIUM:-}" ] || have chromium || install chromium
+    # A test makes a locale of its own from it, to hear a server speak German.
+    [ -f /usr/share/i18n/locales/de_DE ] || install locales
     if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $cargo_pgrx" ]; then
         if ! pkg-config --exists openssl 2>/dev/null; then install libssl-dev; fi
         say "Building cargo-pgrx $cargo_pgrx: 6 to 10 minutes on two cores, once"
@@ -130,23 +133,38 @@ dev() {
     fi
 }
 
-# The tests of metrics let a real Prometheus read them. The distribution's package is also a service, enabled and started,
-# that nobody asked for: so its programs are unpacked among cargo's output and nothing is installed.
-prometheus() {
+# The tests let a real Prometheus read the metrics, and put a real PgBouncer between shim and server. The distribution's packages are
+# also services, enabled and started, that nobody asked for: so their programs are unpacked among cargo's output and nothing is
+# installed.
+fetch_prometheus() {
     if have prometheus && have promtool; then return 0; fi
+    [ -x "$(target_dir)/tools/prometheus/usr/bin/promtool" ] || unpack prometheus
+}
+
+fetch_pgbouncer() {
+    if have pgbouncer || [ -x "$(target_dir)/tools/pgbouncer/usr/sbin/pgbouncer" ]; then return 0; fi
+    apt-cache show pgbouncer >/dev/null 2>&1 || update
+    # What else it needs, every server has: PostgreSQL needs the same.
+    # shellcheck disable=SC2046 # a list of names
+    unpack pgbouncer $(apt-cache depends pgbouncer 2>/dev/null | sed -n 's/^ *Depends: \(libevent-.*\|libc-ares.*\)$/\1/p')
+}
+
+# unpack NAME [PACKAGE…]: the package NAME, and others into the same directory
+unpack() {
+    have apt-get || die "$1 is missing and this is no Debian" "put its programs on the PATH"
+    apt-cache show "$1" >/dev/null 2>&1 || update
+    say "Fetching $* for the tests (apt-get download)"
     tools=$(target_dir)/tools
-    [ -x "$tools/prometheus/usr/bin/promtool" ] && return 0
-    have apt-get || die "Prometheus is missing and this is no Debian" "put prometheus and promtool on the PATH"
-    apt-cache show prometheus >/dev/null 2>&1 || update
-    say "Fetching Prometheus for the tests (apt-get download)"
     mkdir -p "$tools"
-    scratch=$(mktemp -d "$tools/prometheus.XXXXXX")
+    scratch=$(mktemp -d "$tools/$1.XXXXXX")
     # Root's apt would read as a user of its own, who may not enter here.
-    (cd "$scratch" && apt-get -q -o APT::Sandbox::User=root download prometheus >/dev/null) ||
-        { rm -rf "$scratch"; die "apt-get could not fetch prometheus" "run 'apt-get download prometheus' by hand to see why"; }
-    dpkg-deb -x "$scratch"/prometheus_*.deb "$scratch/files"
-    rm -rf "$tools/prometheus"
-    mv "$scratch/files" "$tools/prometheus"
+    (cd "$scratch" && apt-get -q -o APT::Sandbox::User=root download "$@" >/dev/null) ||
+        { rm -rf "$scratch"; die "apt-get could not fetch $*" "run 'apt-get download $*' by hand to see why"; }
+    for package in "$scratch"/*.deb; do
+        dpkg-deb -x "$package" "$scratch/files"
+    done
+    rm -rf "${tools:?}/$1"
+    mv "$scratch/files" "$tools/$1"
     rm -rf "$scratch"
 }
 

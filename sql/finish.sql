@@ -43,7 +43,7 @@ comment on function raw_ops.fn_check_webhook_silence_v1() is
 comment on function raw_ops.fn_resend_alerts_v1() is
     'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
 comment on function raw_ops.fn_health_v1() is
-    'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
+    'One look at the whole: rights, structure, workers, pg_cron, carrier, queues, locks, snapshots, alerts; each fault with the statements that mend it, and what could not be seen. Never raises.';
 comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
@@ -83,6 +83,7 @@ alter function raw_ops.guard_webhook_status() set search_path = pg_catalog, pg_t
 alter function raw_ops.wake_worker() set search_path = pg_catalog, pg_temp;
 alter function raw_ops.wake_sender() set search_path = pg_catalog, pg_temp;
 alter function raw_ops.notify_courier_exception() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.match_waiting_courier_events() set search_path = pg_catalog, pg_temp;
 
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';

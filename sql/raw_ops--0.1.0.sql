@@ -363,7 +363,9 @@ AS 'MODULE_PATHNAME', 'retry_failed_webhooks_wrapper';
 -- are looked up when the procedure is compiled, before its first statement runs.
 
 -- The drain as pg_cron calls it: set after set, a commit after each, so that no snapshot is held and nothing done is
--- lost. Stops before the next minute's run is due.
+-- lost. A set may end before its limit, at so many bytes, so only an empty one is the last. Stops before the next minute's
+-- run is due. Whatever the server's default is, it works at READ COMMITTED, as the workers do: it waits for rows and looks
+-- again. The level has to be set before anything else in a transaction.
 create procedure raw_ops.drain_inbox(p_max_seconds integer default 50)
     language plpgsql
 as $drain$
@@ -371,19 +373,23 @@ declare
     v_until pg_catalog.timestamptz;
     v_done  pg_catalog.jsonb;
 begin
+    commit;
+    set transaction isolation level read committed;
     perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     v_until := clock_timestamp() + make_interval(secs => p_max_seconds);
     loop
         v_done := raw_ops.process_pending_webhooks(500);
         commit;
+        set transaction isolation level read committed;
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        exit when (v_done->>'claimed')::int < 500 or clock_timestamp() >= v_until;
+        exit when (v_done->>'claimed')::int = 0 or clock_timestamp() >= v_until;
     end loop;
     loop
         v_done := raw_ops.retry_failed_webhooks();
         commit;
+        set transaction isolation level read committed;
         perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-        exit when (v_done->>'claimed')::int < 100 or clock_timestamp() >= v_until;
+        exit when (v_done->>'claimed')::int = 0 or clock_timestamp() >= v_until;
     end loop;
     perform raw_ops.fold_webhook_tallies();
     commit;
@@ -528,9 +534,9 @@ comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
 comment on function raw_ops.fn_set_secret_v1(text, text) is
     'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
 comment on function raw_ops.delivery_fingerprint() is
-    'What tells this database from a restored or copied one; see delivery_guard.';
+    'What tells this database from a restored or copied one; null on a host without a machine-id. See delivery_guard.';
 comment on function raw_ops.fn_resume_delivery_v1(boolean) is
-    'Lets a restored or copied database send. p_discard_queued: what was queued before is abandoned instead of sent.';
+    'Lets a restored or copied database send, unless raw_ops.delivery_hosts decides: then it names the statement. p_discard_queued: what was queued before is abandoned instead of sent.';
 comment on function raw_ops.fn_deliver_outbox_v1() is
     'One pass over the outbox where pg_net is the carrier: collects its answers, hands it what is due. Says who sends.';
 comment on procedure raw_ops.deliver_outbox(integer) is
@@ -552,7 +558,7 @@ comment on function raw_ops.fn_check_webhook_silence_v1() is
 comment on function raw_ops.fn_resend_alerts_v1() is
     'Sends again the alerts that reached nobody, the last message of each. For when the cause is mended.';
 comment on function raw_ops.fn_health_v1() is
-    'One look at the whole: versions, workers, pg_cron, carrier, queues, snapshots, alerts; each fault with the statement that mends it.';
+    'One look at the whole: rights, structure, workers, pg_cron, carrier, queues, locks, snapshots, alerts; each fault with the statements that mend it, and what could not be seen. Never raises.';
 comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
@@ -592,6 +598,7 @@ alter function raw_ops.guard_webhook_status() set search_path = pg_catalog, pg_t
 alter function raw_ops.wake_worker() set search_path = pg_catalog, pg_temp;
 alter function raw_ops.wake_sender() set search_path = pg_catalog, pg_temp;
 alter function raw_ops.notify_courier_exception() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.match_waiting_courier_events() set search_path = pg_catalog, pg_temp;
 
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';

@@ -40,8 +40,8 @@ pub enum Error {
     /// Another transaction wrote the same rows meanwhile; roll back and do it again.
     Raced(&'static str),
     /// Somebody else has locked a whole table for too long.
-    TableLocked { table: String },
-    /// PostgreSQL refused; caught in a sub-transaction.
+    TableLocked { table: Option<String> },
+    /// PostgreSQL refused; caught in a sub-transaction. Made by [`Error::database`].
     Database { code: PgSqlErrorCode, message: String },
     /// PostgreSQL found no such name, perhaps in a trigger of the owner's that relies on another search_path; `next` gives
     /// each such trigger its own.
@@ -105,6 +105,20 @@ impl Error {
             name,
             problem: problem.into(),
         }
+    }
+
+    /// An error of PostgreSQL's, or of a trigger of the owner's, without what it quotes: about a value that it cannot
+    /// take (class 22) PostgreSQL's message repeats the value, which may be a person's.
+    pub fn database(code: PgSqlErrorCode, message: &str) -> Self {
+        let message = match sqlstate_text(code) {
+            [b'2', b'2', ..] => {
+                let name = format!("{code:?}").to_lowercase();
+                let name = name.trim_start_matches("errcode_").replace('_', " ");
+                format!("PostgreSQL cannot take a value: {name}")
+            }
+            _ => message.to_owned(),
+        };
+        Error::Database { code, message }
     }
 
     /// What SQL callers see as SQLSTATE.
@@ -192,6 +206,25 @@ impl Error {
         )
     }
 
+    /// Whether the call was cancelled, or the server ends: nobody may go on after that.
+    pub fn is_cancelled(&self) -> bool {
+        let Error::Database { code, .. } = self else {
+            return false;
+        };
+        matches!(&sqlstate_text(*code), b"57014" | [b'5', b'7', b'P', ..])
+    }
+
+    /// Whether a right is missing.
+    pub fn is_lack_of_rights(&self) -> bool {
+        matches!(
+            self,
+            Error::Database {
+                code: PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                ..
+            }
+        )
+    }
+
     /// Whether it may be: a table, column or right is missing, a page is corrupt. One webhook among good ones is to
     /// blame itself (an owner's trigger, a damaged payload); when all fail so, it is the server.
     pub fn may_be_servers_fault(&self) -> bool {
@@ -222,7 +255,7 @@ impl Error {
             ),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
-            Error::TableLocked { table } => Some(format!(
+            Error::TableLocked { table: Some(table) } => Some(format!(
                 "Who holds it: SELECT pid, usename, state, query_start, query FROM pg_stat_activity WHERE pid IN (SELECT pid FROM pg_locks WHERE granted AND relation = '{}'::regclass);",
                 table.replace('\'', "''")
             )),
@@ -290,9 +323,10 @@ impl fmt::Display for Error {
                 f,
                 "another transaction wrote {what} of this webhook at the same time"
             ),
-            Error::TableLocked { table } => {
-                write!(f, "another session has locked the table {table} for too long")
-            }
+            Error::TableLocked { table } => match table {
+                Some(table) => write!(f, "another session has locked the table {table} for too long"),
+                None => f.write_str("another session had locked a table for too long"),
+            },
             Error::Database { message, .. } => f.write_str(message),
             Error::OwnersTrigger { message, next, .. } => {
                 write!(f, "{message}; if it is a trigger of yours: {next}")
@@ -340,6 +374,21 @@ mod tests {
         ] {
             assert_eq!(database(code).category(), category, "{code:?}");
         }
+    }
+
+    #[test]
+    fn what_postgresql_quotes_is_not_repeated() {
+        use PgSqlErrorCode::*;
+        let refused = Error::database(
+            ERRCODE_INVALID_TEXT_REPRESENTATION,
+            "invalid input syntax for type uuid: \"ada@example.com\"",
+        );
+        assert_eq!(
+            refused.to_string(),
+            "PostgreSQL cannot take a value: invalid text representation"
+        );
+        let names = "new row for relation \"orders\" violates check constraint \"no_sevens\"";
+        assert_eq!(Error::database(ERRCODE_CHECK_VIOLATION, names).to_string(), names);
     }
 
     #[test]

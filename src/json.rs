@@ -60,6 +60,29 @@ impl<'a> Decimal<'a> {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The exact sum, with as many decimals as the amount with the most. `None` beyond 38 digits.
+    pub fn sum(amounts: &[Self]) -> Option<Decimal<'static>> {
+        let parts = |amount: &Self| {
+            let (whole, fraction) = amount.0.split_once('.').unwrap_or((&amount.0, ""));
+            (whole.to_owned(), fraction.to_owned())
+        };
+        let amounts: Vec<(String, String)> = amounts.iter().map(parts).collect();
+        let decimals = amounts
+            .iter()
+            .map(|(_, fraction)| fraction.len())
+            .max()
+            .unwrap_or(0);
+        let mut sum = 0_i128;
+        for (whole, fraction) in amounts {
+            sum = sum.checked_add(format!("{whole}{fraction:0<decimals$}").parse().ok()?)?;
+        }
+        let sign = if sum < 0 { "-" } else { "" };
+        let digits = format!("{:0>width$}", sum.unsigned_abs(), width = decimals + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - decimals);
+        let point = if decimals > 0 { "." } else { "" };
+        Decimal::parse(format!("{sign}{whole}{point}{fraction}").into())
+    }
 }
 
 /// Microseconds since 2000-01-01 00:00 UTC: PostgreSQL's `timestamptz`.
@@ -94,11 +117,14 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// A value with its path. JSON null counts as absent everywhere: a partial payload erases nothing.
+/// A value with its path. JSON null counts as absent, since a partial payload erases nothing, but for
+/// [`Field::clearable`].
 #[derive(Clone, Copy)]
 pub struct Field<'p, J> {
     path: Path<'p>,
     value: Option<J>,
+    is_null: bool,
+    is_private: bool,
 }
 
 impl<'p, 'a, J: Json<'a>> Field<'p, J> {
@@ -106,14 +132,26 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         Self {
             path: Path::Root(name),
             value: present(value),
+            is_null: value.kind() == Kind::Null,
+            is_private: false,
+        }
+    }
+
+    /// What is in here is of a person: no error quotes it.
+    pub fn private(self) -> Self {
+        Self {
+            is_private: true,
+            ..self
         }
     }
 
     pub fn member<'q>(&'q self, key: &'static str) -> Field<'q, J> {
-        let value = self.value.and_then(|v| v.member(key)).and_then(present);
+        let value = self.value.and_then(|v| v.member(key));
         Field {
             path: Path::Member(&self.path, key),
-            value,
+            value: value.and_then(present),
+            is_null: value.is_some_and(|value| value.kind() == Kind::Null),
+            is_private: self.is_private,
         }
     }
 
@@ -142,9 +180,26 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         }
     }
 
-    fn mismatch(&self, expected: &str) -> Error {
-        let found = self.value.map(describe).unwrap_or_else(|| "nothing".into());
+    /// The wrong kind of thing: told by its kind alone, since it may be anything, an address too.
+    fn wrong_kind(&self, expected: &str) -> Error {
+        let found = self.value.map_or("nothing", kind_name);
         self.error(format!("not {expected}: {found}"))
+    }
+
+    /// Something that is not written as its field asks: quoted, unless a person's data may be in it.
+    fn mismatch(&self, expected: &str) -> Error {
+        match self.value.filter(|_| !self.is_private).and_then(quote) {
+            Some(found) => self.error(format!("not {expected}: {found}")),
+            None => self.wrong_kind(expected),
+        }
+    }
+
+    /// What a field says whose null means something: `None` when it is absent, `Some(None)` when it is null or empty.
+    pub fn clearable<T>(&self, read: impl FnOnce(&Self) -> Result<Option<T>>) -> Result<Option<Option<T>>> {
+        match (self.value, self.is_null) {
+            (Some(_), _) => read(self).map(Some),
+            (None, is_null) => Ok(is_null.then_some(None)),
+        }
     }
 
     pub fn required<T>(&self, value: Option<T>) -> Result<T> {
@@ -156,7 +211,7 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         match self.value.map(Json::kind) {
             Some(Kind::Object) => Ok(self),
             None => Err(self.error("missing")),
-            Some(_) => Err(self.mismatch("an object")),
+            Some(_) => Err(self.wrong_kind("an object")),
         }
     }
 
@@ -165,7 +220,7 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         match self.value.map(Json::kind) {
             Some(Kind::Object) => Ok(self.value),
             None => Ok(None),
-            Some(_) => Err(self.mismatch("an object")),
+            Some(_) => Err(self.wrong_kind("an object")),
         }
     }
 
@@ -173,11 +228,13 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
     pub fn elements<'q>(&'q self) -> Result<Option<impl Iterator<Item = Field<'q, J>> + use<'q, 'p, 'a, J>>> {
         let Some(array) = self.value else { return Ok(None) };
         if array.kind() != Kind::Array {
-            return Err(self.mismatch("an array"));
+            return Err(self.wrong_kind("an array"));
         }
         let element = move |index| Field {
             path: Path::Element(&self.path, index),
             value: array.element(index),
+            is_null: false,
+            is_private: self.is_private,
         };
         Ok(Some((0..array.length()).map(element)))
     }
@@ -188,7 +245,7 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         match value.as_str() {
             Some("") => Ok(None),
             Some(text) => Ok(Some(text)),
-            None => Err(self.mismatch("text")),
+            None => Err(self.wrong_kind("text")),
         }
     }
 
@@ -200,7 +257,7 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
     /// Text where empty is a value of its own: somebody cleared the field.
     pub fn text_or_empty(&self) -> Result<Option<&'a str>> {
         let Some(value) = self.value else { return Ok(None) };
-        value.as_str().map(Some).ok_or_else(|| self.mismatch("text"))
+        value.as_str().map(Some).ok_or_else(|| self.wrong_kind("text"))
     }
 
     /// Text without the blanks around it, or the digits of a number; blank counts as absent.
@@ -210,7 +267,7 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
             Some(text) => Some(text.trim().to_owned()),
             None => value.number_text(),
         };
-        let text = text.ok_or_else(|| self.mismatch("text"))?;
+        let text = text.ok_or_else(|| self.wrong_kind("text"))?;
         Ok(Some(text).filter(|text| !text.is_empty()))
     }
 
@@ -229,7 +286,7 @@ impl<'p, 'a, J: Json<'a>> Field<'p, J> {
         value
             .as_bool()
             .map(Some)
-            .ok_or_else(|| self.mismatch("true or false"))
+            .ok_or_else(|| self.wrong_kind("true or false"))
     }
 
     /// A 64-bit integer, as a number or as text of digits.
@@ -286,25 +343,26 @@ fn present<'a, J: Json<'a>>(value: J) -> Option<J> {
     (value.kind() != Kind::Null).then_some(value)
 }
 
-/// A value as an error message shows it: short, quoted where it is text.
-fn describe<'a, J: Json<'a>>(value: J) -> String {
-    const SHOWN: usize = 60;
+fn kind_name<'a, J: Json<'a>>(value: J) -> &'static str {
     match value.kind() {
-        Kind::Null => "null".into(),
-        Kind::Bool => value.as_bool().unwrap_or_default().to_string(),
-        Kind::Number => match value.number_text() {
-            Some(digits) => digits.chars().take(SHOWN).collect(),
-            None => "a number of too many digits".into(),
-        },
-        Kind::String => {
-            let text = value.as_str().unwrap_or_default();
-            let shown: String = text.chars().take(SHOWN).collect();
-            let more = if shown.len() < text.len() { "…" } else { "" };
-            format!("\"{shown}{more}\"")
-        }
-        Kind::Array => format!("an array of {}", value.length()),
-        Kind::Object => "an object".into(),
+        Kind::Null => "null",
+        Kind::Bool => "true or false",
+        Kind::Number => "a number",
+        Kind::String => "text",
+        Kind::Array => "an array",
+        Kind::Object => "an object",
     }
+}
+
+/// A value as an error shows it: numbers, and short text that is no address of anybody's.
+fn quote<'a, J: Json<'a>>(value: J) -> Option<String> {
+    const LONGEST: usize = 40;
+    let shown = match value.kind() {
+        Kind::Number => value.number_text()?,
+        Kind::String => format!("\"{}\"", value.as_str()?),
+        _ => return None,
+    };
+    (shown.chars().count() <= LONGEST && !shown.contains('@')).then_some(shown)
 }
 
 #[cfg(test)]

@@ -49,7 +49,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "monitoring",
-        &["wake", "sending", "schedule", "audit", "db", "config", "error"],
+        &[
+            "wake", "sending", "schedule", "audit", "setup", "db", "config", "error",
+        ],
     ),
     (
         "delivery",

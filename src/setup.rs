@@ -1,6 +1,8 @@
 //! `setup()`: creates, and after an upgrade migrates, everything that holds or shows data, as ordinary objects of
 //! whoever calls it. So `pg_dump` keeps every row and everything an owner added, and DROP EXTENSION destroys none.
 
+pub mod objects;
+
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
 use pgrx::JsonB;

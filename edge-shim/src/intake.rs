@@ -1,7 +1,6 @@
 //! One webhook: limits, signature, store, answer.
 
-use std::net::IpAddr;
-
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
@@ -9,18 +8,15 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::body;
-use crate::client_ip::contains;
+use crate::body::{self, Held};
+use crate::client_ip::{ClientIp, contains};
 use crate::config::ProviderSettings;
 use crate::log::{Note, shortened};
+use crate::places::Place;
 use crate::providers::{Delivery, Route};
 use crate::refusal::{Refusal, json_response};
 use crate::routes::App;
 use crate::store::{Receipt, Webhook};
-
-/// The client's address, as found for the log; None only where no socket is involved.
-#[derive(Clone, Copy, Debug)]
-pub struct ClientIp(pub Option<IpAddr>);
 
 /// Which provider and route a handler stands for.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +45,7 @@ pub async fn receive(app: App, gate: Gate, request: Request) -> Response {
         }
         Err(refusal) => {
             note.error = Some(shortened(&refusal.for_log()));
+            note.next = refusal.advice();
             app.metrics
                 .rejected
                 .with_label_values(&[settings.provider.name, refusal.reason()])
@@ -67,23 +64,18 @@ async fn take_in(
     request: Request,
     note: &mut Note,
 ) -> Result<Receipt, Refusal> {
-    let _slot = app.slots.try_acquire().map_err(|_| Refusal::Busy)?;
     let (parts, body) = request.into_parts();
-    if let Err(refusal) = admit(&parts, settings, app.bodies.max_bytes) {
-        // A client that asked first has not begun to send.
-        if !parts.headers.contains_key(EXPECT) {
-            body::discard(body).await;
-        }
-        return Err(refusal);
-    }
-    let held = body::read(body, &app.bodies).await?;
-    note.bytes = Some(held.bytes.len());
-    let delivery = Delivery {
-        headers: &parts.headers,
-        query: parts.uri.query(),
-        body: &held.bytes,
+    let client = parts.extensions.get::<ClientIp>().copied();
+    let counted = client.and_then(|client| client.counted(&app.config.trusted_proxies));
+    let place = app.requests.take(counted).ok_or(Refusal::Busy)?;
+    // Until the signature is known to be right, somebody else may get the place.
+    let held = tokio::select! {
+        biased;
+        held = read_signed(app, settings, &parts, body, &place, note) => held?,
+        () = place.lost() => return Err(Refusal::Busy),
     };
-    (settings.provider.verify)(&settings.secrets, &delivery).map_err(Refusal::Unsigned)?;
+    place.serve();
+    let delivery = delivery(&parts, &held);
     let described = (settings.provider.describe)(route, &delivery);
     note.topic = Some(shortened(&described.topic));
     note.event_id = described.event_id.as_deref().map(shortened);
@@ -98,11 +90,42 @@ async fn take_in(
     app.store.put(webhook).await.map_err(Refusal::NotStored)
 }
 
+/// The body, if it is one of this provider's.
+async fn read_signed(
+    app: &App,
+    settings: &ProviderSettings,
+    parts: &Parts,
+    body: Body,
+    place: &Place,
+    note: &mut Note,
+) -> Result<Held, Refusal> {
+    if let Err(refusal) = admit(parts, settings, app.bodies.max_bytes) {
+        // A client that asked first has not begun to send.
+        if !parts.headers.contains_key(EXPECT) {
+            body::discard(body).await;
+        }
+        return Err(refusal);
+    }
+    let held = body::read(body, &app.bodies, place).await?;
+    note.bytes = Some(held.bytes.len());
+    let verified = (settings.provider.verify)(&settings.secrets, &delivery(parts, &held));
+    verified.map_err(Refusal::Unsigned)?;
+    Ok(held)
+}
+
+fn delivery<'a>(parts: &'a Parts, held: &'a Held) -> Delivery<'a> {
+    Delivery {
+        headers: &parts.headers,
+        query: parts.uri.query(),
+        body: &held.bytes,
+    }
+}
+
 /// What can be said before the body is read.
 fn admit(parts: &Parts, settings: &ProviderSettings, max_bytes: usize) -> Result<(), Refusal> {
-    let client = parts.extensions.get::<ClientIp>().and_then(|client| client.0);
     let allowed = &settings.allowed_ips;
-    if !allowed.is_empty() && !client.is_some_and(|client| contains(allowed, client)) {
+    let client = parts.extensions.get::<ClientIp>().filter(|client| client.certain);
+    if !allowed.is_empty() && !client.is_some_and(|client| contains(allowed, client.address)) {
         return Err(Refusal::AddressNotAllowed);
     }
     if settings.secrets.is_empty() {

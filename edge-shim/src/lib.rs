@@ -3,12 +3,14 @@
 //!
 //! # Layout
 //!
-//! Data falls one way: `server ─▶ routes ─▶ intake ─▶ providers, store ─▶ database`.
+//! Data falls one way: `server ─▶ connection ─▶ routes ─▶ intake ─▶ providers, store ─▶ database`.
 //!
 //! | part | does |
 //! |---|---|
 //! | [`config`] | environment variables → [`config::Config`]; names every variable in `--help` and in errors |
-//! | [`server`] | sockets, time limits, signals, the graceful stop |
+//! | [`server`] | the port, signals, the graceful stop |
+//! | [`connection`] | one connection: what its client is waited for, and for how long |
+//! | [`places`] | a bounded number of connections and requests, shared out among clients |
 //! | [`routes`] | paths → handlers; health, readiness, metrics; observes every request |
 //! | [`intake`] | one webhook: limits, signature, store, answer |
 //! | [`body`] | reads a request body within limits of size, time and memory |
@@ -16,7 +18,7 @@
 //! | [`refusal`] | the closed list of "no", each with its status and what to do next |
 //! | [`providers`] | one file per provider: its routes, signature header, event id, headers worth keeping. Pure |
 //! | [`signature`] | HMAC over raw bytes, in constant time. Pure |
-//! | [`store`] | groups waiting webhooks into one call; `store::postgres` makes it |
+//! | [`store`] | groups waiting webhooks into one call; `store::postgres` makes it; `store::readiness` finds out whether it would go well |
 //! | [`metrics`] | Prometheus text |
 //! | [`log`] | one JSON line per request, written by its own thread |
 //!
@@ -25,9 +27,11 @@
 pub mod body;
 pub mod client_ip;
 pub mod config;
+pub mod connection;
 pub mod intake;
 pub mod log;
 pub mod metrics;
+pub mod places;
 pub mod providers;
 pub mod refusal;
 pub mod routes;

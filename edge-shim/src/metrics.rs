@@ -6,6 +6,7 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use crate::connection::End;
 use crate::providers::REGISTRY;
 
 /// The label of every path that is not a route.
@@ -34,6 +35,9 @@ pub struct Metrics {
     pub database_up: IntGauge,
     /// Log lines dropped because the reader of stdout was too slow.
     pub log_dropped: IntCounter,
+    /// Connections that are open.
+    pub connections: IntGauge,
+    cut: IntCounterVec,
     stored: IntCounterVec,
     duplicates: IntCounterVec,
 }
@@ -109,6 +113,15 @@ impl Metrics {
                 "edge_shim_log_lines_dropped_total",
                 "Log lines dropped because the reader of stdout was too slow.",
             )?,
+            connections: made.gauge(
+                "edge_shim_connections_open",
+                "Connections of clients that are open.",
+            )?,
+            cut: made.counters(
+                "edge_shim_connections_cut_total",
+                "Connections that were closed on their client, by reason.",
+                &["reason"],
+            )?,
             registry,
         };
         metrics.start_at_zero();
@@ -119,6 +132,13 @@ impl Metrics {
     pub fn stored(&self, provider: &str, duplicate: bool) {
         let counter = if duplicate { &self.duplicates } else { &self.stored };
         counter.with_label_values(&[provider]).inc();
+    }
+
+    /// Counts a connection that did not end by itself.
+    pub fn connection_cut(&self, end: End) {
+        if end != End::Over {
+            self.cut.with_label_values(&[end.label()]).inc();
+        }
     }
 
     /// The text that Prometheus reads.
@@ -139,6 +159,9 @@ impl Metrics {
                 self.requests.with_label_values(&[route.path, "200"]);
                 self.request_duration.with_label_values(&[route.path]);
             }
+        }
+        for end in End::CUT {
+            self.cut.with_label_values(&[end.label()]);
         }
         for class in ["unavailable", "contended", "rejected"] {
             self.store_errors.with_label_values(&[class]);

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::providers::Unsigned;
-use crate::store::{Class, PutError};
+use crate::store::{Condition, PutError};
 
 /// Seconds after which a provider may send again.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("5");
@@ -59,6 +59,14 @@ impl Refusal {
         match self {
             Self::NotStored(PutError::Failed(error)) => error.to_string(),
             other => other.face().error,
+        }
+    }
+
+    /// What the operator can do about it, for the log; None where the answer says it already.
+    pub fn advice(&self) -> Option<String> {
+        match self {
+            Self::NotStored(PutError::Failed(error)) => Some(error.advice()),
+            _ => None,
         }
     }
 
@@ -156,19 +164,39 @@ impl Face {
             PutError::Full => Self::of(503, "queue_full", "too many webhooks are waiting", again),
             PutError::Stopping => Self::of(503, "stopping", "this server is stopping", again),
             PutError::Timeout => Self::of(503, "store_timeout", "the database did not answer in time", again),
-            PutError::Failed(failed) => match failed.class {
-                Class::Unavailable => {
-                    Self::of(503, "database_unavailable", "the database is out of reach", again)
-                }
-                Class::Contended => Self::of(503, "database_contended", "the database was too busy", again),
-                Class::Rejected => Self::of(
-                    500,
-                    "database_error",
-                    "the database did not take this webhook",
-                    "the operator finds the reason in the log and under /readyz",
-                ),
-            },
+            PutError::Failed(failed) => Self::condition(failed.condition),
         }
+    }
+
+    /// The database's condition in words of this program: its own may name roles and tables.
+    fn condition(condition: Condition) -> Self {
+        let (status, reason, error) = match condition {
+            Condition::RowSecurity => (
+                503,
+                "database_row_security",
+                "row-level security keeps the database from taking webhooks",
+            ),
+            Condition::ReadOnly => (503, "database_read_only", "the database is read-only"),
+            Condition::NoRights => (
+                503,
+                "database_no_rights",
+                "this server lacks rights in the database",
+            ),
+            Condition::NotSetUp => (503, "database_not_set_up", "the database is not set up"),
+            Condition::DiskFull => (503, "database_disk_full", "the database's disk is full"),
+            Condition::Locked => (
+                503,
+                "database_locked",
+                "the database was too busy: a lock or a time limit stood in the way",
+            ),
+            Condition::Unreachable => (503, "database_unreachable", "the database is out of reach"),
+            Condition::Refused => (500, "database_refused", "the database did not take this webhook"),
+        };
+        let next = match condition {
+            Condition::Locked | Condition::Unreachable => "send again later",
+            _ => "send again later; the operator finds the reason in the log and under /readyz",
+        };
+        Self::of(status, reason, error, next)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -17,11 +17,17 @@ use tokio::sync::Semaphore;
 use crate::body::BodyLimits;
 use crate::client_ip::client_ip;
 use crate::config::Config;
-use crate::intake::{self, ClientIp, Gate};
+use crate::connection::Line;
+use crate::intake::{self, Gate};
 use crate::log::{Log, Note, RequestLine, shortened, timestamp};
 use crate::metrics::{Metrics, OTHER_ROUTE};
+use crate::places::Places;
 use crate::refusal::{Refusal, json_response};
-use crate::store::{Store, StoreError};
+use crate::store::Store;
+
+/// A request whose body is still coming may lose its place to anybody after this time, and before it only if its client holds more
+/// than its share.
+const READING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What every handler shares. Cheap to clone.
 #[derive(Clone)]
@@ -36,8 +42,8 @@ pub struct App {
     pub log: Log,
     /// Limits for bodies.
     pub bodies: Arc<BodyLimits>,
-    /// One permit for each webhook request that may be served at once.
-    pub slots: Arc<Semaphore>,
+    /// One for each webhook request that may be served at once.
+    pub requests: Arc<Places>,
 }
 
 impl App {
@@ -46,18 +52,20 @@ impl App {
         let bodies = Arc::new(BodyLimits {
             max_bytes: config.max_body_bytes,
             max_time: config.body_time,
+            min_rate: config.min_body_rate,
             budget: Arc::new(Semaphore::new(
                 config.max_buffered_bytes.min(Semaphore::MAX_PERMITS),
             )),
         });
-        let slots = Arc::new(Semaphore::new(config.max_in_flight));
+        let share = config.share_of(config.max_in_flight);
+        let requests = Places::new(config.max_in_flight, share, READING_PATIENCE);
         Self {
             config,
             store,
             metrics,
             log,
             bodies,
-            slots,
+            requests,
         }
     }
 }
@@ -92,38 +100,22 @@ async fn healthz() -> Response {
     )
 }
 
+/// One word; what the database said is for the log, since anybody may ask.
 async fn readyz(State(app): State<App>) -> Response {
     match app.store.probe().await {
         Ok(()) => json_response(StatusCode::OK, &json!({"status": "ready"})),
         Err(error) => {
-            let next = advice(&error);
-            let body = json!({"status": "not ready", "error": error.message, "sqlstate": error.sqlstate, "next": next});
+            let body = json!({"status": error.condition.word()});
             let mut response = json_response(StatusCode::SERVICE_UNAVAILABLE, &body);
             let note = Note {
                 error: Some(shortened(&error.to_string())),
+                next: Some(error.advice()),
                 ..Note::default()
             };
             response.extensions_mut().insert(note);
             response
         }
     }
-}
-
-/// The database's own hint, except where it does not know what is missing.
-fn advice(error: &StoreError) -> String {
-    let known = match (error.sqlstate.as_deref(), &error.hint) {
-        (Some("42883" | "3F000"), _) => {
-            "run CREATE EXTENSION raw_ops; and SELECT raw_ops.setup(); in the database that DATABASE_URL names"
-        }
-        (Some("42501"), _) => {
-            "grant the role of DATABASE_URL USAGE on schema raw_ops and EXECUTE on its receive_webhook functions"
-        }
-        (_, Some(hint)) => hint,
-        (_, None) => {
-            "check DATABASE_URL, that PostgreSQL runs there and that its raw_ops extension is set up"
-        }
-    };
-    known.to_owned()
 }
 
 async fn metrics(State(app): State<App>) -> Response {
@@ -149,14 +141,23 @@ async fn observe(State(app): State<App>, mut request: Request, next: Next) -> Re
         .extensions()
         .get::<ConnectInfo<SocketAddr>>()
         .map(|peer| peer.0.ip());
-    let client = peer.map(|peer| client_ip(peer, request.headers(), &app.config.trusted_proxies));
-    request.extensions_mut().insert(ClientIp(client));
+    let trusted = &app.config.trusted_proxies;
+    let client = peer.map(|peer| client_ip(peer, request.headers(), trusted));
+    if let Some(client) = client {
+        // A proxy's connection counts for whoever it carries.
+        if let Some(line) = request.extensions().get::<Arc<Line>>()
+            && peer != Some(client.address)
+        {
+            line.counts_for(client.counted(trusted));
+        }
+        request.extensions_mut().insert(client);
+    }
     let route = request.extensions().get::<MatchedPath>().cloned();
     let line = RequestLine {
         ts: timestamp(SystemTime::now()),
         method: request.method().to_string(),
         path: shortened(request.uri().path()),
-        client_ip: client.map(|address| address.to_string()),
+        client_ip: client.map(|client| client.address.to_string()),
         ..RequestLine::default()
     };
     let quiet = request.method() == Method::GET

@@ -1,4 +1,4 @@
-//! Sockets, time limits, signals and the graceful stop.
+//! The port, signals and the graceful stop.
 
 use std::fmt;
 use std::future::Future;
@@ -8,29 +8,30 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::ConnectInfo;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::server::graceful::GracefulShutdown;
+use ipnet::IpNet;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use tower::ServiceExt;
 
+use crate::client_ip::contains;
 use crate::config::Config;
+use crate::connection::{self, Ahead, End, Limits, Rules};
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::places::{Client, Places};
 use crate::routes::{App, app};
 use crate::store::Store;
 use crate::store::postgres::Postgres;
 
-/// How long a connection may take to send a request's headers; also how long it may stay idle.
-const HEADER_TIME: Duration = Duration::from_secs(30);
-/// Open connections for each request that may be in flight: the rest wait in the kernel's queue.
-const CONNECTIONS_PER_SLOT: usize = 4;
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: u32 = 4096;
+/// Bytes of answers that the kernel keeps for one client: what nobody reads must not fill its memory.
+const SEND_BUFFER: u32 = 16 << 10;
+/// Files that are no connection of a client: the database's sockets, standard streams, the runtime's own.
+const OTHER_FILES: u64 = 64;
 /// After this much of a stop, connections that carry no request are left behind.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 /// Kept back of the time for a stop, for storing what waits and for the log.
@@ -67,9 +68,8 @@ pub async fn run(config: Config) -> Result<Stop, StartError> {
         .map_err(|error| failed("DATABASE_URL", &error))?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| failed("signals", &error))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| failed("signals", &error))?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| failed(&format!("LISTEN_ADDR {}", config.listen), &error))?;
+    let listener =
+        listen(config.listen).map_err(|error| failed(&format!("LISTEN_ADDR {}", config.listen), &error))?;
     let address = listener.local_addr().unwrap_or(config.listen);
     let (store, drain) = Store::start(Arc::new(inbox), config.store_limits(), Arc::clone(&metrics));
     let router = app(App::new(
@@ -79,13 +79,19 @@ pub async fn run(config: Config) -> Result<Stop, StartError> {
         log.clone(),
     ));
     log.event("started", started(&config, address));
-
-    let slots = config.max_in_flight.saturating_mul(CONNECTIONS_PER_SLOT);
+    for parameter in &config.database.ignored {
+        log.event("database_url_parameter_ignored", json!({"parameter": parameter}));
+    }
+    let files_for_connections = raise_open_files(config.max_connections, config.db_connections);
+    if files_for_connections < config.max_connections {
+        log.event(
+            "open_files_low",
+            json!({"max_connections": files_for_connections, "next": "raise ulimit -n (LimitNOFILE), or lower MAX_CONNECTIONS"}),
+        );
+    }
     let server = Server {
-        listener,
-        router,
-        slots: Arc::new(Semaphore::new(slots)),
-        log: log.clone(),
+        max_connections: files_for_connections,
+        ..Server::new(listener, router, &config, Arc::clone(&metrics), log.clone())
     };
     let connections = server
         .accept_until(stop_signal(&mut terminate, &mut interrupt))
@@ -136,69 +142,137 @@ async fn stop_signal(terminate: &mut Signal, interrupt: &mut Signal) {
     }
 }
 
+/// Opens the port.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    // Accepted connections inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Raises the limit of open files as far as this process may, if need be; returns how many connections fit.
+fn raise_open_files(connections: usize, database: usize) -> usize {
+    let others = u64::try_from(database)
+        .unwrap_or(u64::MAX)
+        .saturating_add(OTHER_FILES);
+    let wanted = u64::try_from(connections)
+        .unwrap_or(u64::MAX)
+        .saturating_add(others);
+    let limit = getrlimit(Resource::Nofile);
+    // None stands for no limit.
+    let mut current = limit.current.unwrap_or(u64::MAX);
+    if current < wanted {
+        let raised = limit.maximum.unwrap_or(u64::MAX).min(wanted);
+        let new = Rlimit {
+            current: Some(raised),
+            maximum: limit.maximum,
+        };
+        if setrlimit(Resource::Nofile, new).is_ok() {
+            current = raised;
+        }
+    }
+    usize::try_from(current.saturating_sub(others))
+        .unwrap_or(usize::MAX)
+        .clamp(1, connections)
+}
+
 /// Accepts connections and serves a router on them.
 pub struct Server {
     /// The open port.
     pub listener: TcpListener,
     /// What is served.
     pub router: Router,
-    /// One permit for each connection that may be open.
-    pub slots: Arc<Semaphore>,
+    /// Connections that may be open at once.
+    pub max_connections: usize,
+    /// Connections that one client may hold once all are open.
+    pub share: usize,
+    /// How long a client may keep a connection waiting.
+    pub limits: Limits,
+    /// Peers that have no share of their own.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Where connections are counted.
+    pub metrics: Arc<Metrics>,
     /// Where trouble with the socket goes.
     pub log: Log,
 }
 
 impl Server {
+    /// A server with the configuration's limits.
+    pub fn new(
+        listener: TcpListener,
+        router: Router,
+        config: &Config,
+        metrics: Arc<Metrics>,
+        log: Log,
+    ) -> Self {
+        Self {
+            listener,
+            router,
+            max_connections: config.max_connections,
+            share: config.share_of(config.max_connections),
+            limits: config.connection_limits(),
+            trusted_proxies: config.trusted_proxies.clone(),
+            metrics,
+            log,
+        }
+    }
+
     /// Serves until `stop` is done; then closes the port and hands back the connections that are still open.
     pub async fn accept_until(self, stop: impl Future<Output = ()>) -> GracefulShutdown {
         let connections = GracefulShutdown::new();
+        let places = Places::new(self.max_connections, self.share, Duration::ZERO);
+        let rules = Rules {
+            limits: self.limits,
+            ahead: Arc::new(Ahead::default()),
+        };
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
                 () = &mut stop => return connections,
-                accepted = self.accept() => accepted,
+                accepted = self.listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, peer, slot)) => {
-                    let connection = serve(stream, peer, self.router.clone(), connections.watcher());
-                    tokio::spawn(async move {
-                        connection.await;
-                        drop(slot);
-                    });
-                }
+                Ok((stream, peer)) => self.begin(stream, peer, &places, &rules, &connections),
                 Err(error) => {
-                    // Out of file descriptors, most likely: wait for some to be closed instead of spinning.
                     self.log
                         .event("accept_failed", json!({"error": error.to_string()}));
-                    sleep(Duration::from_millis(100)).await;
+                    // Out of file descriptors, most likely: one is freed, and spinning would not help.
+                    places.displace_longest_waiting();
+                    sleep(Duration::from_millis(10)).await;
                 }
             }
         }
     }
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-        let slot = Arc::clone(&self.slots)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
-        let (stream, peer) = self.listener.accept().await?;
-        Ok((stream, peer, slot))
+    fn begin(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        places: &Arc<Places>,
+        rules: &Rules,
+        connections: &GracefulShutdown,
+    ) {
+        let address = peer.ip().to_canonical();
+        let client = (!contains(&self.trusted_proxies, address)).then(|| Client::of(address));
+        let Some(place) = places.take(client) else {
+            self.metrics.connection_cut(End::Displaced);
+            return;
+        };
+        let (router, rules, watcher) = (self.router.clone(), rules.clone(), connections.watcher());
+        let metrics = Arc::clone(&self.metrics);
+        tokio::spawn(async move {
+            metrics.connections.inc();
+            let end = connection::serve(stream, peer, place, router, rules, watcher).await;
+            metrics.connections.dec();
+            metrics.connection_cut(end);
+        });
     }
-}
-
-async fn serve(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher) {
-    // Answers are smaller than a packet: waiting to fill one would only delay them.
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        router.clone().oneshot(request)
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .serve_connection(TokioIo::new(stream), service);
-    // An error here is a client that broke off or did not speak HTTP; what it asked for is logged by the router.
-    let _ = watcher.watch(connection).await;
 }
 
 /// Waits until every accepted request is answered, at most `limit`. Half-sent headers are not waited for longer than a moment.

@@ -35,6 +35,16 @@ fn only_the_database_is_required() {
     );
     assert_eq!(config.store_timeout, Duration::from_millis(4500));
     assert_eq!(config.shutdown_timeout, Duration::from_millis(15_000));
+    assert_eq!((config.max_connections, config.client_share), (2048, 12));
+    assert_eq!(
+        (config.body_time, config.min_body_rate),
+        (Duration::from_secs(10), 1024)
+    );
+    let limits = config.connection_limits();
+    assert_eq!(
+        [limits.header_time, limits.idle_time, limits.write_time].map(|limit| limit.as_secs()),
+        [10, 75, 10]
+    );
     assert!(
         config
             .providers
@@ -92,6 +102,15 @@ fn each_wrong_value_is_named_with_its_reason() {
 }
 
 #[test]
+fn there_are_more_connections_than_requests() {
+    assert!(problem("MAX_CONNECTIONS", "512").contains("must be more than MAX_IN_FLIGHT"));
+    assert!(problem("CLIENT_SHARE_PERCENT", "0").contains("from 1 to 100"));
+    assert!(problem("MIN_BODY_RATE", "fast").contains("from 0 to"));
+    let config = load(&[("DATABASE_URL", URL), ("MAX_IN_FLIGHT", "5000")]).expect("good");
+    assert_eq!(config.max_connections, 20_000);
+}
+
+#[test]
 fn all_problems_are_named_at_once() {
     let problems = load(&[("LISTEN_ADDR", "x"), ("MAX_BATCH", "y")]).expect_err("three problems");
     for variable in ["DATABASE_URL", "LISTEN_ADDR", "MAX_BATCH"] {
@@ -112,6 +131,13 @@ fn help_names_every_variable() {
         "TRUSTED_PROXIES",
         "MAX_BODY_BYTES",
         "MAX_BUFFERED_BYTES",
+        "BODY_TIMEOUT_MS",
+        "MIN_BODY_RATE",
+        "MAX_CONNECTIONS",
+        "CLIENT_SHARE_PERCENT",
+        "HEADER_TIMEOUT_MS",
+        "IDLE_TIMEOUT_MS",
+        "WRITE_TIMEOUT_MS",
         "DB_CONNECTIONS",
         "MAX_BATCH",
         "MAX_IN_FLIGHT",
@@ -175,4 +201,102 @@ fn sslmode_means_what_libpq_means_by_it() {
 fn a_connection_string_without_a_host_is_refused_with_advice() {
     let why = Database::parse("dbname=shop").expect_err("no host");
     assert!(why.contains("names no host"), "{why}");
+}
+
+/// As hosters and their documentation hand them out.
+#[test]
+fn connection_strings_for_other_clients_are_understood() {
+    for (text, ignored) in [
+        (
+            "postgres://u:p@h:6543/d?pgbouncer=true&connection_limit=1",
+            &["pgbouncer", "connection_limit"][..],
+        ),
+        (
+            "postgresql://u:p@h/d?sslmode=require&channel_binding=require",
+            &[],
+        ),
+        (
+            "postgresql://u:p@h/d?schema=public&pool_timeout=0&statement_cache_size=0",
+            &["schema", "pool_timeout", "statement_cache_size"],
+        ),
+        (
+            "postgres://u:p@h:6543/d?sslmode=require&supa=base-pooler.x",
+            &["supa"],
+        ),
+        (
+            "postgres://u:p@h/d?sslmode=require&uselibpqcompat=true",
+            &["uselibpqcompat"],
+        ),
+        (
+            "postgres://u:p@h/d?prepared_statements=false&pool=5&encoding=utf8",
+            &["prepared_statements", "pool", "encoding"],
+        ),
+        (
+            "postgres://u:p@h/d?options=endpoint%3Dcool&connect_timeout=10",
+            &[],
+        ),
+        ("postgres://u:p@h/d?", &[]),
+        (
+            "host=h user=u password='two words' pgbouncer=true",
+            &["pgbouncer"],
+        ),
+    ] {
+        let database = Database::parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
+        assert_eq!(database.ignored, ignored, "{text}");
+        assert_eq!(database.target.get_user(), Some("u"), "{text}");
+    }
+    let quoted = Database::parse(r"host=h user=u password='it\'s  two' sslmode=require").expect("good");
+    assert_eq!(quoted.target.get_password(), Some(b"it's  two".as_slice()));
+}
+
+#[test]
+fn an_unknown_parameter_is_named() {
+    for text in [
+        "postgres://u:pa55word@h/d?sslmode=require&frobnicate=1",
+        "postgres://u:pa55word@h/d?frobnicate",
+        "host=h user=u frobnicate=1 password=pa55word",
+        "host=h user=u password='pa55word' frobnicate=pa55word",
+    ] {
+        let why = Database::parse(text).expect_err("an unknown parameter");
+        assert!(why.contains("frobnicate"), "{why}");
+        assert!(!why.contains("pa55word"), "{why}");
+    }
+}
+
+#[test]
+fn a_piece_of_a_password_is_not_taken_for_a_parameter() {
+    for text in [
+        "postgres://u:my?secret=1@h/d",
+        "postgres://u:my?secret@h/d",
+        "host=h user=u password=my secret=word",
+        "host=h user=u password='my secret",
+        "postgres://u:p@h/d?my%secret=1",
+    ] {
+        let why = Database::parse(text).expect_err("no connection string");
+        assert!(!why.contains("secret"), "{why}");
+        assert!(why.contains("percent-encoded"), "{why}");
+    }
+}
+
+#[test]
+fn what_other_clients_call_tls_is_not_lost() {
+    let read = |query: &str| {
+        let database = Database::parse(&format!("postgres://u@h/d?{query}")).expect("a connection string");
+        (database.target.get_ssl_mode(), database.tls)
+    };
+    let verified = (SslMode::Require, Trust::Certificate(None));
+    assert_eq!(read("sslmode=require&sslaccept=strict"), verified);
+    assert_eq!(read("sslaccept=strict"), verified);
+    assert_eq!(read("ssl=true"), (SslMode::Require, Trust::Anyone));
+    assert_eq!(read("ssl=false"), (SslMode::Disable, Trust::Anyone));
+    assert_eq!(read("ssl=true&sslmode=verify-full"), verified);
+    for query in [
+        "sslcert=a.pem",
+        "sslkey=a.key",
+        "sslcrl=x",
+        "ssl_min_protocol_version=TLSv1.3",
+    ] {
+        let why = Database::parse(&format!("postgres://u@h/d?{query}")).expect_err("not ignored");
+        assert!(why.contains(query.split('=').next().expect("a name")), "{why}");
+    }
 }

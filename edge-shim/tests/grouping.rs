@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use edge_shim::store::{Class, Limits, PutError, Receipt, Store, StoreError, Webhook};
+use edge_shim::store::{Class, Condition, Limits, PutError, Receipt, Store, StoreError, Webhook};
 use support::{DEADLINE, ScriptedInbox, all_new, receipt_of, store, until};
 use tokio::task::JoinHandle;
 
@@ -32,8 +32,8 @@ fn put(store: &Store, body: &str) -> JoinHandle<Result<Receipt, PutError>> {
     tokio::spawn(async move { store.put(webhook).await })
 }
 
-fn error(class: Class) -> StoreError {
-    StoreError::new(class, "as told")
+fn error(condition: Condition) -> StoreError {
+    StoreError::new(condition, "as told")
 }
 
 /// One call is held at the gate while `bodies` come to wait behind it.
@@ -111,7 +111,7 @@ async fn large_bodies_make_small_groups() {
 async fn a_bad_webhook_costs_only_itself() {
     let inbox = ScriptedInbox::gated(|webhooks: &[Webhook]| {
         match webhooks.iter().any(|webhook| webhook.body == "bad") {
-            true => Err(error(Class::Rejected)),
+            true => Err(error(Condition::Refused)),
             false => all_new(webhooks),
         }
     });
@@ -119,7 +119,7 @@ async fn a_bad_webhook_costs_only_itself() {
     let puts = waiting_behind_one(&inbox, &store, &metrics, &["a", "bad", "b"]).await;
     inbox.let_through(5);
     let outcomes = outcomes(puts).await;
-    assert_eq!(outcomes[2], Err(PutError::Failed(error(Class::Rejected))));
+    assert_eq!(outcomes[2], Err(PutError::Failed(error(Condition::Refused))));
     for good in [0, 1, 3] {
         assert!(outcomes[good].is_ok(), "{outcomes:?}");
     }
@@ -130,7 +130,7 @@ async fn a_bad_webhook_costs_only_itself() {
 async fn a_contended_group_is_tried_one_by_one() {
     let inbox = ScriptedInbox::gated(|webhooks: &[Webhook]| match webhooks.len() {
         1 => all_new(webhooks),
-        _ => Err(error(Class::Contended)),
+        _ => Err(error(Condition::Locked)),
     });
     let (store, _drain, metrics) = store(inbox.clone(), ONE_WRITER);
     let puts = waiting_behind_one(&inbox, &store, &metrics, &["a", "b"]).await;
@@ -140,12 +140,12 @@ async fn a_contended_group_is_tried_one_by_one() {
 
 #[tokio::test]
 async fn without_a_database_a_group_is_not_tried_one_by_one() {
-    let inbox = ScriptedInbox::gated(|_: &[Webhook]| Err(error(Class::Unavailable)));
+    let inbox = ScriptedInbox::gated(|_: &[Webhook]| Err(error(Condition::Unreachable)));
     let (store, _drain, metrics) = store(inbox.clone(), ONE_WRITER);
     let puts = waiting_behind_one(&inbox, &store, &metrics, &["a", "b", "c"]).await;
     inbox.let_through(2);
     for outcome in outcomes(puts).await {
-        assert_eq!(outcome, Err(PutError::Failed(error(Class::Unavailable))));
+        assert_eq!(outcome, Err(PutError::Failed(error(Condition::Unreachable))));
     }
     assert_eq!(inbox.sizes(), [1, 3]);
     assert_eq!(metrics.database_up.get(), 0);
@@ -160,7 +160,7 @@ async fn too_few_receipts_promise_nothing() {
         matches!(
             outcome,
             Err(PutError::Failed(StoreError {
-                class: Class::Rejected,
+                condition: Condition::Refused,
                 ..
             }))
         ),
@@ -262,17 +262,44 @@ async fn with_nothing_under_way_nobody_waits() {
 }
 
 #[test]
-fn sqlstates_fall_into_their_class() {
-    let unavailable = [
-        "08006", "53100", "53300", "57P01", "57P03", "58030", "25006", "28P01", "55000", "42883", "42501",
-    ];
-    for sqlstate in unavailable {
-        assert_eq!(Class::of_sqlstate(sqlstate), Class::Unavailable, "{sqlstate}");
+fn sqlstates_fall_into_their_condition_and_class() {
+    use Condition::*;
+    for (sqlstates, condition, class) in [
+        (
+            &["08006", "53300", "57P01", "57P03", "58030"][..],
+            Unreachable,
+            Class::Unavailable,
+        ),
+        (&["53100"], DiskFull, Class::Unavailable),
+        (&["25006"], ReadOnly, Class::Unavailable),
+        (&["28P01", "28000", "42501"], NoRights, Class::Unavailable),
+        (
+            &["55000", "42883", "42P01", "3F000", "3D000"],
+            NotSetUp,
+            Class::Unavailable,
+        ),
+        (&["57014", "55P03", "40P01", "40001"], Locked, Class::Contended),
+        (&["22P05", "P0001", "23514", "XX000"], Refused, Class::Rejected),
+    ] {
+        for sqlstate in sqlstates {
+            let found = Condition::of_sqlstate(sqlstate);
+            assert_eq!((found, found.class()), (condition, class), "{sqlstate}");
+        }
     }
-    for sqlstate in ["57014", "55P03", "40P01", "40001"] {
-        assert_eq!(Class::of_sqlstate(sqlstate), Class::Contended, "{sqlstate}");
-    }
-    for sqlstate in ["22P05", "P0001", "23514", "XX000"] {
-        assert_eq!(Class::of_sqlstate(sqlstate), Class::Rejected, "{sqlstate}");
+}
+
+#[test]
+fn what_only_a_pooler_causes_is_no_fault_of_the_webhook_and_says_what_to_set() {
+    for sqlstate in ["26000", "42P05", "34000", "08P01", "0A000"] {
+        let error = StoreError {
+            sqlstate: Some(sqlstate.to_owned()),
+            ..error(Condition::of_sqlstate(sqlstate))
+        };
+        assert_eq!(error.class(), Class::Unavailable, "{sqlstate}");
+        assert!(
+            error.advice().contains("pool_mode = transaction"),
+            "{}",
+            error.advice()
+        );
     }
 }

@@ -105,6 +105,36 @@ async fn the_event_id_is_the_delivery_id_or_the_event_with_its_topic() {
 }
 
 #[tokio::test]
+async fn ids_that_are_no_text_stay_apart() {
+    let event_id = |headers: &[(&str, &[u8])]| {
+        let mut request = signed(ORDER, "{}", &[]);
+        for (name, value) in headers {
+            let name: axum::http::HeaderName = name.parse().expect("a header name");
+            let value = axum::http::HeaderValue::from_bytes(value).expect("a header value");
+            request.headers_mut().insert(name, value);
+        }
+        async move {
+            let (inbox, app) = well();
+            assert_eq!(status(&app, request).await, 200);
+            inbox.only_webhook().event_id.expect("an id")
+        }
+    };
+    let webhook = |id: &'static [u8]| event_id(&[("x-shopify-webhook-id", id)]);
+    let ids = [webhook(b"\xff").await, webhook(b"\xfe").await];
+    assert_eq!(
+        ids[0],
+        "id-sha256:a8100ae6aa1940d0b663bb31cd466142ebbdbd5187131b92d93818987832eb89"
+    );
+    assert_ne!(ids[0], ids[1]);
+    assert_ne!(webhook("\u{FFFD}".as_bytes()).await, ids[0]);
+    let event = |id: &'static [u8], topic: &'static [u8]| {
+        event_id(&[("x-shopify-event-id", id), ("x-shopify-topic", topic)])
+    };
+    assert_ne!(event(b"e", b"\xff").await, event(b"e", b"\xfe").await);
+    assert_ne!(event(b"\xff", b"t").await, event(b"\xfe", b"t").await);
+}
+
+#[tokio::test]
 async fn only_harmless_headers_are_stored() {
     let (inbox, app) = well();
     let mut request = signed(
@@ -306,4 +336,18 @@ async fn the_allow_list_is_about_the_clients_address() {
         403,
         "an unknown address is not an allowed one"
     );
+    let mut behind_bytes = from("10.0.0.1", "192.0.2.9");
+    let bytes = axum::http::HeaderValue::from_bytes(b"\xff").expect("a header value");
+    behind_bytes.headers_mut().append("x-forwarded-for", bytes);
+    assert_eq!(
+        status(&app, behind_bytes).await,
+        403,
+        "what the nearest proxy wrote is no text: who is behind it may be anybody"
+    );
+    let allows_its_proxy = [
+        ("SHOPIFY_ALLOWED_IPS", "10.0.0.0/8"),
+        ("TRUSTED_PROXIES", "10.0.0.1"),
+    ];
+    let app = TestApp::new(ScriptedInbox::open(all_new), &allows_its_proxy);
+    assert_eq!(status(&app, from("10.0.0.1", "unknown")).await, 403);
 }

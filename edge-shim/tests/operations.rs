@@ -3,101 +3,167 @@
 mod support;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use edge_shim::store::postgres::Postgres;
-use edge_shim::store::{Class, StoreError, Webhook};
+use edge_shim::store::{Answer, Condition, Inbox, Receipt, StoreError, Webhook};
 use serde_json::json;
 use support::{ORDER, ScriptedInbox, TestApp, all_new, config, json, refusal, signed, status, text};
+use tokio::sync::Semaphore;
+
+/// Everything that `/readyz` can say but `ready`.
+const CONDITIONS: [Condition; 8] = [
+    Condition::RowSecurity,
+    Condition::ReadOnly,
+    Condition::NoRights,
+    Condition::NotSetUp,
+    Condition::DiskFull,
+    Condition::Locked,
+    Condition::Unreachable,
+    Condition::Refused,
+];
+
+fn failing_with(condition: Condition) -> Arc<ScriptedInbox> {
+    ScriptedInbox::open(move |_: &[Webhook]| {
+        Err(StoreError {
+            condition,
+            sqlstate: Some("XX000".to_owned()),
+            message: "role \"inner\" has no words".to_owned(),
+            hint: Some("try this".to_owned()),
+        })
+    })
+}
+
+fn get(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::empty()).expect("a request")
+}
 
 #[tokio::test]
 async fn database_errors_are_503_or_500_by_class_and_their_words_stay_in_the_log() {
-    for (class, expected) in [
-        (Class::Unavailable, 503),
-        (Class::Contended, 503),
-        (Class::Rejected, 500),
-    ] {
-        let inbox = ScriptedInbox::open(move |_: &[Webhook]| {
-            Err(StoreError {
-                class,
-                sqlstate: Some("XX000".to_owned()),
-                message: "inner words".to_owned(),
-                hint: Some("try this".to_owned()),
-            })
-        });
-        let app = TestApp::new(inbox, &[]);
+    for condition in CONDITIONS {
+        let app = TestApp::new(failing_with(condition), &[]);
         let (status, error) = refusal(app.send(signed(ORDER, "{}", &[])).await).await;
-        assert_eq!(status, expected);
-        assert!(!error.contains("inner words"), "{error}");
+        assert_eq!(status, if condition == Condition::Refused { 500 } else { 503 });
+        assert!(!error.contains("inner"), "{error}");
+        let reached = condition != Condition::Unreachable;
+        assert_eq!(!error.contains("out of reach"), reached, "{condition:?}: {error}");
         let line = &app.log_lines()[0];
-        assert_eq!(line["error"], "inner words (XX000); hint: try this");
+        assert_eq!(
+            line["error"],
+            "role \"inner\" has no words (XX000); hint: try this"
+        );
+        assert!(line["next"].is_string(), "{line}");
         assert_eq!(line["level"], "error");
     }
 }
 
 #[tokio::test]
-async fn with_the_database_out_of_reach_webhooks_are_503_and_readyz_says_why() {
+async fn readyz_is_one_word_and_what_the_database_said_is_for_the_log() {
+    for condition in CONDITIONS {
+        let app = TestApp::new(failing_with(condition), &[]);
+        let ready = app.send(get("/readyz")).await;
+        assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(json(ready).await, json!({"status": condition.word()}));
+        let line = &app.log_lines()[0];
+        assert!(line["error"].to_string().contains("no words"), "{line}");
+        assert!(line["next"].is_string(), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn with_the_database_out_of_reach_webhooks_are_503_and_the_log_says_why() {
     let config = config(&[]);
     let inbox = Postgres::new(&config.database, 2, Duration::from_secs(2)).expect("a pool");
     let app = TestApp::from_config(Arc::new(inbox), config);
     assert_eq!(refusal(app.send(signed(ORDER, "{}", &[])).await).await.0, 503);
-    let ready = app
-        .send(Request::get("/readyz").body(Body::empty()).expect("a request"))
-        .await;
+    let ready = app.send(get("/readyz")).await;
     assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let body = text(ready).await;
-    assert!(body.contains("Connection refused"), "{body}");
-    assert!(body.contains("check DATABASE_URL"), "{body}");
-    assert!(!body.contains("pa55word"), "{body}");
-    let health = app
-        .send(Request::get("/healthz").body(Body::empty()).expect("a request"))
-        .await;
-    assert_eq!(health.status(), StatusCode::OK);
+    assert_eq!(json(ready).await, json!({"status": "unreachable"}));
+    for line in app.log_lines() {
+        let line = line.to_string();
+        assert!(line.contains("Connection refused"), "{line}");
+        assert!(line.contains("check DATABASE_URL"), "{line}");
+        assert!(!line.contains("pa55word"), "{line}");
+    }
+    assert_eq!(status(&app, get("/healthz")).await, 200);
 }
 
-#[tokio::test]
-async fn readyz_passes_on_the_databases_own_advice() {
-    let inbox = ScriptedInbox::open(|_: &[Webhook]| {
-        Err(StoreError {
-            class: Class::Rejected,
-            sqlstate: Some("55000".to_owned()),
-            message: "raw_ops is not set up".to_owned(),
-            hint: Some("run SELECT raw_ops.setup();".to_owned()),
-        })
-    });
-    let app = TestApp::new(inbox, &[]);
-    let ready = app
-        .send(Request::get("/readyz").body(Body::empty()).expect("a request"))
-        .await;
-    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let body = json(ready).await;
-    assert_eq!(body["error"], "raw_ops is not set up");
-    assert_eq!(body["next"], "run SELECT raw_ops.setup();");
-}
-
-#[tokio::test]
-async fn readyz_knows_better_than_the_database_what_a_missing_function_means() {
+#[test]
+fn the_log_knows_better_than_the_database_what_a_missing_function_means() {
     for (sqlstate, advice) in [
         ("42883", "CREATE EXTENSION raw_ops"),
         ("42501", "EXECUTE on its receive_webhook"),
+        ("28P01", "pg_hba.conf"),
+        ("55000", "as the extension says"),
     ] {
-        let inbox = ScriptedInbox::open(move |_: &[Webhook]| {
-            Err(StoreError {
-                class: Class::Rejected,
-                sqlstate: Some(sqlstate.to_owned()),
-                message: "as the database says".to_owned(),
-                hint: Some("add type casts".to_owned()),
-            })
-        });
-        let app = TestApp::new(inbox, &[]);
-        let ready = app
-            .send(Request::get("/readyz").body(Body::empty()).expect("a request"))
-            .await;
-        let next = json(ready).await["next"].to_string();
-        assert!(next.contains(advice), "{next}");
+        let error = StoreError {
+            condition: Condition::of_sqlstate(sqlstate),
+            sqlstate: Some(sqlstate.to_owned()),
+            message: "as the database says".to_owned(),
+            hint: Some("as the extension says".to_owned()),
+        };
+        assert!(error.advice().contains(advice), "{}", error.advice());
     }
+}
+
+/// Counts its probes, which wait until they are let through.
+struct Probed {
+    begun: AtomicUsize,
+    gate: Semaphore,
+}
+
+impl Inbox for Probed {
+    fn receive<'a>(&'a self, _: &'a [Webhook]) -> Answer<'a, Vec<Receipt>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn probe(&self) -> Answer<'_, ()> {
+        Box::pin(async {
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            self.gate.acquire().await.expect("the gate stays").forget();
+            Ok(())
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn readyz_asks_the_database_once_for_all_and_keeps_the_answer_for_two_seconds() {
+    let probed = Arc::new(Probed {
+        begun: AtomicUsize::new(0),
+        gate: Semaphore::new(0),
+    });
+    let app = Arc::new(TestApp::new(probed.clone(), &[]));
+    let ask = || {
+        let app = Arc::clone(&app);
+        tokio::spawn(async move { status(&app, get("/readyz")).await })
+    };
+    let gone = ask();
+    support::until("the probe is under way", || {
+        probed.begun.load(Ordering::SeqCst) == 1
+    })
+    .await;
+    let waiting = [ask(), ask()];
+    gone.abort();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    probed.gate.add_permits(1);
+    for asked in waiting {
+        assert_eq!(asked.await.expect("no panic"), 200);
+    }
+    tokio::time::sleep(Duration::from_millis(1900)).await;
+    assert_eq!(status(&app, get("/readyz")).await, 200);
+    assert_eq!(probed.begun.load(Ordering::SeqCst), 1);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(
+        status(&app, get("/readyz")).await,
+        503,
+        "nobody answered this one"
+    );
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    assert_eq!(probed.begun.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

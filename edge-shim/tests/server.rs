@@ -11,7 +11,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use support::{DEADLINE, ORDER, ScriptedInbox, TestApp, all_new, config, sign};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 struct Running {
@@ -23,13 +23,13 @@ struct Running {
 async fn serve(app: &TestApp) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let slots = Arc::new(Semaphore::new(64));
-    let server = Server {
+    let server = Server::new(
         listener,
-        router: app.router.clone(),
-        slots,
-        log: app.log.clone(),
-    };
+        app.router.clone(),
+        &app.config,
+        Arc::clone(&app.metrics),
+        app.log.clone(),
+    );
     let (stop, stopped) = oneshot::channel::<()>();
     let accepting = tokio::spawn(server.accept_until(async {
         let _ = stopped.await;
@@ -150,7 +150,23 @@ async fn a_stop_does_not_wait_for_ever() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_is_logged_as_499() {
+async fn a_client_that_closes_its_side_after_the_request_gets_its_answer() {
+    let inbox = ScriptedInbox::gated(all_new);
+    let app = TestApp::new(inbox.clone(), &[]);
+    let running = serve(&app).await;
+    let mut stream = TcpStream::connect(running.address).await.expect("connected");
+    stream
+        .write_all(format!("{}{{}}", head("content-length: 2\r\n", "{}")).as_bytes())
+        .await
+        .expect("sent");
+    stream.shutdown().await.expect("half closed");
+    support::until("the webhook is being stored", || inbox.sizes().len() == 1).await;
+    inbox.let_through(1);
+    assert_eq!(status_line(&mut stream).await, "HTTP/1.1 200 OK");
+}
+
+#[tokio::test]
+async fn a_webhook_whose_client_went_away_is_stored_and_logged() {
     let inbox = ScriptedInbox::gated(all_new);
     let app = TestApp::new(inbox.clone(), &[]);
     let running = serve(&app).await;
@@ -161,7 +177,25 @@ async fn a_client_that_goes_away_is_logged_as_499() {
         .expect("sent");
     support::until("the webhook is being stored", || inbox.sizes().len() == 1).await;
     drop(stream);
-    support::until("the request has ended", || app.metrics.in_flight.get() == 0).await;
-    assert_eq!(app.log_lines()[0]["status"], 499);
     inbox.let_through(1);
+    support::until("the request has ended", || app.metrics.in_flight.get() == 0).await;
+    assert_eq!(app.log_lines()[0]["status"], 200);
+    support::until("the connection has ended", || app.metrics.connections.get() == 0).await;
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_logged_as_400() {
+    let app = TestApp::new(ScriptedInbox::open(all_new), &[]);
+    let running = serve(&app).await;
+    let mut stream = TcpStream::connect(running.address).await.expect("connected");
+    stream
+        .write_all(format!("{}{{", head("content-length: 2\r\n", "{}")).as_bytes())
+        .await
+        .expect("sent");
+    drop(stream);
+    support::until("the request has ended", || {
+        app.metrics.in_flight.get() == 0 && !app.log_lines().is_empty()
+    })
+    .await;
+    assert_eq!(app.log_lines()[0]["status"], 400);
 }

@@ -5,13 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use serde_json::{Value, json};
-use tokio_postgres::Client;
 
 use crate::http::{Answer, HttpClient, headers};
 use crate::receiver::customerio::{Account, CUSTOMERS};
 use crate::shim::Shim;
 use crate::shopify::Delivery;
-use crate::{Receiver, wait_until};
+use crate::{Receiver, Stack, wait_until};
 
 /// The variable of the shim that holds DPD's token.
 pub const TOKEN_VARIABLE: &str = "DPD_WEBHOOK_TOKEN";
@@ -77,7 +76,8 @@ impl Dpd {
 }
 
 /// Lets raw_ops send its notices to this receiver, which plays the account.
-pub async fn tell_customers_through(client: &Client, receiver: &Receiver, account: &Account) -> Result<()> {
+pub async fn tell_customers_through(stack: &Stack, receiver: &Receiver, account: &Account) -> Result<()> {
+    let client = stack.connect().await?;
     receiver.always(&format!("{CUSTOMERS}*"), account.track_api());
     for (name, value) in [
         ("customerio_site_id", &account.site_id),
@@ -87,10 +87,11 @@ pub async fn tell_customers_through(client: &Client, receiver: &Receiver, accoun
         client.execute(sql, &[&name, value]).await?;
     }
     let url = receiver.url("");
-    client
+    let superuser = stack.connect_as_superuser().await?;
+    superuser
         .batch_execute(&format!("ALTER SYSTEM SET raw_ops.customerio_base_url = '{url}'"))
         .await?;
-    client.batch_execute("SELECT pg_reload_conf()").await?;
+    superuser.batch_execute("SELECT pg_reload_conf()").await?;
     let show = "SELECT current_setting('raw_ops.customerio_base_url')";
     wait_until(LIMIT, "the setting to be read", async || {
         let row = client.query_one(show, &[]).await;

@@ -1,5 +1,6 @@
 //! A small HTTP/1.1 client with kept-alive connections, over TCP without TLS.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -41,8 +42,14 @@ pub struct HttpClient {
 impl HttpClient {
     /// A client that gives up on a request after `limit`.
     pub fn new(limit: Duration) -> Self {
+        Self::from_address(limit, None)
+    }
+
+    /// The same, from this address of the machine.
+    pub fn from_address(limit: Duration, local: Option<IpAddr>) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.set_local_address(local);
         connector.set_connect_timeout(Some(limit.min(Duration::from_secs(1))));
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(30))

@@ -14,6 +14,8 @@
 //! - [`receiver`]: the outside world: Slack, Customer.io, partners, and everything that goes wrong there
 //! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
 //! - [`prometheus`]: a private Prometheus, and promtool; [`inetd`]: a program for each connection, as systemd does it
+//! - [`documented`]: the statements of `docs/install.md`, which set every stack up
+//! - [`pgbouncer`]: a pooler in transaction mode before the server
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
 //! - [`browser`]: a real browser without a screen
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
@@ -21,12 +23,14 @@
 pub mod browser;
 pub mod cluster;
 pub mod courier;
+pub mod documented;
 pub mod http;
 pub mod inetd;
 pub mod install;
 pub mod orders;
 pub mod payloads;
 pub mod pg_net;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
 pub mod prometheus;
@@ -37,6 +41,7 @@ pub mod stack;
 pub mod wait;
 
 pub use cluster::{Cluster, ClusterBuilder, Machine, Stop};
+pub use pgbouncer::PgBouncer;
 pub use receiver::{Received, Receiver, Reply};
 pub use shim::{Shim, ShimBuilder};
 pub use stack::{Stack, StackOptions};

@@ -1,5 +1,6 @@
 //! Sends webhooks as Shopify does: the same headers, the same signature over the raw bytes, over kept connections.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
@@ -235,6 +236,12 @@ impl Sender {
     /// Gives up on an answer after `limit` instead of Shopify's five seconds.
     pub fn answer_limit(mut self, limit: Duration) -> Self {
         self.http = HttpClient::new(limit);
+        self
+    }
+
+    /// Sends from this address of the machine: 127.0.0.2 is another client than 127.0.0.3.
+    pub fn from_address(mut self, local: IpAddr) -> Self {
+        self.http = HttpClient::from_address(ANSWER_LIMIT, Some(local));
         self
     }
 

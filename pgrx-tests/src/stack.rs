@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tokio_postgres::Client;
 
-use crate::cluster::{Cluster, Machine};
+use crate::cluster::{Cluster, Machine, SUPERUSER, quote_identifier};
+use crate::documented::{self, Role};
 use crate::install;
 use crate::receiver::{Receiver, slack};
 use crate::shim::Shim;
 use crate::shopify::Sender;
 use crate::wait_until;
 
+/// The owner of the tables, no superuser: the role that docs/install.md makes.
+pub const OWNER_ROLE: &str = "shop_owner";
 /// The shim's role: it may store webhooks and nothing else.
 pub const SHIM_ROLE: &str = "raw_ops_shim";
 
@@ -135,9 +138,14 @@ impl Stack {
         })
     }
 
-    /// Connects to the database as its owner.
+    /// Connects to the database as the owner of the tables, who is no superuser.
     pub async fn connect(&self) -> Result<Client> {
-        self.cluster.connect(&self.db).await
+        self.connect_as(OWNER_ROLE).await
+    }
+
+    /// Connects to the database as the superuser: for roles, settings of the server, other roles' sessions.
+    pub async fn connect_as_superuser(&self) -> Result<Client> {
+        self.connect_as(SUPERUSER).await
     }
 
     /// Connects as another role.
@@ -145,9 +153,9 @@ impl Stack {
         self.cluster.connect_as(&self.db, role).await
     }
 
-    /// Runs statements in psql and returns the tables it prints.
+    /// Runs statements in psql as the owner of the tables and returns what it prints.
     pub async fn psql(&self, sql: &str) -> Result<String> {
-        self.cluster.psql(&self.db, sql).await
+        self.cluster.psql_as(&self.db, OWNER_ROLE, sql).await
     }
 
     /// The shim; an error if the stack was started without.
@@ -204,29 +212,6 @@ const UNFINISHED: &str =
     "SELECT EXISTS (SELECT FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'
         OR processing_status IN ('failed', 'retrying') AND next_retry_at <= now())";
 
-/// Every statement may be run again: a persistent stack does, at each start.
-const SET_UP: &str = "
-    CREATE EXTENSION IF NOT EXISTS pg_cron;
-    CREATE EXTENSION IF NOT EXISTS raw_ops;
-    SELECT raw_ops.setup();";
-
-/// The receive functions are looked up by name, so that their arguments may change.
-const SHIM_ROLE_SQL: &str = "
-    DO $$
-    DECLARE receive regprocedure;
-    BEGIN
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'raw_ops_shim') THEN
-            CREATE ROLE raw_ops_shim LOGIN;
-        END IF;
-        GRANT USAGE ON SCHEMA raw_ops TO raw_ops_shim;
-        FOR receive IN
-            SELECT oid FROM pg_proc
-             WHERE pronamespace = 'raw_ops'::regnamespace AND proname IN ('receive_webhook', 'receive_webhooks')
-        LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO raw_ops_shim', receive);
-        END LOOP;
-    END $$;";
-
 async fn start_cluster(options: &StackOptions) -> Result<Cluster> {
     let mut builder = Cluster::builder().for_raw_ops(&options.database);
     for (name, value) in &options.settings {
@@ -247,25 +232,30 @@ async fn start_cluster(options: &StackOptions) -> Result<Cluster> {
     builder.start().await
 }
 
+/// Runs the statements of docs/install.md, each as the role it names. What is there already, a persistent stack that is
+/// started again, is only brought up to date by the owner's.
 async fn set_up(cluster: &Cluster, options: &StackOptions) -> Result<()> {
-    let client = cluster.connect(&options.database).await?;
-    for statement in SET_UP
-        .split(';')
-        .chain([SHIM_ROLE_SQL])
-        .map(str::trim)
-        .filter(|statement| !statement.is_empty())
-    {
-        client
-            .batch_execute(statement)
-            .await
-            .with_context(|| format!("in: {statement}"))?;
-    }
-    if options.schedule_jobs {
-        let statement = "SELECT raw_ops.fn_schedule_jobs_v1()";
-        client
-            .batch_execute(statement)
-            .await
-            .with_context(|| format!("in: {statement}"))?;
+    let superuser = cluster.connect(&options.database).await?;
+    let was_set_up = "SELECT to_regclass('raw_ops.schema_migrations') IS NOT NULL";
+    let is_new = !superuser.query_one(was_set_up, &[]).await?.get::<_, bool>(0);
+    let database = quote_identifier(&options.database);
+    let mut owner = None;
+    for section in [documented::OWNER, documented::SHIM] {
+        for statement in documented::statements(section, &database)? {
+            let schedules = statement.sql.contains("fn_schedule_jobs_v1");
+            let client = match statement.role {
+                Role::Superuser if is_new => &superuser,
+                Role::Owner if options.schedule_jobs || !schedules => {
+                    if owner.is_none() {
+                        owner = Some(cluster.connect_as(&options.database, OWNER_ROLE).await?);
+                    }
+                    owner.as_ref().unwrap_or(&superuser)
+                }
+                _ => continue,
+            };
+            let ran = client.batch_execute(&statement.sql).await;
+            ran.with_context(|| format!("in docs/install.md: {}", statement.sql))?;
+        }
     }
     Ok(())
 }

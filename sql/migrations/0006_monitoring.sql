@@ -70,6 +70,8 @@ insert into raw_ops.monitor_thresholds
      'The library is preloaded, and more background workers than this are missing'),
     ('monitoring_heartbeat', 'outbox_stuck', 'critical', '#ops-urgent', 5, 'minutes', null, '1 hour',
      'A queued request has been due for longer than this and is not sent'),
+    ('monitoring_heartbeat', 'blocked', 'critical', '#ops-urgent', 0, 'faults', null, '1 hour',
+     'More faults than this keep webhooks from being stored or processed: rights, row security, read-only, triggers, keys'),
     ('webhook_silence', 'quiet_source', 'warning', '#ops-alerts', 10, 'webhooks', '14 days', '6 hours',
      'So many webhooks were usual in the time since the source''s last one'),
     ('webhook_silence', 'quiet_source', 'critical', '#ops-urgent', 50, 'webhooks', '14 days', '6 hours',

@@ -1,4 +1,15 @@
--- $1 e-mail addresses; gives the position of each (from 1) with everybody who has it, in any case.
-select asked.position::int, c.id, c.shopify_customer_id
-  from unnest($1) with ordinality as asked (email, position)
-  join raw_ops.customers as c on lower(c.email) = lower(asked.email)
+-- $1 e-mail addresses; gives the position of each (from 1), its key, and everybody who has it or had it once, in any
+-- case. The key is that of idx_customers_email, written the same way.
+select asked.position::int, asked.key, known.id, known.shopify_customer_id
+  from (select position, sha256(replace(lower(email), E'\\', E'\\\\')::bytea) as key
+          from unnest($1) with ordinality as given (email, position)
+        offset 0) as asked
+  left join lateral (
+       select id, shopify_customer_id
+         from raw_ops.customers
+        where sha256(replace(lower(email), E'\\', E'\\\\')::bytea) = asked.key
+       union all
+       select customer.id, customer.shopify_customer_id
+         from raw_ops.customer_former_emails as former
+         join raw_ops.customers as customer on customer.id = former.customer_id
+        where former.email_key = asked.key) as known on true

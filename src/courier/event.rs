@@ -135,7 +135,7 @@ fn process_courier_event(
             record(session, &event)
         })
     })?;
-    Ok(JsonB(recorded.to_json()))
+    Ok(JsonB(db::json_for_client(recorded.to_json())))
 }
 
 /// Records an event, once, and does what its code asks for.

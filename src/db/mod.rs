@@ -1,6 +1,7 @@
 //! The only place that speaks to the server's programming interface: prepared statements, rows in and out,
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
 
+pub mod encoding;
 pub mod ids;
 pub mod jsonb;
 pub mod owner;
@@ -16,10 +17,11 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
+pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use rowset::Rowset;
 pub use statement::{Statement, Value};
-pub use subtransaction::{attempt, attempt_until_unraced, raise};
+pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.
@@ -67,6 +69,18 @@ pub fn session_user() -> String {
 pub fn current_user() -> String {
     // SAFETY: reads the backend's user.
     role_name(unsafe { pg_sys::GetUserId() })
+}
+
+/// A name as SQL needs it, in quotes where it must be.
+pub fn quoted(name: &str) -> String {
+    let is_plain = name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name
+            .chars()
+            .all(|one| one.is_ascii_lowercase() || one.is_ascii_digit() || one == '_');
+    if is_plain {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// The database this session is in.

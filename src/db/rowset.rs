@@ -91,10 +91,6 @@ impl Rowset {
         self.push(value.and_then(IntoDatum::into_datum))
     }
 
-    pub fn int8_array(&mut self, value: Option<Vec<i64>>) -> &mut Self {
-        self.push(value.and_then(IntoDatum::into_datum))
-    }
-
     pub fn bytes(&mut self, value: Option<&[u8]>) -> &mut Self {
         self.push(value.and_then(IntoDatum::into_datum))
     }
@@ -110,6 +106,11 @@ impl Rowset {
     /// A tree of our own making.
     pub fn json(&mut self, value: &serde_json::Value) -> &mut Self {
         self.push(pgrx::JsonB(value.clone()).into_datum())
+    }
+
+    /// The same, or null.
+    pub fn optional_json(&mut self, value: Option<&serde_json::Value>) -> &mut Self {
+        self.push(value.and_then(|value| pgrx::JsonB(value.clone()).into_datum()))
     }
 
     /// A jsonb datum made elsewhere.

@@ -41,20 +41,6 @@ pub fn oid_of(table: &std::ffi::CStr) -> Option<pg_sys::Oid> {
     Some(relation(table)).filter(|oid| *oid != pg_sys::InvalidOid)
 }
 
-/// A table's name with its schema, as SQL reads it.
-pub fn name_of(table: pg_sys::Oid) -> String {
-    // SAFETY: C strings in the current memory context; a table that is gone has no name.
-    unsafe {
-        let name = pg_sys::get_rel_name(table);
-        if name.is_null() {
-            return format!("with oid {}", table.to_u32());
-        }
-        let schema = pg_sys::get_namespace_name(pg_sys::get_rel_namespace(table));
-        let qualified = pg_sys::quote_qualified_identifier(schema, name);
-        std::ffi::CStr::from_ptr(qualified).to_string_lossy().into_owned()
-    }
-}
-
 fn not_set_up(found: Option<i32>) -> Error {
     Error::NotSetUp {
         found,

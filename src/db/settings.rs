@@ -59,6 +59,12 @@ pub fn limit_lock_waits() -> Option<Temporarily> {
     (!has_own_limit).then(|| Temporarily::set(&[(c"lock_timeout", c"2s")]))
 }
 
+/// How long somebody who only looks waits for a locked table: they have other things to tell.
+pub fn glance_at_locks(has_waited: bool) -> Temporarily {
+    let limit = if has_waited { c"20ms" } else { c"500ms" };
+    Temporarily::set(&[(c"lock_timeout", limit)])
+}
+
 /// Having waited in vain once: for the rest of the call, hardly at all. Many locked rows must not add up.
 pub fn hardly_wait_for_locks() -> Option<Temporarily> {
     // SAFETY: reads an integer setting.

@@ -1,10 +1,34 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
-use super::owners_triggers;
+use super::{Statement, owners_triggers};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
-use pgrx::{PgSqlErrorCode, PgTryBuilder};
+use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_guard};
+use std::cell::RefCell;
+use std::ffi::{CStr, c_char, c_void};
 use std::panic::AssertUnwindSafe;
+
+/// A constraint of raw_ops that only another transaction can have violated: rows are looked up before they are written.
+pub struct LostRace {
+    table: &'static str,
+    constraint: &'static str,
+    /// What the other transaction wrote.
+    what: &'static str,
+}
+
+impl LostRace {
+    pub const fn of(table: &'static str, constraint: &'static str, what: &'static str) -> Self {
+        Self {
+            table,
+            constraint,
+            what,
+        }
+    }
+}
+
+thread_local! {
+    static LOCKED_TABLE: Statement = const { Statement::new(include_str!("../../sql/db/locked_table.sql"), &[]) };
+}
 
 /// Runs `work` in a sub-transaction: all of it holds, or none. A PostgreSQL ERROR or a Rust panic inside becomes an
 /// `Err`; one that is the server's own trouble (cancelled, shutting down, out of disk) is raised again.
@@ -12,9 +36,45 @@ pub fn attempt<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     raise_servers_fault(attempt_and_tell(work))
 }
 
+/// [`attempt`] for whoever must answer whatever is wrong with the server: only a cancelled call and a server that shuts
+/// down are raised again.
+pub fn attempt_whatever<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match attempt_and_tell(work) {
+        Err(error) if error.is_cancelled() => raise(error),
+        outcome => outcome,
+    }
+}
+
 /// [`attempt`] for those who sort a webhook's faults from the server's: nothing is raised again. What
 /// [`ends_transaction`] says is to be handed on.
 pub fn attempt_and_tell<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    attempt_against(&[], work)
+}
+
+/// [`attempt`], and again when another transaction got in between: when one of these races was lost. The other has
+/// committed, so the next look finds its rows.
+pub fn attempt_until_unraced<T>(races: &[LostRace], work: impl FnMut() -> Result<T>) -> Result<T> {
+    raise_servers_fault(attempt_until_unraced_and_tell(races, work))
+}
+
+/// [`attempt_and_tell`], and again when another transaction got in between, by a row or by a deadlock.
+pub fn attempt_until_unraced_and_tell<T>(
+    races: &[LostRace],
+    mut work: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    const TIMES: usize = 5;
+    let mut outcome = attempt_against(races, &mut work);
+    for _ in 1..TIMES {
+        let again = |error: &Error| error.is_serialization_failure() && !ends_transaction(error);
+        if !outcome.as_ref().is_err_and(again) {
+            break;
+        }
+        outcome = attempt_against(races, &mut work);
+    }
+    outcome
+}
+
+fn attempt_against<T>(races: &[LostRace], work: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: the pattern of every procedural language: begin, keep memory context and resource owner, end with
     // release or rollback, restore both. Nothing of `work` outlives a rollback but plain Rust values.
     unsafe {
@@ -24,11 +84,13 @@ pub fn attempt_and_tell<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         // What a failed attempt has allocated must not be missing to the next.
         let own = memory_within(context);
         pg_sys::MemoryContextSwitchTo(own);
+        forget_waits();
 
-        let outcome = PgTryBuilder::new(AssertUnwindSafe(|| work().map_err(|error| (error, None))))
-            // What was waited for the server has forgotten after the rollback.
-            .catch_others(|caught| Err((caught_error(caught), table_waited_for())))
-            .execute();
+        let (outcome, violation) = noting_violations(|| {
+            PgTryBuilder::new(AssertUnwindSafe(|| work().map_err(|error| (error, false))))
+                .catch_others(|caught| Err((caught_error(caught), has_waited_for_a_table())))
+                .execute()
+        });
 
         match outcome {
             Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
@@ -40,31 +102,83 @@ pub fn attempt_and_tell<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
             pg_sys::MemoryContextDelete(own);
         }
         outcome.map_err(|(error, waited_for)| match waited_for {
-            Some(table) if error.is_lock_timeout() => Error::TableLocked {
-                table: super::schema::name_of(table),
+            true if error.is_lock_timeout() => table_locked(),
+            _ => match lost_race(races, &error, violation.as_ref()) {
+                Some(what) => Error::Raced(what),
+                None => owners_triggers::explained(error),
             },
-            _ => owners_triggers::explained(error),
         })
     }
 }
 
-/// [`attempt`], and again when another transaction got in between; it has committed, so the next look finds its rows.
-pub fn attempt_until_unraced<T>(work: impl FnMut() -> Result<T>) -> Result<T> {
-    raise_servers_fault(attempt_until_unraced_and_tell(work))
+/// A constraint that stopped a statement, as the server names it.
+struct Violation {
+    schema: String,
+    table: String,
+    constraint: String,
 }
 
-/// [`attempt_and_tell`], and again when another transaction got in between, by a row or by a deadlock.
-pub fn attempt_until_unraced_and_tell<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> {
-    const TIMES: usize = 5;
-    let mut outcome = attempt_and_tell(&mut work);
-    for _ in 1..TIMES {
-        let again = |error: &Error| error.is_serialization_failure() && !ends_transaction(error);
-        if !outcome.as_ref().is_err_and(again) {
-            break;
-        }
-        outcome = attempt_and_tell(&mut work);
+thread_local! {
+    static VIOLATION: RefCell<Option<Violation>> = const { RefCell::new(None) };
+}
+
+/// Runs `work`, and tells which constraint its error is about. pgrx keeps of an error what people read (in the language
+/// of `lc_messages`), not its fields: they are read while the server puts the error together, where it asks for context.
+fn noting_violations<T>(work: impl FnOnce() -> T) -> (T, Option<Violation>) {
+    VIOLATION.set(None);
+    // SAFETY: the stack is taken back to where it was before this frame's entry ends; an error on the way has been
+    // caught inside `work`.
+    unsafe {
+        let mut entry = pg_sys::ErrorContextCallback {
+            previous: pg_sys::error_context_stack,
+            callback: Some(note_violation),
+            arg: pg_sys::CurrentMemoryContext.cast(),
+        };
+        pg_sys::error_context_stack = &raw mut entry;
+        let done = work();
+        pg_sys::error_context_stack = entry.previous;
+        (done, VIOLATION.take())
     }
-    outcome
+}
+
+/// Called by the server for every message it puts together inside [`noting_violations`].
+#[pg_guard]
+unsafe extern "C-unwind" fn note_violation(context: *mut c_void) {
+    // SAFETY: called while an error is being put together, so there is one to copy; into memory that outlives this call.
+    unsafe {
+        if !is_violation(PgSqlErrorCode::from(pg_sys::geterrcode())) {
+            return;
+        }
+        let before = pg_sys::MemoryContextSwitchTo(context.cast());
+        let error = pg_sys::CopyErrorData();
+        let text = |text: *mut c_char| match text.is_null() {
+            true => String::new(),
+            false => CStr::from_ptr(text).to_string_lossy().into_owned(),
+        };
+        VIOLATION.set(Some(Violation {
+            schema: text((*error).schema_name),
+            table: text((*error).table_name),
+            constraint: text((*error).constraint_name),
+        }));
+        pg_sys::FreeErrorData(error);
+        pg_sys::MemoryContextSwitchTo(before);
+    }
+}
+
+fn is_violation(code: PgSqlErrorCode) -> bool {
+    matches!(
+        code,
+        PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION | PgSqlErrorCode::ERRCODE_FOREIGN_KEY_VIOLATION
+    )
+}
+
+fn lost_race(races: &[LostRace], error: &Error, violation: Option<&Violation>) -> Option<&'static str> {
+    let Error::Database { code, .. } = error else {
+        return None;
+    };
+    let violation = violation.filter(|violation| is_violation(*code) && violation.schema == "raw_ops")?;
+    let is_it = |race: &&LostRace| race.table == violation.table && race.constraint == violation.constraint;
+    races.iter().find(is_it).map(|race| race.what)
 }
 
 fn raise_servers_fault<T>(outcome: Result<T>) -> Result<T> {
@@ -99,22 +213,28 @@ unsafe fn memory_within(parent: pg_sys::MemoryContext) -> pg_sys::MemoryContext 
     }
 }
 
-/// The table whose lock was waited for when the ERROR that has just been caught was raised; `None` where it was a row's,
-/// another transaction's or no lock at all.
-fn table_waited_for() -> Option<pg_sys::Oid> {
-    use pg_sys::LockTagType::{LOCKTAG_RELATION, LOCKTAG_RELATION_EXTEND};
-    // SAFETY: this process's own entry; the lock it waits for stands in shared memory for as long as it is named there,
-    // and only the rollback (or being granted it) takes the name away.
-    unsafe {
-        let lock = (*pg_sys::MyProc).waitLock;
-        if lock.is_null() {
-            return None;
-        }
-        let tag = (*lock).tag;
-        let kind = u32::from(tag.locktag_type);
-        (kind == LOCKTAG_RELATION || kind == LOCKTAG_RELATION_EXTEND)
-            .then(|| pg_sys::Oid::from(tag.locktag_field2))
-    }
+/// Before work of which [`has_waited_for_a_table`] is to tell.
+fn forget_waits() {
+    // SAFETY: this process's own entry; nobody reads the mode while it does not wait.
+    unsafe { (*pg_sys::MyProc).waitLockMode = pg_sys::NoLock as i32 };
+}
+
+/// Whether the last lock that was waited for was a whole table's. Its wait over, the server forgets what it was, but for
+/// the mode: statements take these three of tables only. For a row, another transaction is waited for (a share lock on
+/// that), or the queue for the row (an exclusive one).
+fn has_waited_for_a_table() -> bool {
+    // SAFETY: this process's own entry.
+    let mode = unsafe { (*pg_sys::MyProc).waitLockMode } as u32;
+    (pg_sys::AccessShareLock..=pg_sys::RowExclusiveLock).contains(&mode)
+}
+
+/// Names a table that somebody has locked. To be called when what failed is rolled back: it looks into the catalogs.
+fn table_locked() -> Error {
+    let found = super::session(|session| session.look(&LOCKED_TABLE, vec![]));
+    let name = found
+        .ok()
+        .and_then(|rows| rows.first(|row| row.text(1)).flatten());
+    Error::TableLocked { table: name }
 }
 
 /// Raises an error as PostgreSQL raises its own.
@@ -123,29 +243,15 @@ pub fn raise(error: Error) -> ! {
     unreachable!("an ERROR does not return")
 }
 
-/// What a raised error is to us.
+/// What a raised error is to us: its code, and words that quote nobody's data.
 pub fn caught_error(caught: CaughtError) -> Error {
-    let report = match &caught {
-        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
-        CaughtError::RustPanic { ereport, .. } => ereport,
-    };
-    let (code, message) = (report.sql_error_code(), report.message());
-    if code == PgSqlErrorCode::ERRCODE_UNIQUE_VIOLATION {
-        // Rows are looked up before they are inserted: somebody else inserted the same ones in between.
-        let raced = |constraint: &&(&str, &'static str)| message.contains(constraint.0);
-        if let Some((_, what)) = LOOKED_UP_BEFORE.iter().find(raced) {
-            return Error::Raced(what);
+    match caught {
+        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+            Error::database(report.sql_error_code(), report.message())
+        }
+        // The words of a panic may quote what it stumbled over; where it did tells as much.
+        CaughtError::RustPanic { ereport, .. } => {
+            Error::Internal(format!("stopped at {}:{}", ereport.file(), ereport.line_number()))
         }
     }
-    Error::Database {
-        code,
-        message: message.to_owned(),
-    }
 }
-
-const LOOKED_UP_BEFORE: &[(&str, &str)] = &[
-    ("\"orders_shopify_order_id_key\"", "the order"),
-    ("\"customers_shopify_customer_id_key\"", "the customer"),
-    ("\"customers_guest_email_key\"", "the guest"),
-    ("\"order_items_order_id_shopify_line_item_id_key\"", "the items"),
-];

@@ -72,11 +72,13 @@ fn one(session: &Session, id: [u8; 16]) -> Result<JsonB> {
     let claims = [claim];
     let outcomes = process::webhooks(session, &claims)?;
     let tally = record::outcomes(session, &claims, &outcomes, started)?;
-    Ok(JsonB(match outcomes.into_iter().next().flatten() {
-        Some(Ok(applied)) => success(&shown, &applied),
-        Some(Err(error)) => failure(&shown, &error, tally),
-        None => json!({"success": false, "webhook_id": shown, "error": "not processed"}),
-    }))
+    Ok(JsonB(db::json_for_client(
+        match outcomes.into_iter().next().flatten() {
+            Some(Ok(applied)) => success(&shown, &applied),
+            Some(Err(error)) => failure(&shown, &error, tally),
+            None => json!({"success": false, "webhook_id": shown, "error": "not processed"}),
+        },
+    )))
 }
 
 fn success(id: &str, applied: &Applied) -> serde_json::Value {

@@ -69,7 +69,7 @@ fn halving(
     set: &[(usize, &Claimed<'_>)],
     locked_out: &mut usize,
 ) -> Result<Vec<Result<Applied>>> {
-    let error = match attempt_until_unraced_and_tell(|| apply(session, set)) {
+    let error = match attempt_until_unraced_and_tell(orders::LOST_RACES, || apply(session, set)) {
         Ok(outcomes) => return Ok(outcomes),
         Err(error) if ends_transaction(&error) => return Err(error),
         Err(error) => error,

@@ -136,10 +136,89 @@ fn times_keep_their_instant_and_lose_their_nanoseconds() {
 }
 
 #[test]
-fn long_offending_text_is_shortened() {
-    let json = Value::String("x".repeat(500));
-    let error = message(Field::root("order", &json).decimal().unwrap_err());
-    assert!(error.len() < 120, "{error}");
+fn an_error_quotes_amounts_and_dates_and_nothing_of_a_person() {
+    let json = serde_json::json!({
+        "total_price": "12,50", "updated_at": "05.01.2026", "id": "ada@example.com", "name": 4915112345678_i64,
+        "email": ["ada@example.com"], "shipping_address": "1 Long Street", "long": "x".repeat(500),
+        "customer": {"id": "Ada Lovelace", "phone": 4915112345678_i64, "accepts_marketing": "+49 151 12345678"},
+    });
+    let order = Field::root("order", &json);
+    let customer = order.member("customer").private();
+    for (error, expected) in [
+        (
+            order.member("total_price").decimal().err(),
+            "order.total_price: not a decimal: \"12,50\"",
+        ),
+        (
+            order.member("updated_at").timestamp().err(),
+            "order.updated_at: not an ISO-8601 time with an offset: \"05.01.2026\"",
+        ),
+        (
+            order.member("id").id().err(),
+            "order.id: not a 64-bit integer: text",
+        ),
+        (
+            order.member("name").text().err(),
+            "order.name: not text: a number",
+        ),
+        (
+            order.member("email").text().err(),
+            "order.email: not text: an array",
+        ),
+        (
+            order.member("shipping_address").optional_object().err(),
+            "order.shipping_address: not an object: text",
+        ),
+        (
+            order.member("long").decimal().err(),
+            "order.long: not a decimal: text",
+        ),
+        (
+            customer.member("id").id().err(),
+            "order.customer.id: not a 64-bit integer: text",
+        ),
+        (
+            customer.member("phone").text().err(),
+            "order.customer.phone: not text: a number",
+        ),
+        (
+            customer.member("accepts_marketing").boolean().err(),
+            "order.customer.accepts_marketing: not true or false: text",
+        ),
+    ] {
+        assert_eq!(message(error.unwrap()), expected);
+    }
+}
+
+#[test]
+fn null_is_told_from_absent_where_it_means_something() {
+    let json = serde_json::json!({"null": null, "empty": "", "text": "a"});
+    let order = Field::root("order", &json);
+    let read = |key| order.member(key).clearable(Field::text).unwrap();
+    assert_eq!(
+        (read("absent"), read("null"), read("empty"), read("text")),
+        (None, Some(None), Some(None), Some(Some("a")))
+    );
+}
+
+#[test]
+fn amounts_add_up_to_the_last_digit() {
+    let sum = |amounts: &[&str]| {
+        let amounts: Vec<Decimal> = amounts
+            .iter()
+            .map(|text| Decimal::parse((*text).into()).unwrap())
+            .collect();
+        Decimal::sum(&amounts).map(|sum| sum.as_str().to_owned())
+    };
+    for (amounts, expected) in [
+        (&["5.00", "2.50"][..], "7.50"),
+        (&["5", "2.505", "-8.00"], "-0.495"),
+        (&["14319", "1"], "14320"),
+        (&["0.10", "0.20"], "0.30"),
+    ] {
+        assert_eq!(sum(amounts).as_deref(), Some(expected));
+    }
+    assert_eq!(sum(&["9".repeat(38).as_str(), "9".repeat(38).as_str()]), None);
 }
 
 proptest::proptest! {

@@ -81,7 +81,7 @@ fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
     };
     answer["run_id"] = pgrx::Uuid::from_bytes(run).to_string().into();
     answer["duration_ms"] = duration.into();
-    Ok(JsonB(answer))
+    Ok(JsonB(db::json_for_client(answer)))
 }
 
 #[allow(clippy::too_many_arguments, reason = "the columns of one row")]

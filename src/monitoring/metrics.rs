@@ -191,7 +191,7 @@ const DELIVERY_HELD: Family = gauge(
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_metrics_v1() -> Result<String, ErrorReport> {
-    Ok(owner::as_table_owner(|| db::session(metrics))?)
+    Ok(db::for_client(owner::as_table_owner(|| db::session(metrics))?))
 }
 
 fn metrics(session: &Session) -> Result<String> {

@@ -1,13 +1,21 @@
 //! Who bought: found by Shopify's id, else by e-mail, else made.
+//!
+//! A guest's order belongs to the customer who has, or ever had, its e-mail, as far as Shopify has told; of several to the
+//! one Shopify knows longest (the least id). While there is none, it belongs to a guest, one an e-mail. What guests'
+//! orders say of a person counts only while that is a guest. So it makes no difference who was heard of first.
 
-use super::lookup::{EmailMatch, Found};
-use super::{Id, Plan, PlanKind};
+use super::convergence::{Fields, Said, State};
+use super::fields::{CUSTOMER, said_of_customer};
+use super::lookup::{self, EmailKey, EmailMatch, KnownCustomer};
+use super::moves::Moves;
+use super::write::push_version;
+use super::{Change, Id, Person, Plan};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, ids};
 use crate::error::Result;
 use crate::providers::shopify_order::Customer;
 use pgrx::pg_sys;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::CStr;
 
 const COLUMNS: &[Column] = &[
@@ -19,64 +27,114 @@ const COLUMNS: &[Column] = &[
     (c"phone", pg_sys::TEXTOID),
     (c"accepts_marketing", pg_sys::BOOLOID),
     (c"version", pg_sys::TIMESTAMPTZOID),
+    (c"triggered_at", pg_sys::TIMESTAMPTZOID),
+    (c"payload_hash", pg_sys::INT8OID),
+    (c"field_versions", pg_sys::JSONBOID),
+    (c"take", pg_sys::INT4OID),
 ];
 
 thread_local! {
     static UPDATE: Statement = const { Statement::new(include_str!("../../sql/orders/update_customers.sql"), &[]) };
 }
 
-/// One person's data from the set: of several payloads the newest, field by field.
-struct Record<'a> {
-    customer: Customer<'a>,
-    version: Option<i64>,
-    is_new: bool,
+/// The buyers of a set.
+pub struct Buyers {
+    /// Rowset `new_customers`: those to insert.
+    pub new: Rowset,
+    /// What is to be done once the orders are written.
+    pub moves: Moves,
 }
 
-impl<'a> Record<'a> {
-    fn merge(&mut self, other: &Customer<'a>, version: Option<i64>) {
-        let newer = version >= self.version;
-        let (base, over) = if newer {
-            (&self.customer, other)
-        } else {
-            (other, &self.customer)
-        };
-        self.customer = Customer {
-            shopify_customer_id: over.shopify_customer_id.or(base.shopify_customer_id),
-            email: over.email.or(base.email),
-            first_name: over.first_name.or(base.first_name),
-            last_name: over.last_name.or(base.last_name),
-            phone: over.phone.or(base.phone),
-            accepts_marketing: over.accepts_marketing.or(base.accepts_marketing),
-        };
-        self.version = self.version.max(version);
-    }
-}
-
-/// Gives every plan its customer, and brings customers that are here up to what the payloads say about them. Returns
-/// the rowset `new_customers`: those to insert.
-pub fn resolve(session: &Session, found: &Found, plans: &mut [Plan<'_, '_>]) -> Result<Rowset> {
-    let mut people = People::default();
-    // Customers with an id come first: a guest of the same set may turn out to be one of them.
-    for guests in [false, true] {
-        for plan in plans.iter_mut() {
-            let customer = &plan.change.order.customer;
-            if customer.shopify_customer_id.is_none() == guests {
-                let version = plan.change.order.version.map(|version| version.0);
-                let person = people.place(found, customer, version);
-                // An older payload does not move an order to another customer.
-                plan.customer_id = match plan.kind {
-                    PlanKind::Older => plan.customer_id.or(person),
-                    PlanKind::New | PlanKind::Known => person.or(plan.customer_id),
-                };
-            }
-        }
+/// Gives every plan its buyer, and brings customers that are here up to what the payloads say about them.
+pub fn resolve(session: &Session, plans: &mut [Plan<'_, '_>]) -> Result<Buyers> {
+    let mut people = People::look(session, plans.iter().map(|plan| plan.change))?;
+    for plan in plans.iter_mut() {
+        plan.person = people.place(plan.change);
     }
     let mut known = people.rowset(c"known_customers", false);
     if !known.is_empty() {
         known.register(session)?;
         session.run(&UPDATE, vec![])?;
     }
-    Ok(people.rowset(c"new_customers", true))
+    Ok(Buyers {
+        new: people.rowset(c"new_customers", true),
+        moves: people.moves,
+    })
+}
+
+/// One person of the set.
+struct Record<'a> {
+    is_new: bool,
+    shopify_customer_id: Option<i64>,
+    state: State,
+    take: Fields,
+    is_other: bool,
+    values: Customer<'a>,
+}
+
+impl<'a> Record<'a> {
+    fn new(shopify_customer_id: Option<i64>) -> Self {
+        Self {
+            is_new: true,
+            shopify_customer_id,
+            state: CUSTOMER.unknown(),
+            take: 0,
+            is_other: true,
+            values: Customer::default(),
+        }
+    }
+
+    fn known(known: KnownCustomer) -> Self {
+        Self {
+            is_new: false,
+            shopify_customer_id: known.shopify_customer_id,
+            state: known.state,
+            take: 0,
+            is_other: false,
+            values: Customer::default(),
+        }
+    }
+
+    /// A guest's row becomes a customer's: nothing the guest said counts any more.
+    fn adopting(shopify_customer_id: i64) -> Self {
+        Self {
+            is_new: false,
+            take: CUSTOMER.all(),
+            ..Self::new(Some(shopify_customer_id))
+        }
+    }
+
+    fn hear(&mut self, change: &Change<'a>) {
+        let customer = &change.order.customer;
+        let before = self.state.clone();
+        let take = CUSTOMER.hear(
+            &mut self.state,
+            &Said {
+                version: change.version(),
+                says: said_of_customer(customer),
+                blank: 0,
+                outranks: 0,
+            },
+        );
+        self.take |= take;
+        self.is_other |= take != 0 || self.state != before;
+        let takes = |field: usize| take & (1 << field) != 0;
+        if takes(0) {
+            self.values.email = customer.email;
+        }
+        if takes(1) {
+            self.values.first_name = customer.first_name;
+        }
+        if takes(2) {
+            self.values.last_name = customer.last_name;
+        }
+        if takes(3) {
+            self.values.phone = customer.phone;
+        }
+        if takes(4) {
+            self.values.accepts_marketing = customer.accepts_marketing;
+        }
+    }
 }
 
 /// The people of one set, by row id (so that writes are always in the same order).
@@ -84,93 +142,169 @@ pub fn resolve(session: &Session, found: &Found, plans: &mut [Plan<'_, '_>]) -> 
 struct People<'a> {
     records: BTreeMap<Id, Record<'a>>,
     by_shopify_id: HashMap<i64, Id>,
-    by_email: HashMap<String, Id>,
+    /// By the address as the payload writes it.
+    emails: HashMap<&'a str, EmailMatch>,
+    /// Whose the orders of guests with this e-mail are.
+    claimants: HashMap<EmailKey, Id>,
+    /// Rows of guests, by their e-mail.
+    guests: HashMap<EmailKey, Id>,
+    moves: Moves,
 }
 
 impl<'a> People<'a> {
-    fn place(&mut self, found: &Found, customer: &Customer<'a>, version: Option<i64>) -> Option<Id> {
-        let by_email = customer
-            .email
-            .and_then(|email| found.emails.get(email))
-            .copied()
-            .unwrap_or_default();
-        let (id, is_new) = match (customer.shopify_customer_id, customer.email) {
-            (Some(shopify_id), _) => self.customer(found, shopify_id, by_email),
-            (None, None) => return None,
-            // A guest order tells nothing new about somebody Shopify knows.
-            (None, Some(_)) if by_email.customer.is_some() => return by_email.customer,
-            (None, Some(email)) if self.is_customer(email) => {
-                return self.by_email.get(&email.to_lowercase()).copied();
+    /// Looks up and locks who these payloads are about, and settles whose each e-mail is.
+    fn look<'c>(session: &Session, changes: impl Iterator<Item = &'c Change<'a>> + Clone) -> Result<Self>
+    where
+        'a: 'c,
+    {
+        let buyers = changes.map(|change| &change.order.customer);
+        let ids: BTreeSet<i64> = buyers
+            .clone()
+            .filter_map(|buyer| buyer.shopify_customer_id)
+            .collect();
+        let known = lookup::customers(session, ids.iter().copied().collect())?;
+
+        // Asked for only where the row that Shopify's id leads to does not have the address already.
+        let mut claims: BTreeSet<(i64, &'a str)> = BTreeSet::new();
+        let mut asked: BTreeSet<&'a str> = BTreeSet::new();
+        for buyer in buyers {
+            let Some(email) = buyer.email else { continue };
+            match buyer.shopify_customer_id {
+                Some(id) => {
+                    let row = known.get(&id).and_then(|row| row.email.as_deref());
+                    if row != Some(email) {
+                        claims.insert((id, email));
+                        asked.insert(email);
+                    }
+                }
+                None => drop(asked.insert(email)),
             }
-            (None, Some(email)) => self.guest(email, by_email),
+        }
+        let asked: Vec<&str> = asked.into_iter().collect();
+        let emails = lookup::by_email(session, &asked)?;
+        let guests: BTreeSet<Id> = emails.values().filter_map(|found| found.guest).collect();
+        let guests = lookup::guests(session, guests.into_iter().collect())?;
+
+        let mut people = Self {
+            emails,
+            ..Self::default()
         };
-        if let Some(email) = customer.email {
-            self.by_email.entry(email.to_lowercase()).or_insert(id);
+        people.settle(known, guests, &ids, &claims);
+        Ok(people)
+    }
+
+    /// Gives each customer of the set a row, and each e-mail of the set to its claimant.
+    fn settle(
+        &mut self,
+        mut known: HashMap<i64, KnownCustomer>,
+        mut guests: HashMap<Id, KnownCustomer>,
+        ids: &BTreeSet<i64>,
+        claims: &BTreeSet<(i64, &'a str)>,
+    ) {
+        // Whose each e-mail was before this set, and is now.
+        let mut before: HashMap<EmailKey, (i64, Id)> = HashMap::new();
+        let mut now: HashMap<EmailKey, i64> = HashMap::new();
+        for found in self.emails.values() {
+            if let Some(claimant) = found.claimant {
+                before.insert(found.key, claimant);
+                now.insert(found.key, claimant.0);
+            }
+            if let Some(guest) = found.guest {
+                self.guests.insert(found.key, guest);
+            }
+        }
+        for (id, email) in claims {
+            if let Some(found) = self.emails.get(email) {
+                now.entry(found.key)
+                    .and_modify(|claimant| *claimant = (*claimant).min(*id))
+                    .or_insert(*id);
+            }
+        }
+        let mut adopted: HashSet<Id> = HashSet::new();
+        for id in ids {
+            let former = known.get(id).and_then(|row| row.email.clone());
+            let row = match known.remove(id) {
+                Some(row) => (row.id, Record::known(row)),
+                None => {
+                    let of_this = claims
+                        .range((*id, "")..)
+                        .take_while(|(claimant, _)| claimant == id);
+                    let mut keys = of_this.filter_map(|(_, email)| Some(self.emails.get(email)?.key));
+                    let guest = keys
+                        .find_map(|key| self.guests.get(&key).filter(|_| now.get(&key) == Some(id)))
+                        .filter(|guest| !adopted.contains(*guest));
+                    match guest {
+                        Some(guest) => (*guest, Record::adopting(*id)),
+                        None => (ids::uuid_v7(), Record::new(Some(*id))),
+                    }
+                }
+            };
+            if !row.1.is_new && guests.remove(&row.0).is_some() {
+                adopted.insert(row.0);
+            }
+            self.by_shopify_id.insert(*id, row.0);
+            let claimed = claims
+                .range((*id, "")..)
+                .take_while(|(claimant, _)| claimant == id);
+            self.moves
+                .claimed(row.0, former, claimed.map(|(_, email)| *email));
+            self.records.insert(row.0, row.1);
+        }
+        for (key, id) in now {
+            let row = match before.get(&key) {
+                Some((before, row)) if *before == id => *row,
+                _ => self.by_shopify_id.get(&id).copied().unwrap_or_default(),
+            };
+            self.claimants.insert(key, row);
+            if let Some((_, before)) = before.get(&key).filter(|(_, before)| *before != row) {
+                self.moves.guests_orders(*before, key, row);
+            }
+            if let Some(guest) = self.guests.get(&key).filter(|guest| !adopted.contains(*guest)) {
+                guests.remove(guest);
+                self.moves.whole_guest(*guest, row);
+            }
         }
         self.records
+            .extend(guests.into_iter().map(|(id, guest)| (id, Record::known(guest))));
+    }
+
+    /// The buyer of an order.
+    fn place(&mut self, change: &Change<'a>) -> Option<Person> {
+        let buyer = &change.order.customer;
+        if let Some(shopify_id) = buyer.shopify_customer_id {
+            let id = *self.by_shopify_id.get(&shopify_id)?;
+            self.records.get_mut(&id)?.hear(change);
+            return Some(Person { id, guest_key: None });
+        }
+        let key = self.emails.get(buyer.email?)?.key;
+        let guest_key = Some(key);
+        if let Some(id) = self.claimants.get(&key) {
+            return Some(Person { id: *id, guest_key });
+        }
+        let id = *self.guests.entry(key).or_insert_with(ids::uuid_v7);
+        self.records
             .entry(id)
-            .and_modify(|record| record.merge(customer, version))
-            .or_insert_with(|| Record {
-                customer: customer.clone(),
-                version,
-                is_new,
-            });
-        Some(id)
-    }
-
-    /// Row and whether it must be made: Shopify's customer, else a guest with the same address, who is adopted.
-    fn customer(&mut self, found: &Found, shopify_id: i64, by_email: EmailMatch) -> (Id, bool) {
-        if let Some(id) = self.by_shopify_id.get(&shopify_id) {
-            return (*id, self.is_new(id));
-        }
-        let adoptable = by_email.guest.filter(|id| !self.records.contains_key(id));
-        let known = found.customers.get(&shopify_id).copied().or(adoptable);
-        let (id, is_new) = known.map_or_else(|| (ids::uuid_v7(), true), |id| (id, false));
-        self.by_shopify_id.insert(shopify_id, id);
-        (id, is_new)
-    }
-
-    fn guest(&self, email: &str, by_email: EmailMatch) -> (Id, bool) {
-        if let Some(id) = self.by_email.get(&email.to_lowercase()) {
-            return (*id, self.is_new(id));
-        }
-        by_email
-            .guest
-            .map_or_else(|| (ids::uuid_v7(), true), |id| (id, false))
-    }
-
-    /// Whether somebody Shopify knows has this address in the set.
-    fn is_customer(&self, email: &str) -> bool {
-        let known = self
-            .by_email
-            .get(&email.to_lowercase())
-            .and_then(|id| self.records.get(id));
-        known.is_some_and(|record| record.customer.shopify_customer_id.is_some())
-    }
-
-    fn is_new(&self, id: &Id) -> bool {
-        self.records.get(id).is_some_and(|record| record.is_new)
+            .or_insert_with(|| Record::new(None))
+            .hear(change);
+        Some(Person { id, guest_key })
     }
 
     /// The records that are new, or those that are not.
     fn rowset(&self, name: &'static CStr, is_new: bool) -> Rowset {
-        let records = self.records.iter().filter(|(_, record)| record.is_new == is_new);
         let mut rows = Rowset::new(name, COLUMNS);
-        for (
-            id,
-            Record {
-                customer, version, ..
-            },
-        ) in records
-        {
-            rows.uuid(*id)
-                .int8(customer.shopify_customer_id)
-                .text(customer.email);
-            rows.text(customer.first_name)
-                .text(customer.last_name)
-                .text(customer.phone);
-            rows.boolean(customer.accepts_marketing)
-                .timestamp(*version)
+        for (id, record) in &self.records {
+            if record.is_new != is_new || !record.is_other {
+                continue;
+            }
+            let values = &record.values;
+            rows.uuid(*id).int8(record.shopify_customer_id).text(values.email);
+            rows.text(values.first_name)
+                .text(values.last_name)
+                .text(values.phone);
+            rows.boolean(values.accepts_marketing);
+            push_version(&mut rows, record.state.version);
+            rows.optional_json(CUSTOMER.own_to_json(&record.state.own).as_ref())
+                .int4(Some(record.take.cast_signed()))
                 .end_row();
         }
         rows

@@ -1,18 +1,25 @@
-//! Customers, orders and items, converged from Shopify's payloads whatever the order they come in.
+//! Customers, orders and items, converged from Shopify's payloads whatever the order they come in: field by field the
+//! newest payload that speaks of it decides ([`convergence`], [`fields`]).
 //!
-//! [`apply`] takes a whole set: a look at what is here ([`lookup`]), then one statement for all that is new, and
-//! for what is known only if something differs. Payloads of one order in one set are applied one after the other.
+//! [`apply`] takes a whole set: a look at what is here ([`lookup`]), then one statement for all that is new, and a few
+//! for what is known and not yet as the payloads say. Payloads of one order in one set are applied one after the other.
 
+mod convergence;
 mod customers;
+mod fields;
+mod items;
 mod lookup;
+mod moves;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 mod transaction;
 mod write;
 
-use crate::db::{Jsonb, Session};
+use crate::db::{Jsonb, LostRace, Session};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order::Order;
+use convergence::{Said, State, Version};
+use lookup::{EmailKey, Met, Orders};
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -27,9 +34,29 @@ pub struct Change<'a> {
     pub payload_hash: i64,
     /// The order must be here already.
     pub must_exist: bool,
-    /// When the webhook was triggered: tells the age of a payload without `updated_at`.
+    /// When the webhook was triggered: which of two payloads with one `updated_at` is the newer. Microseconds since 2000.
     pub triggered_at: Option<i64>,
 }
+
+impl Change<'_> {
+    fn version(&self) -> Version {
+        fields::version(&self.order, self.triggered_at, self.payload_hash)
+    }
+}
+
+/// Rows are looked up before they are inserted. Where one of these is violated all the same, somebody else has just
+/// inserted (or, of a guest, deleted) the row: look again.
+pub const LOST_RACES: &[LostRace] = &[
+    LostRace::of("orders", "orders_shopify_order_id_key", "the order"),
+    LostRace::of("customers", "customers_shopify_customer_id_key", "the customer"),
+    LostRace::of("customers", "customers_guest_email_key", "the guest"),
+    LostRace::of("orders", "orders_customer_id_fkey", "the guest"),
+    LostRace::of(
+        "order_items",
+        "order_items_order_id_shopify_line_item_id_key",
+        "the items",
+    ),
+];
 
 /// What a payload did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +66,7 @@ pub enum Outcome {
     /// Everything it says was known.
     #[default]
     Unchanged,
-    /// A newer payload was here first; at most gaps it left were filled.
+    /// A newer payload was here first; at most what that one left open was filled.
     Stale,
 }
 
@@ -88,13 +115,13 @@ pub fn apply(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, 
     let mut outcomes = Vec::with_capacity(changes.len());
     // Every lock on an order is taken here, at once and in order; later rounds look again, since a round may have
     // inserted what the next one changes.
-    let mut found = Some(lookup::lock_orders(session, &changes)?);
+    let mut found = Some(lookup::orders(session, &changes)?);
     for round in rounds(changes) {
         let found = match found.take() {
             Some(found) => found,
-            None => lookup::find_orders(session, &round)?,
+            None => lookup::orders(session, &round)?,
         };
-        apply_round(session, found, round, &mut outcomes)?;
+        apply_round(session, &found, &round, &mut outcomes)?;
     }
     Ok(outcomes)
 }
@@ -117,104 +144,126 @@ fn rounds(changes: Vec<Change<'_>>) -> Vec<Vec<Change<'_>>> {
 /// A payload and what it meets.
 struct Plan<'c, 'a> {
     change: &'c Change<'a>,
-    kind: PlanKind,
     /// Of the existing row, or newly made.
     order_id: Id,
-    customer_id: Option<Id>,
+    /// Whose order it is as far as the row knows.
+    known_customer: Option<Id>,
+    /// Who bought, as the payload says.
+    person: Option<Person>,
+    said: Said,
+    /// `None` when nobody here knows the order.
+    before: Option<&'c State>,
+    after: State,
+    /// The fields this payload decides.
+    take: convergence::Fields,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PlanKind {
-    /// Nobody here knows the order.
-    New,
-    /// The order is here, and no newer than the payload.
-    Known,
-    /// The order is here, and newer than the payload.
-    Older,
+/// A buyer's row.
+#[derive(Clone, Copy)]
+struct Person {
+    id: Id,
+    /// Of a guest's order: by which e-mail it was matched.
+    guest_key: Option<EmailKey>,
 }
 
-fn apply_round(
+fn apply_round<'a>(
     session: &Session,
-    mut found: lookup::Found,
-    changes: Vec<Change<'_>>,
+    found: &Orders,
+    changes: &[Change<'a>],
     outcomes: &mut Vec<(usize, Result<Applied>)>,
 ) -> Result<()> {
-    let mut plans = Vec::with_capacity(changes.len());
-    for change in &changes {
-        let new = Plan {
-            change,
-            kind: PlanKind::New,
-            order_id: [0; 16],
-            customer_id: None,
-        };
-        let plan = match found.orders.get(&change.order.shopify_order_id) {
-            None if change.must_exist => {
+    let mut plans: Vec<Plan<'_, 'a>> = Vec::with_capacity(changes.len());
+    for change in changes {
+        match found.met_by(change)? {
+            Met::Nothing if change.must_exist => {
                 outcomes.push((change.index, Err(not_here_yet(change.order.shopify_order_id))));
-                continue;
             }
-            None => Plan {
-                order_id: crate::db::ids::uuid_v7(),
-                ..new
-            },
-            Some(known) => {
-                let kind = if is_stale(change, known.version) {
-                    PlanKind::Older
-                } else {
-                    PlanKind::Known
-                };
-                let plan = Plan {
-                    kind,
-                    order_id: known.id,
-                    customer_id: known.customer_id,
-                    ..new
-                };
-                if known.payload_hash == Some(change.payload_hash) {
-                    outcomes.push((change.index, Ok(applied(&plan, Outcome::Unchanged))));
-                    continue;
-                }
-                plan
+            Met::Nothing => plans.push(plan(change, None)),
+            Met::Order(known) => plans.push(plan(change, Some(known))),
+            Met::Itself(known) => {
+                let outcome = applied(change, Outcome::Unchanged, known.id, known.customer_id);
+                outcomes.push((change.index, Ok(outcome)));
             }
-        };
-        plans.push(plan);
+        }
     }
     if plans.is_empty() {
         return Ok(());
     }
-    lookup::find_buyers(session, &mut found, plans.iter().map(|plan| plan.change))?;
-    let new_customers = customers::resolve(session, &found, &mut plans)?;
-
-    let of = |kind| plans.iter().filter(|plan| plan.kind == kind).collect::<Vec<_>>();
-    let mut done = Vec::with_capacity(plans.len());
-    done.extend(write::insert_new(session, new_customers, &of(PlanKind::New))?);
-    done.extend(write::update_known(session, &of(PlanKind::Known))?);
-    done.extend(write::fill_gaps(session, &of(PlanKind::Older))?);
-    outcomes.extend(
-        done.into_iter()
-            .map(|(plan, outcome)| (plan.change.index, Ok(applied(plan, outcome)))),
-    );
+    let buyers = customers::resolve(session, &mut plans)?;
+    for plan in &mut plans {
+        if plan.person.is_some() {
+            plan.said.says |= fields::CUSTOMER_ID;
+        }
+        plan.take = fields::ORDER.hear(&mut plan.after, &plan.said);
+    }
+    let (known, new): (Vec<_>, Vec<_>) = plans.iter().partition(|plan| plan.before.is_some());
+    let mut done = write::insert_new(session, buyers.new, &new)?;
+    done.extend(write::update_known(session, &known)?);
+    buyers.moves.finish(session)?;
+    outcomes.extend(done.into_iter().map(|(plan, outcome)| {
+        let customer = match plan.take & fields::CUSTOMER_ID {
+            0 => plan.known_customer,
+            _ => plan.person.map(|person| person.id),
+        };
+        let customer = customer.map(|id| buyers.moves.target_of(id));
+        let applied = applied(plan.change, outcome, plan.order_id, customer);
+        (plan.change.index, Ok(applied))
+    }));
     Ok(())
 }
 
-fn applied(plan: &Plan<'_, '_>, outcome: Outcome) -> Applied {
-    let order = &plan.change.order;
-    Applied {
-        outcome,
-        order_id: plan.order_id,
-        customer_id: plan.customer_id,
-        items: order.items.as_ref().map_or(0, Vec::len),
-        shopify_order_id: order.shopify_order_id,
+fn plan<'c, 'a>(change: &'c Change<'a>, known: Option<&'c lookup::KnownOrder>) -> Plan<'c, 'a> {
+    Plan {
+        change,
+        order_id: known.map_or_else(crate::db::ids::uuid_v7, |known| known.id),
+        known_customer: known.and_then(|known| known.customer_id),
+        person: None,
+        said: said(change, known),
+        before: known.map(|known| &known.state),
+        after: known.map_or_else(|| fields::ORDER.unknown(), |known| known.state.clone()),
+        take: 0,
     }
 }
 
-/// Equal times are not stale: Shopify repeats the same second. A payload without a time of its own is as old as its
-/// webhook, and without that too it is taken for new.
-fn is_stale(change: &Change<'_>, known: Option<i64>) -> bool {
-    let age = change
-        .order
-        .version
-        .map(|version| version.0)
-        .or(change.triggered_at);
-    matches!((age, known), (Some(age), Some(known)) if age < known)
+/// What the payload says, its buyer apart. An address that says where to beats one that names the country alone, as apps
+/// without access to customers' data get it, whichever is the newer.
+fn said(change: &Change<'_>, known: Option<&lookup::KnownOrder>) -> Said {
+    let mut said = Said {
+        version: change.version(),
+        says: fields::said_of_order(&change.order),
+        blank: 0,
+        outranks: 0,
+    };
+    let Some(known) = known else { return said };
+    for (field, sent, known_has_street) in [
+        (
+            fields::SHIPPING_ADDRESS,
+            change.order.shipping_address,
+            known.shipping_has_street,
+        ),
+        (
+            fields::BILLING_ADDRESS,
+            change.order.billing_address,
+            known.billing_has_street,
+        ),
+    ] {
+        match sent.map(fields::has_street) {
+            Some(false) if known_has_street => said.says &= !field,
+            Some(true) if !known_has_street => said.outranks |= field,
+            _ => {}
+        }
+    }
+    said
+}
+
+fn applied(change: &Change<'_>, outcome: Outcome, order_id: Id, customer_id: Option<Id>) -> Applied {
+    Applied {
+        outcome,
+        order_id,
+        customer_id,
+        items: change.order.items.as_ref().map_or(0, Vec::len),
+        shopify_order_id: change.order.shopify_order_id,
+    }
 }
 
 fn not_here_yet(shopify_order_id: i64) -> Error {

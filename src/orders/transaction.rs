@@ -1,6 +1,6 @@
 //! One order payload, one transaction: the function the shop's own code may call.
 
-use super::{Applied, Change, apply};
+use super::{Applied, Change, LOST_RACES, apply};
 use crate::db::{self, Jsonb, JsonbArgument, owner, schema, settings};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order;
@@ -19,7 +19,7 @@ fn process_order_webhook_txn(webhook_data: Option<JsonbArgument<'_>>) -> Result<
             schema::ensure_ready(session)?;
             // Whoever calls this may tell Shopify next that the order is here.
             settings::commit_durably();
-            db::attempt_until_unraced(|| one(session, payload))
+            db::attempt_until_unraced(LOST_RACES, || one(session, payload))
         })
     })?;
     Ok(JsonB(applied.to_json()))

@@ -247,7 +247,7 @@ mod tests {
             ),
             (json!([]), "event: holds no event"),
             (json!([{}]), "event[0].parcelNumber: missing"),
-            (json!(17), "event: not an object: 17"),
+            (json!(17), "event: not an object: a number"),
         ] {
             assert_eq!(parse(&payload).unwrap_err().to_string(), error);
         }

@@ -137,7 +137,7 @@ mod tests {
             (json!({"id": 1}), "fulfillment.order_id: missing"),
             (
                 json!({"id": 1, "order_id": 2, "tracking_numbers": "A"}),
-                "fulfillment.tracking_numbers: not an array: \"A\"",
+                "fulfillment.tracking_numbers: not an array: text",
             ),
         ] {
             assert_eq!(parse(&payload).unwrap_err().to_string(), error);

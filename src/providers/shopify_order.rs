@@ -1,11 +1,15 @@
 //! Shopify's order object, as `orders/*` webhooks carry it.
 //!
 //! Only `id` is required: subscriptions with `include_fields` send parts, and apps without protected-data access get
-//! nulls. An absent, null or empty field reads as `None`, which never erases what is known.
+//! nulls. An absent, null or empty field reads as `None`, which never erases what is known; but what states the order's
+//! condition is [`Clearable`].
 
 use crate::error::Result;
 use crate::json::{Decimal, Field, Json, Timestamp};
 use std::collections::HashMap;
+
+/// `None` when the payload says nothing about it, `Some(None)` when it says that there is none (any more).
+pub type Clearable<T> = Option<Option<T>>;
 
 /// One order, borrowed from its payload.
 #[derive(Clone, Debug)]
@@ -20,16 +24,16 @@ pub struct Order<'a, J> {
     pub total_tax: Option<Decimal<'a>>,
     pub total_discounts: Option<Decimal<'a>>,
     pub total_shipping: Option<Decimal<'a>>,
-    pub financial_status: Option<&'a str>,
-    pub fulfillment_status: Option<&'a str>,
+    pub financial_status: Clearable<&'a str>,
+    pub fulfillment_status: Clearable<&'a str>,
     pub shipping_address: Option<J>,
     pub billing_address: Option<J>,
-    pub note: Option<&'a str>,
-    pub tags: Option<&'a str>,
+    pub note: Clearable<&'a str>,
+    pub tags: Clearable<&'a str>,
     pub is_test: Option<bool>,
     pub ordered_at: Option<Timestamp>,
-    pub cancelled_at: Option<Timestamp>,
-    pub cancel_reason: Option<&'a str>,
+    pub cancelled_at: Clearable<Timestamp>,
+    pub cancel_reason: Clearable<&'a str>,
     /// `updated_at`: which of two payloads of one order is the newer.
     pub version: Option<Timestamp>,
     pub customer: Customer<'a>,
@@ -87,16 +91,16 @@ pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Order<'a, J>> {
         total_tax: order.member("total_tax").decimal()?,
         total_discounts: order.member("total_discounts").decimal()?,
         total_shipping: shipping(&order)?,
-        financial_status: order.member("financial_status").text()?,
-        fulfillment_status: order.member("fulfillment_status").text()?,
+        financial_status: order.member("financial_status").clearable(Field::text)?,
+        fulfillment_status: order.member("fulfillment_status").clearable(Field::text)?,
         shipping_address: order.member("shipping_address").optional_object()?,
         billing_address: order.member("billing_address").optional_object()?,
-        note: order.member("note").text()?,
-        tags: order.member("tags").text_or_empty()?,
+        note: order.member("note").clearable(Field::text)?,
+        tags: order.member("tags").clearable(Field::text_or_empty)?,
         is_test: order.member("test").boolean()?,
         ordered_at: order.member("created_at").timestamp()?,
-        cancelled_at: order.member("cancelled_at").timestamp()?,
-        cancel_reason: order.member("cancel_reason").text()?,
+        cancelled_at: order.member("cancelled_at").clearable(Field::timestamp)?,
+        cancel_reason: order.member("cancel_reason").clearable(Field::text)?,
         version: order.member("updated_at").timestamp()?,
         customer: customer(&order, email)?,
         items: items(&order)?,
@@ -109,19 +113,26 @@ fn shipping<'a, J: Json<'a>>(order: &Field<'_, J>) -> Result<Option<Decimal<'a>>
     if set.is_present() {
         return set.member("shop_money").member("amount").decimal();
     }
-    // Before the *_set fields there were the lines alone; one line is the common case, more are left to the set.
+    // Before the *_set fields there were the lines alone. A line without a price leaves the sum open.
     let lines = order.member("shipping_lines");
-    let Some(mut lines) = lines.elements()? else {
-        return Ok(None);
-    };
-    match (lines.next(), lines.next()) {
-        (Some(only), None) => only.member("price").decimal(),
-        _ => Ok(None),
+    let mut prices = Vec::new();
+    for line in lines.elements()?.into_iter().flatten() {
+        if line.member("is_removed").boolean()? != Some(true) {
+            match line.member("price").decimal()? {
+                Some(price) => prices.push(price),
+                None => return Ok(None),
+            }
+        }
     }
+    if prices.is_empty() {
+        return Ok(None);
+    }
+    let sum = Decimal::sum(&prices).ok_or_else(|| lines.error("prices of more than 38 digits"))?;
+    Ok(Some(sum))
 }
 
 fn customer<'a, J: Json<'a>>(order: &Field<'_, J>, order_email: Option<&'a str>) -> Result<Customer<'a>> {
-    let field = order.member("customer");
+    let field = order.member("customer").private();
     if field.optional_object()?.is_none() {
         return Ok(Customer {
             email: order_email,

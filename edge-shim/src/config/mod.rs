@@ -1,6 +1,8 @@
 //! Configuration from environment variables. Every problem is found in one go and named; no secret's value is ever shown.
 
 mod database;
+mod parameters;
+mod variables;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -11,12 +13,15 @@ use ipnet::IpNet;
 
 pub use database::Database;
 
+use variables::*;
+
+use crate::connection;
 use crate::providers::{Provider, REGISTRY};
 use crate::signature::Secret;
 use crate::store;
 
-/// How long a request's body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(10);
+/// Connections for each request that may be in flight, where `MAX_CONNECTIONS` does not say.
+const CONNECTIONS_PER_REQUEST: usize = 4;
 
 /// Everything the program needs to know.
 #[derive(Clone, Debug)]
@@ -35,6 +40,18 @@ pub struct Config {
     pub max_buffered_bytes: usize,
     /// How long one body may take.
     pub body_time: Duration,
+    /// Bytes a second of a body, below which it is not waited for.
+    pub min_body_rate: usize,
+    /// Connections open at once.
+    pub max_connections: usize,
+    /// Of connections and requests, once all are taken, for one client: percent.
+    pub client_share: usize,
+    /// How long a connection's first byte, and the rest of a request's headers, may take.
+    pub header_time: Duration,
+    /// How long a connection may stay between two requests.
+    pub idle_time: Duration,
+    /// How long an answer may wait for its client to take a byte of it.
+    pub write_time: Duration,
     /// Connections that store webhooks.
     pub db_connections: usize,
     /// Webhooks in one insert.
@@ -58,65 +75,6 @@ pub struct ProviderSettings {
     pub allowed_ips: Vec<IpNet>,
 }
 
-/// An environment variable, as `--help` shows it.
-struct Variable {
-    name: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-}
-
-const DATABASE_URL: Variable = Variable {
-    name: "DATABASE_URL",
-    default: "required",
-    meaning: "PostgreSQL connection: postgres://user:password@host:5432/database, or key=value pairs. \
-              sslmode: disable, prefer (default), require, verify-ca, verify-full; sslrootcert: a PEM file",
-};
-const LISTEN_ADDR: Variable = Variable {
-    name: "LISTEN_ADDR",
-    default: "127.0.0.1:8080",
-    meaning: "address and port to listen on",
-};
-const TRUSTED_PROXIES: Variable = Variable {
-    name: "TRUSTED_PROXIES",
-    default: "none",
-    meaning: "comma-separated addresses or networks of proxies whose X-Forwarded-For counts",
-};
-const MAX_BODY_BYTES: Variable = Variable {
-    name: "MAX_BODY_BYTES",
-    default: "10485760",
-    meaning: "bytes in one body; more is answered 413",
-};
-const MAX_BUFFERED_BYTES: Variable = Variable {
-    name: "MAX_BUFFERED_BYTES",
-    default: "268435456",
-    meaning: "bytes of all bodies held in memory at once; more is answered 503",
-};
-const DB_CONNECTIONS: Variable = Variable {
-    name: "DB_CONNECTIONS",
-    default: "4",
-    meaning: "database connections that store webhooks (one more is used by /readyz)",
-};
-const MAX_BATCH: Variable = Variable {
-    name: "MAX_BATCH",
-    default: "128",
-    meaning: "webhooks in one insert, at most",
-};
-const MAX_IN_FLIGHT: Variable = Variable {
-    name: "MAX_IN_FLIGHT",
-    default: "512",
-    meaning: "webhook requests served at once; more are answered 503",
-};
-const STORE_TIMEOUT_MS: Variable = Variable {
-    name: "STORE_TIMEOUT_MS",
-    default: "4500",
-    meaning: "milliseconds that storing a webhook may take before 503 (Shopify waits 5000 in all)",
-};
-const SHUTDOWN_TIMEOUT_MS: Variable = Variable {
-    name: "SHUTDOWN_TIMEOUT_MS",
-    default: "15000",
-    meaning: "milliseconds that finishing accepted requests may take after SIGTERM or SIGINT",
-};
-
 impl Config {
     /// Reads the configuration through `lookup` (in the program: the environment). A blank value counts as not set.
     pub fn load(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Problems> {
@@ -125,20 +83,34 @@ impl Config {
             problems: Problems(Vec::new()),
         };
         let database = reader.database();
+        let max_in_flight = reader.number(&MAX_IN_FLIGHT, 1..=65_536);
+        let usual_connections = max_in_flight.saturating_mul(CONNECTIONS_PER_REQUEST);
         let config = Self {
             listen: reader.listen(),
             providers: reader.providers(),
             trusted_proxies: reader.networks(TRUSTED_PROXIES.name),
             max_body_bytes: reader.number(&MAX_BODY_BYTES, 1..=256 << 20),
             max_buffered_bytes: reader.number(&MAX_BUFFERED_BYTES, 1..=1 << 40),
-            body_time: BODY_TIME,
+            body_time: reader.millis(&BODY_TIMEOUT_MS),
+            min_body_rate: reader.number(&MIN_BODY_RATE, 0..=1 << 30),
+            max_connections: reader.number_or(&MAX_CONNECTIONS, 2..=1 << 20, usual_connections),
+            client_share: reader.number(&CLIENT_SHARE_PERCENT, 1..=100),
+            header_time: reader.millis(&HEADER_TIMEOUT_MS),
+            idle_time: reader.millis(&IDLE_TIMEOUT_MS),
+            write_time: reader.millis(&WRITE_TIMEOUT_MS),
             db_connections: reader.number(&DB_CONNECTIONS, 1..=500),
             max_batch: reader.number(&MAX_BATCH, 1..=10_000),
-            max_in_flight: reader.number(&MAX_IN_FLIGHT, 1..=65_536),
+            max_in_flight,
             store_timeout: reader.millis(&STORE_TIMEOUT_MS),
             shutdown_timeout: reader.millis(&SHUTDOWN_TIMEOUT_MS),
             database: database.clone().unwrap_or_default(),
         };
+        if config.max_connections <= config.max_in_flight {
+            reader.problem(
+                MAX_CONNECTIONS.name,
+                "must be more than MAX_IN_FLIGHT: else requests that are served leave no connection for a new one".to_owned(),
+            );
+        }
         if config.max_buffered_bytes < config.max_body_bytes {
             reader.problem(
                 MAX_BUFFERED_BYTES.name,
@@ -149,6 +121,20 @@ impl Config {
             Ok(config)
         } else {
             Err(reader.problems)
+        }
+    }
+
+    /// What one client may hold of so many places.
+    pub fn share_of(&self, places: usize) -> usize {
+        (places.saturating_mul(self.client_share) / 100).max(1)
+    }
+
+    /// How long clients may keep connections waiting.
+    pub fn connection_limits(&self) -> connection::Limits {
+        connection::Limits {
+            header_time: self.header_time,
+            idle_time: self.idle_time,
+            write_time: self.write_time,
         }
     }
 
@@ -188,7 +174,7 @@ pub fn help() -> String {
     let mut add = |name: &str, default: &str, meaning: &str| {
         text.push_str(&format!("  {name:<24} {meaning} [{default}]\n"));
     };
-    for variable in [&DATABASE_URL, &LISTEN_ADDR] {
+    for variable in FIRST {
         add(variable.name, variable.default, variable.meaning);
     }
     for provider in REGISTRY {
@@ -203,16 +189,7 @@ pub fn help() -> String {
         );
         add(provider.allowed_ips_variable, "any", &addresses);
     }
-    for variable in [
-        &TRUSTED_PROXIES,
-        &MAX_BODY_BYTES,
-        &MAX_BUFFERED_BYTES,
-        &DB_CONNECTIONS,
-        &MAX_BATCH,
-        &MAX_IN_FLIGHT,
-        &STORE_TIMEOUT_MS,
-        &SHUTDOWN_TIMEOUT_MS,
-    ] {
+    for variable in LAST {
         add(variable.name, variable.default, variable.meaning);
     }
     text.truncate(text.trim_end().len());
@@ -304,6 +281,13 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             }
         }
         networks
+    }
+
+    fn number_or(&mut self, variable: &Variable, allowed: RangeInclusive<usize>, usual: usize) -> usize {
+        match self.value(variable.name) {
+            Some(_) => self.number(variable, allowed),
+            None => usual,
+        }
     }
 
     fn number(&mut self, variable: &Variable, allowed: RangeInclusive<usize>) -> usize {

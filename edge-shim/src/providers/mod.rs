@@ -7,6 +7,7 @@ pub mod shopify;
 use std::collections::BTreeMap;
 
 use axum::http::HeaderMap;
+use sha2::{Digest, Sha256};
 
 use crate::signature::Secret;
 
@@ -76,16 +77,34 @@ pub struct Description {
     pub headers: String,
 }
 
-/// The first of `names` that is present and not blank, trimmed; bytes that are not UTF-8 become U+FFFD.
+/// The first of `names` that is present and not blank, trimmed; bytes that are not UTF-8 become U+FFFD. Not for ids: see
+/// [`identifier`].
 pub fn first_header(headers: &HeaderMap, names: &[&str]) -> Option<String> {
+    raw_header(headers, names).map(storable)
+}
+
+/// The same, byte for byte.
+pub fn raw_header<'a>(headers: &'a HeaderMap, names: &[&str]) -> Option<&'a [u8]> {
     names
         .iter()
         .filter_map(|name| headers.get(*name))
-        .find_map(|value| {
-            let text = storable(value.as_bytes());
-            let text = text.trim();
-            (!text.is_empty()).then(|| text.to_owned())
-        })
+        .map(|value| value.as_bytes().trim_ascii())
+        .find(|value| !value.is_empty())
+}
+
+/// An id made of header values as they came, joined by `:`. One that is not UTF-8 becomes `id-sha256:` and the hash of its bytes: two
+/// ids that differ stay different.
+pub fn identifier(parts: &[&[u8]]) -> String {
+    let joined = parts.join(&b':');
+    match String::from_utf8(joined) {
+        Ok(text) => text,
+        Err(error) => {
+            let hash = Sha256::digest(error.as_bytes());
+            hash.iter().fold("id-sha256:".to_owned(), |text, byte| {
+                text + &format!("{byte:02x}")
+            })
+        }
+    }
 }
 
 /// The headers that `keep` allows, as the text of one JSON object. A repeated header's values are joined with `, `.

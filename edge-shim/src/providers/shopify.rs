@@ -6,7 +6,9 @@
 //!
 //! Source: <https://shopify.dev/docs/apps/build/webhooks>
 
-use super::{Delivery, Description, Provider, Route, Unsigned, first_header, kept_headers};
+use super::{
+    Delivery, Description, Provider, Route, Unsigned, first_header, identifier, kept_headers, raw_header,
+};
 use crate::signature::{self, Secret};
 
 /// Shopify, as the registry knows it.
@@ -57,10 +59,12 @@ fn verify(secrets: &[Secret], delivery: &Delivery<'_>) -> Result<(), Unsigned> {
 fn describe(route: &Route, delivery: &Delivery<'_>) -> Description {
     let headers = delivery.headers;
     let topic = first_header(headers, TOPIC).unwrap_or_else(|| route.default_topic.to_owned());
+    let raw_topic = raw_header(headers, TOPIC).unwrap_or(route.default_topic.as_bytes());
     // One event id spans several topics (one action in the shop sends orders/updated and orders/paid): only together with
     // the topic does it name one delivery.
-    let event_id = first_header(headers, WEBHOOK_ID)
-        .or_else(|| first_header(headers, EVENT_ID).map(|event| format!("{event}:{topic}")));
+    let event_id = raw_header(headers, WEBHOOK_ID)
+        .map(|webhook| identifier(&[webhook]))
+        .or_else(|| raw_header(headers, EVENT_ID).map(|event| identifier(&[event, raw_topic])));
     Description {
         topic,
         event_id,

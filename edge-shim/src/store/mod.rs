@@ -1,15 +1,18 @@
-//! Keeps webhooks: [`writer`] groups what waits into one call, [`postgres`] makes the call, [`tls`] secures it.
+//! Keeps webhooks: [`writer`] groups what waits into one call, [`postgres`] makes the call, [`tls`] secures it. [`condition`] says why
+//! the database does not take any; [`readiness`] finds out before one comes.
 
+pub mod condition;
 pub mod postgres;
+pub mod readiness;
 pub mod tls;
 pub mod writer;
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
 use bytes::Bytes;
 
+pub use condition::{Class, Condition, StoreError};
 pub use writer::{Drain, Limits, Store};
 
 /// One webhook as the inbox takes it.
@@ -41,95 +44,12 @@ pub trait Inbox: Send + Sync {
     /// Stores all of `webhooks` in one transaction, or none; receipts come in the same order.
     fn receive<'a>(&'a self, webhooks: &'a [Webhook]) -> Answer<'a, Vec<Receipt>>;
 
-    /// Checks that webhooks could be stored now, without storing any.
+    /// Finds out whether a webhook could be stored now, by storing one and taking it back.
     fn probe(&self) -> Answer<'_, ()>;
 }
 
 /// What an [`Inbox`] answers, later.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
-
-/// The inbox did not take the webhooks, or it is not known that it did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreError {
-    /// What to do about it.
-    pub class: Class,
-    /// The SQLSTATE, where the database itself answered.
-    pub sqlstate: Option<String>,
-    /// What happened. Holds no secrets and no payload.
-    pub message: String,
-    /// The database's advice.
-    pub hint: Option<String>,
-}
-
-/// The kinds of [`StoreError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// The database is out of reach or out of means: nothing can be stored now.
-    Unavailable,
-    /// A lock or a time limit stood in the way: it may go better for fewer webhooks, or later.
-    Contended,
-    /// The database answered and said no.
-    Rejected,
-}
-
-impl Class {
-    /// The name in metrics.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Unavailable => "unavailable",
-            Self::Contended => "contended",
-            Self::Rejected => "rejected",
-        }
-    }
-
-    /// The class of an SQLSTATE, see <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
-    pub fn of_sqlstate(sqlstate: &str) -> Self {
-        match sqlstate {
-            // Cancelled by statement_timeout, lock not available, deadlock, serialization failure.
-            "57014" | "55P03" | "40P01" | "40001" => Self::Contended,
-            // Read-only: a standby, or a server protecting itself from a full disk.
-            "25006" => Self::Unavailable,
-            // Not set up, being restored or upgraded, or without the grants: an operator mends that, and the provider
-            // sends again.
-            "55000" | "42883" | "42501" | "42P01" | "3F000" => Self::Unavailable,
-            // Connection, authorization at log-in, resources (disk full, memory, connections), operator, system.
-            _ if ["08", "28", "53", "57", "58"]
-                .iter()
-                .any(|class| sqlstate.starts_with(class)) =>
-            {
-                Self::Unavailable
-            }
-            _ => Self::Rejected,
-        }
-    }
-}
-
-impl StoreError {
-    /// An error that is not the database's own.
-    pub fn new(class: Class, message: impl Into<String>) -> Self {
-        Self {
-            class,
-            sqlstate: None,
-            message: message.into(),
-            hint: None,
-        }
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)?;
-        if let Some(sqlstate) = &self.sqlstate {
-            write!(formatter, " ({sqlstate})")?;
-        }
-        if let Some(hint) = &self.hint {
-            write!(formatter, "; hint: {hint}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for StoreError {}
 
 /// Why [`Store::put`] could not promise that the webhook is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

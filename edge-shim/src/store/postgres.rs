@@ -1,78 +1,70 @@
-//! The real inbox: one prepared call over a pool of connections.
+//! The real inbox: one call over a pool of connections.
+//!
+//! Nothing outlives a transaction: no statement has a name and no session has a setting, so that a pooler may hand each transaction to
+//! another session. What bounds a call is set for its transaction, too: cancelling it from here would need a message out of line, and
+//! PgBouncer 1.18 may end itself over such a message
+//! (<https://github.com/pgbouncer/pgbouncer/issues/801>).
 
-use std::error::Error as _;
+mod failure;
+mod lease;
+
 use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod};
-use deadpool_postgres::{Runtime, TimeoutType};
-use tokio::sync::Mutex;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio::time::timeout;
-use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Client, NoTls};
 
-use super::{Answer, Class, Inbox, Receipt, StoreError, Webhook, tls};
+use self::failure::{Failure, no_answer, refined};
+use self::lease::Lease;
+use super::{Answer, Condition, Inbox, Receipt, StoreError, Webhook, tls};
 use crate::config::Database;
 
-/// One call, one transaction, one commit. The id travels as text: it is only passed on.
+/// One call, one transaction, one commit, sent in one go. The id travels as text: it is only passed on.
 const RECEIVE: &str = "\
     SELECT ordinal::int, webhook_id::text, duplicate \
-      FROM raw_ops.receive_webhooks($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::bytea[])";
+      FROM raw_ops.receive_webhooks($1, $2, $3, $4, $5)";
+
+/// Stores a webhook as new and as a repeat, through each of the two functions, and takes it back.
+const PROBE: &str = "\
+    BEGIN; \
+    SET LOCAL lock_timeout = '1s'; \
+    SET LOCAL statement_timeout = '1500ms'; \
+    SELECT raw_ops.receive_webhook('shopify', 'orders/create', \
+               pg_catalog.concat('readyz-', pg_catalog.gen_random_uuid()), '{}', '{}'); \
+    SELECT ordinal FROM raw_ops.receive_webhooks(ARRAY['shopify', 'shopify'], ARRAY['orders/create', 'orders/create'], \
+               pg_catalog.array_fill(pg_catalog.concat('readyz-', pg_catalog.gen_random_uuid()), ARRAY[2]), \
+               ARRAY['{}', '{}']::jsonb[], ARRAY['{}', '{}']::bytea[]); \
+    ROLLBACK";
 
 /// Establishing a connection may take this long.
 const CONNECT_TIME: Duration = Duration::from_secs(3);
-const PROBE_TIME: Duration = Duration::from_secs(3);
-
+/// The same for a probe, which has two seconds in all.
+const PROBE_CONNECT_TIME: Duration = Duration::from_millis(1500);
 /// Webhooks kept by `raw_ops.receive_webhooks`.
 pub struct Postgres {
-    pool: Pool,
+    writers: Pool,
+    /// A connection of its own: whoever asks often must not take connections from the writers.
+    probes: Pool,
+    /// Begins a transaction that the server ends a little before the deadline.
+    begin: String,
     deadline: Duration,
-    /// One probe at a time: whoever asks often must not take connections from the writers.
-    probing: Mutex<()>,
 }
 
 impl Postgres {
     /// Prepares a pool of `writers` connections and one more for probes; connects only when needed. `deadline` bounds one call with its
     /// retry. Fails if the connection's security cannot be set up.
     pub fn new(database: &Database, writers: usize, deadline: Duration) -> Result<Self, StoreError> {
-        let broken = |why: String| StoreError::new(Class::Rejected, why);
-        let mut target = database.target.clone();
-        target
-            .application_name("edge-shim")
-            .connect_timeout(CONNECT_TIME)
-            .tcp_user_timeout(deadline);
-        let method = ManagerConfig {
-            recycling_method: RecyclingMethod::Fast,
-        };
-        // The TLS connector insists on a host name, which a local socket does not have.
-        let manager = match target.get_ssl_mode() {
-            SslMode::Disable => Manager::from_config(target, NoTls, method),
-            _ => Manager::from_config(target, tls::connector(&database.tls).map_err(broken)?, method),
-        };
+        let connect_time = CONNECT_TIME.min(deadline);
         // Below the deadline, so that the server has given up by the time that the shim does.
         let statement_timeout = (deadline * 9 / 10).as_millis().max(1);
-        let prepare_session = format!("SET statement_timeout = {statement_timeout}");
-        let pool = Pool::builder(manager)
-            .max_size(writers + 1)
-            .runtime(Runtime::Tokio1)
-            .wait_timeout(Some(CONNECT_TIME.min(deadline)))
-            .create_timeout(Some(CONNECT_TIME.min(deadline)))
-            .post_create(Hook::async_fn(move |client, _| {
-                let prepare_session = prepare_session.clone();
-                Box::pin(async move {
-                    client
-                        .batch_execute(&prepare_session)
-                        .await
-                        .map_err(HookError::Backend)
-                })
-            }))
-            .build()
-            .map_err(|error| broken(format!("no connection pool: {error}")))?;
         Ok(Self {
-            pool,
+            writers: pool(database, deadline, writers, connect_time)?,
+            probes: pool(database, deadline, 1, PROBE_CONNECT_TIME)?,
+            begin: format!("BEGIN; SET LOCAL statement_timeout = {statement_timeout}"),
             deadline,
-            probing: Mutex::new(()),
         })
     }
 
@@ -80,8 +72,8 @@ impl Postgres {
     /// is none), so it may be made once more on a fresh connection whether or not the first one reached the server.
     async fn attempt_twice(&self, webhooks: &[Webhook]) -> Result<Vec<Receipt>, StoreError> {
         match self.attempt(webhooks).await {
-            Err(Failure::Query(error)) if connection_is_stale(&error) => {
-                self.pool.retain(|client, _| !client.is_closed());
+            Err(failure) if failure.is_stale() => {
+                self.writers.retain(|client, _| !client.is_closed());
                 self.attempt(webhooks).await
             }
             other => other,
@@ -90,27 +82,44 @@ impl Postgres {
     }
 
     async fn attempt(&self, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {
-        let mut lease = Lease(Some(self.pool.get().await?));
-        let Some(client) = lease.0.as_ref() else {
-            return Err(Failure::Shape("no connection".to_owned()));
+        let lease = Lease::take(&self.writers).await?;
+        let client = lease.client()?;
+        let outcome = match call(client, &self.begin, webhooks).await {
+            Err(failure) => Err(refined(client, failure).await),
+            ok => ok,
         };
-        let outcome = call(client, webhooks).await;
-        if outcome
+        let usable = outcome
             .as_ref()
             .err()
-            .is_none_or(Failure::leaves_connection_usable)
-        {
-            lease.give_back();
-        }
+            .is_none_or(Failure::leaves_connection_usable);
+        lease.end(usable);
         outcome
     }
 
-    async fn probe_once(&self) -> Result<(), StoreError> {
-        let outcome = timeout(PROBE_TIME, async {
-            let _one_at_a_time = self.probing.lock().await;
-            self.attempt_twice(&[]).await
-        });
-        outcome.await.map_err(|_| no_answer(PROBE_TIME))?.map(|_| ())
+    async fn probe_twice(&self) -> Result<(), StoreError> {
+        match self.probe_once().await {
+            Err(failure) if failure.is_stale() => {
+                self.probes.retain(|client, _| !client.is_closed());
+                self.probe_once().await
+            }
+            other => other,
+        }
+        .map_err(StoreError::from)
+    }
+
+    async fn probe_once(&self) -> Result<(), Failure> {
+        let lease = Lease::take(&self.probes).await?;
+        let client = lease.client()?;
+        let outcome = match client.batch_execute(PROBE).await.map_err(Failure::Query) {
+            Err(failure) => {
+                // A connection that is gone has rolled back by itself.
+                let _ = client.batch_execute("ROLLBACK").await;
+                Err(refined(client, failure).await)
+            }
+            ok => ok,
+        };
+        lease.end(outcome.is_ok());
+        outcome
     }
 }
 
@@ -124,12 +133,40 @@ impl Inbox for Postgres {
     }
 
     fn probe(&self) -> Answer<'_, ()> {
-        Box::pin(self.probe_once())
+        Box::pin(self.probe_twice())
     }
 }
 
-async fn call(client: &Object, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {
-    let statement = client.prepare_cached(RECEIVE).await?;
+fn pool(
+    database: &Database,
+    deadline: Duration,
+    connections: usize,
+    connect_time: Duration,
+) -> Result<Pool, StoreError> {
+    let broken = |why: String| StoreError::new(Condition::Refused, why);
+    let mut target = database.target.clone();
+    target
+        .application_name("edge-shim")
+        .connect_timeout(CONNECT_TIME)
+        .tcp_user_timeout(deadline);
+    let method = ManagerConfig {
+        recycling_method: RecyclingMethod::Fast,
+    };
+    // The TLS connector insists on a host name, which a local socket does not have.
+    let manager = match target.get_ssl_mode() {
+        SslMode::Disable => Manager::from_config(target, NoTls, method),
+        _ => Manager::from_config(target, tls::connector(&database.tls).map_err(broken)?, method),
+    };
+    Pool::builder(manager)
+        .max_size(connections)
+        .runtime(Runtime::Tokio1)
+        .wait_timeout(Some(connect_time))
+        .create_timeout(Some(connect_time))
+        .build()
+        .map_err(|error| broken(format!("no connection pool: {error}")))
+}
+
+async fn call(client: &Client, begin: &str, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {
     let providers: Vec<&str> = webhooks.iter().map(|webhook| webhook.provider).collect();
     let topics: Vec<&str> = webhooks.iter().map(|webhook| webhook.topic.as_str()).collect();
     let event_ids: Vec<Option<&str>> = webhooks
@@ -141,34 +178,33 @@ async fn call(client: &Object, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Fai
         .map(|webhook| JsonText(&webhook.headers))
         .collect();
     let bodies: Vec<&[u8]> = webhooks.iter().map(|webhook| webhook.body.as_ref()).collect();
-    let parameters: [&(dyn ToSql + Sync); 5] = [&providers, &topics, &event_ids, &headers, &bodies];
-    let rows = client.query(&statement, &parameters).await?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&providers, Type::TEXT_ARRAY),
+        (&topics, Type::TEXT_ARRAY),
+        (&event_ids, Type::TEXT_ARRAY),
+        (&headers, Type::JSONB_ARRAY),
+        (&bodies, Type::BYTEA_ARRAY),
+    ];
+    // Sent one behind the other before the first is answered: one way there and back. The call is parsed, bound and executed without a
+    // name. A call that failed makes the commit a rollback.
+    let (begun, rows, committed) = tokio::join!(
+        biased;
+        client.batch_execute(begin),
+        client.query_typed(RECEIVE, &parameters),
+        client.batch_execute("COMMIT"),
+    );
+    begun.map_err(Failure::Query)?;
+    let rows = rows.map_err(Failure::Query)?;
+    committed.map_err(Failure::Query)?;
     in_order(&rows, webhooks.len())
-}
-
-/// A connection that goes back to the pool only after a call that the server finished. Dropped in mid-call it is closed: a later call
-/// must never queue behind a statement that still runs, nor reuse a server that has become read-only.
-struct Lease(Option<Object>);
-
-impl Lease {
-    fn give_back(&mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(Object::take(connection));
-        }
-    }
 }
 
 /// Puts the receipts in the order of the webhooks; the rows' order is not promised.
 fn in_order(rows: &[tokio_postgres::Row], expected: usize) -> Result<Vec<Receipt>, Failure> {
     let mut receipts: Vec<Option<Receipt>> = vec![None; expected];
     for row in rows {
-        let (ordinal, receipt) = read_row(row).map_err(|error| Failure::Shape(with_causes(&error)))?;
+        let (ordinal, receipt) =
+            read_row(row).map_err(|error| Failure::Shape(failure::with_causes(&error)))?;
         let place = usize::try_from(ordinal)
             .ok()
             .and_then(|ordinal| ordinal.checked_sub(1));
@@ -219,105 +255,4 @@ impl ToSql for JsonText<'_> {
     }
 
     to_sql_checked!();
-}
-
-/// What can go wrong in one attempt.
-enum Failure {
-    Pool(PoolError),
-    Query(tokio_postgres::Error),
-    Shape(String),
-}
-
-impl Failure {
-    /// True if the server answered and its session goes on as before.
-    fn leaves_connection_usable(&self) -> bool {
-        match self {
-            Self::Query(error) => match error.code() {
-                Some(code) => {
-                    !connection_is_stale(error) && Class::of_sqlstate(code.code()) != Class::Unavailable
-                }
-                None => false,
-            },
-            Self::Pool(_) | Self::Shape(_) => false,
-        }
-    }
-}
-
-impl From<PoolError> for Failure {
-    fn from(error: PoolError) -> Self {
-        Self::Pool(error)
-    }
-}
-
-impl From<tokio_postgres::Error> for Failure {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Query(error)
-    }
-}
-
-/// True if the same call may go well on another connection at once.
-fn connection_is_stale(error: &tokio_postgres::Error) -> bool {
-    match error.code().map(|code| code.code()) {
-        None => true,
-        // Ended by an operator, or for idleness; a prepared statement that the server (or a pooler) forgot or outgrew.
-        Some("57P01" | "57P05" | "26000" | "0A000") => true,
-        Some(_) => false,
-    }
-}
-
-impl From<Failure> for StoreError {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Shape(message) => Self::new(Class::Rejected, message),
-            Failure::Query(error) => from_postgres(&error),
-            // Without a connection nothing can be stored, whatever the reason.
-            Failure::Pool(
-                PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)),
-            ) => Self {
-                class: Class::Unavailable,
-                ..from_postgres(&error)
-            },
-            Failure::Pool(PoolError::Timeout(TimeoutType::Wait)) => {
-                Self::new(Class::Unavailable, "every database connection is busy")
-            }
-            Failure::Pool(PoolError::Timeout(_)) => {
-                Self::new(Class::Unavailable, "no connection to the database in time")
-            }
-            Failure::Pool(error) => Self::new(Class::Unavailable, error.to_string()),
-        }
-    }
-}
-
-fn from_postgres(error: &tokio_postgres::Error) -> StoreError {
-    let Some(database) = error.as_db_error() else {
-        return StoreError::new(Class::Unavailable, with_causes(error));
-    };
-    StoreError {
-        class: Class::of_sqlstate(database.code().code()),
-        sqlstate: Some(database.code().code().to_owned()),
-        message: database.message().to_owned(),
-        hint: database.hint().map(str::to_owned),
-    }
-}
-
-/// The error and what lies behind it ("connection refused"); none of the links holds the password.
-fn with_causes(error: &tokio_postgres::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(deeper) = cause {
-        let words = deeper.to_string();
-        if !text.contains(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = deeper.source();
-    }
-    text
-}
-
-fn no_answer(after: Duration) -> StoreError {
-    StoreError::new(
-        Class::Unavailable,
-        format!("no answer from the database in {} ms", after.as_millis()),
-    )
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{Class, Inbox, PutError, Receipt, StoreError, Webhook};
+use super::readiness::Readiness;
+use super::{Class, Condition, Inbox, PutError, Receipt, StoreError, Webhook};
 use crate::metrics::Metrics;
 
 /// A group is not grown further once its bodies exceed this many bytes.
@@ -40,7 +41,7 @@ pub struct Limits {
 pub struct Store {
     queue: mpsc::Sender<Job>,
     wait: Duration,
-    inbox: Arc<dyn Inbox>,
+    readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
 }
 
@@ -71,6 +72,7 @@ impl Store {
                 inbox: Arc::clone(&inbox),
                 metrics: Arc::clone(&metrics),
                 max_batch: limits.max_batch.max(1),
+                wait: limits.wait,
             };
             writers.spawn(writer.run());
         }
@@ -78,7 +80,7 @@ impl Store {
             Self {
                 queue,
                 wait: limits.wait,
-                inbox,
+                readiness: Readiness::new(inbox, Arc::clone(&metrics)),
                 metrics,
             },
             Drain { stop, writers },
@@ -104,11 +106,9 @@ impl Store {
         }
     }
 
-    /// Checks that a webhook could be stored now.
+    /// Finds out whether a webhook could be stored now.
     pub async fn probe(&self) -> Result<(), StoreError> {
-        let outcome = self.inbox.probe().await;
-        self.metrics.database_up.set(i64::from(outcome.is_ok()));
-        outcome
+        self.readiness.ask().await
     }
 }
 
@@ -166,6 +166,7 @@ struct Writer {
     inbox: Arc<dyn Inbox>,
     metrics: Arc<Metrics>,
     max_batch: usize,
+    wait: Duration,
 }
 
 impl Writer {
@@ -230,13 +231,19 @@ impl Writer {
     }
 
     async fn store(&self, webhooks: &[Webhook], answers: Vec<oneshot::Sender<Result<Receipt, StoreError>>>) {
+        let begun = Instant::now();
         match self.call(webhooks).await {
             Ok(receipts) => {
                 for (answer, receipt) in answers.into_iter().zip(receipts) {
                     answer_waiting(answer, Ok(receipt));
                 }
             }
-            Err(error) if error.class != Class::Unavailable && webhooks.len() > 1 => {
+            // What has waited for a lock until the time was up would only wait for it again.
+            Err(error)
+                if webhooks.len() > 1
+                    && (error.class() == Class::Rejected
+                        || error.class() == Class::Contended && begun.elapsed() < self.wait / 2) =>
+            {
                 self.store_singly(webhooks, answers).await;
             }
             Err(error) => {
@@ -263,7 +270,7 @@ impl Writer {
                 None => self.call(std::slice::from_ref(webhook)).await.and_then(only_one),
             };
             if let Err(error) = &outcome
-                && error.class == Class::Unavailable
+                && error.class() == Class::Unavailable
             {
                 out_of_reach = Some(error.clone());
             }
@@ -288,12 +295,12 @@ impl Writer {
                 }
             }
             Err(error) => {
-                if error.class == Class::Unavailable {
+                if error.class() == Class::Unavailable {
                     self.metrics.database_up.set(0);
                 }
                 self.metrics
                     .store_errors
-                    .with_label_values(&[error.class.label()])
+                    .with_label_values(&[error.class().label()])
                     .inc();
             }
         }
@@ -316,14 +323,14 @@ fn complete(webhooks: &[Webhook], receipts: Vec<Receipt>) -> Result<Vec<Receipt>
         receipts.len(),
         webhooks.len()
     );
-    Err(StoreError::new(Class::Rejected, message))
+    Err(StoreError::new(Condition::Refused, message))
 }
 
 fn only_one(receipts: Vec<Receipt>) -> Result<Receipt, StoreError> {
     receipts
         .into_iter()
         .next()
-        .ok_or_else(|| StoreError::new(Class::Rejected, "no receipt came back"))
+        .ok_or_else(|| StoreError::new(Condition::Refused, "no receipt came back"))
 }
 
 /// A client that went away is not there to be told; its webhook is stored all the same.

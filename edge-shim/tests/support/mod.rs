@@ -129,6 +129,7 @@ pub fn config(overrides: &[(&str, &str)]) -> Config {
 
 /// A running app without sockets.
 pub struct TestApp {
+    pub config: Arc<Config>,
     pub router: Router,
     pub metrics: Arc<Metrics>,
     pub log: Log,
@@ -146,13 +147,15 @@ impl TestApp {
         let written = Written::default();
         let log = Log::start(written.clone(), metrics.log_dropped.clone()).expect("a thread");
         let (store, drain) = Store::start(inbox, config.store_limits(), Arc::clone(&metrics));
+        let config = Arc::new(config);
         let router = app(App::new(
-            Arc::new(config),
+            Arc::clone(&config),
             store,
             Arc::clone(&metrics),
             log.clone(),
         ));
         Self {
+            config,
             router,
             metrics,
             log,

@@ -11,7 +11,7 @@ use raw_ops_e2e::cluster::port_is_free;
 use raw_ops_e2e::postgres::Postgres;
 use raw_ops_e2e::process::{Identity, Signal};
 use raw_ops_e2e::shopify::{DEFAULT_PATH, sign};
-use raw_ops_e2e::stack::{Stack, StackOptions, random_secret};
+use raw_ops_e2e::stack::{OWNER_ROLE, Stack, StackOptions, random_secret};
 use serde::{Deserialize, Serialize};
 
 const USUAL_PORT: u16 = 8080;
@@ -163,14 +163,14 @@ fn print_where(dir: &Path, state: &State) -> Result<()> {
         dir.join("shopify_webhook_secret"),
     );
     println!(
-        "SQL      {} -h {} -p {} -U postgres {}",
+        "SQL      {} -h {} -p {} -U {OWNER_ROLE} {}",
         quoted(&psql),
         quoted(&state.socket_dir),
         state.port,
         state.database
     );
     println!(
-        "URL      postgresql://postgres@127.0.0.1:{}/{}",
+        "URL      postgresql://{OWNER_ROLE}@127.0.0.1:{}/{}",
         state.port, state.database
     );
     println!("Shim     {shim}  (/healthz /readyz /metrics)");

@@ -29,7 +29,13 @@ impl Cluster {
 
     /// Runs statements in psql and returns what it prints: aligned tables for people.
     pub async fn psql(&self, db: &str, sql: &str) -> Result<String> {
+        self.psql_as(db, SUPERUSER, sql).await
+    }
+
+    /// As [`Cluster::psql`], as another role.
+    pub async fn psql_as(&self, db: &str, role: &str, sql: &str) -> Result<String> {
         let mut command = self.command("psql");
+        command.env("PGUSER", role);
         command.args([
             "--no-psqlrc",
             "--quiet",

@@ -134,8 +134,8 @@ async fn every_run_that_did_something_is_in_the_operational_log() {
     archive(&client, "").await;
     assert_eq!(count(&client, "ops_events").await, 0, "nothing was done");
     done(&client, "old", "success", 5, "2026-01-20 12:00+00").await;
-    run(
-        &client,
+    as_superuser(
+        &_stack,
         "CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA raw_ops TO clerk;
                   GRANT EXECUTE ON FUNCTION raw_ops.fn_archive_webhooks_v1(interval, integer) TO clerk",
     )

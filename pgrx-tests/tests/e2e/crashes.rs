@@ -83,13 +83,13 @@ async fn a_shim_killed_under_load_has_lost_nothing_it_acknowledged() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shims_sessions_terminated_under_load_cost_nothing() {
     let stack = Stack::start(durable()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let superuser = stack.connect_as_superuser().await.unwrap();
     let load = Load::start(&stack.sender().unwrap());
     let mut terminated = 0;
     for _ in 0..5 {
         load.wait_for_more(40).await;
         let sql = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'edge-shim'";
-        terminated += one::<i64>(&client, sql).await;
+        terminated += one::<i64>(&superuser, sql).await;
     }
     assert!(terminated >= 5, "{terminated}");
     load.wait_for_more(40).await;
@@ -100,9 +100,9 @@ async fn the_shims_sessions_terminated_under_load_cost_nothing() {
 async fn hold_drains_in_the_middle(client: &Client) {
     run(
         client,
-        "CREATE FUNCTION public.hold() RETURNS trigger LANGUAGE plpgsql AS $$
+        "CREATE FUNCTION raw_ops.hold() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NULL; END $$;
-         CREATE TRIGGER hold AFTER INSERT ON raw_ops.order_items FOR EACH STATEMENT EXECUTE FUNCTION public.hold();
+         CREATE TRIGGER hold AFTER INSERT ON raw_ops.order_items FOR EACH STATEMENT EXECUTE FUNCTION raw_ops.hold();
          SELECT pg_advisory_lock(42)",
     )
     .await;
@@ -147,7 +147,7 @@ async fn a_backend_killed_in_the_middle_of_a_drain_leaves_every_webhook_to_the_n
     stack.cluster.wait_ready().await.unwrap();
 
     let client = stack.connect().await.unwrap();
-    run(&client, "DROP FUNCTION public.hold() CASCADE").await;
+    run(&client, "DROP FUNCTION raw_ops.hold() CASCADE").await;
     assert_eq!(
         states(&client).await,
         in_states([("pending", 400), ("success", 100)])
@@ -191,7 +191,7 @@ async fn a_drain_cancelled_or_terminated_in_the_middle_is_held_against_no_webhoo
     })
     .await
     .unwrap();
-    assert!(one::<bool>(&client, &format!("SELECT pg_terminate_backend({pid}, 20000)")).await);
+    terminate(&stack, pid).await;
     assert!(dies.await.unwrap().is_err());
     let untouched: Vec<String> = column(
         &client,
@@ -201,7 +201,7 @@ async fn a_drain_cancelled_or_terminated_in_the_middle_is_held_against_no_webhoo
     assert_eq!(untouched, ["pending 0"]);
     run(
         &client,
-        "SELECT pg_advisory_unlock(42); DROP FUNCTION public.hold() CASCADE",
+        "SELECT pg_advisory_unlock(42); DROP FUNCTION raw_ops.hold() CASCADE",
     )
     .await;
     assert_eq!(drain(&client, 100).await, [50, 50, 0, 0]);

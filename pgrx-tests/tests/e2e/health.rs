@@ -1,8 +1,12 @@
-//! `fn_health_v1()`: what is there, what is missing, and the statement that adds it.
+//! `fn_health_v1()`: what is there, what is missing, and the statements that mend it.
+
+mod drills;
+mod sight;
 
 use crate::support::*;
 use raw_ops_e2e::receiver::slack;
-use raw_ops_e2e::{Receiver, Stack, StackOptions, wait_until};
+use raw_ops_e2e::stack::{OWNER_ROLE, SHIM_ROLE};
+use raw_ops_e2e::{Receiver, Stack, StackOptions, wait_for, wait_until};
 use serde_json::Value;
 use tokio_postgres::Client;
 
@@ -10,18 +14,34 @@ async fn health(client: &Client) -> Value {
     one(client, "SELECT raw_ops.fn_health_v1()").await
 }
 
-/// What is wrong, by name, and the next step.
-fn faults(health: &Value) -> Vec<(String, String)> {
-    let text = |fault: &Value, member: &str| fault[member].as_str().unwrap_or_default().to_owned();
+/// The faults of this name.
+fn all_faults<'a>(health: &'a Value, what: &str) -> Vec<&'a Value> {
     let faults = health["faults"].as_array().unwrap();
-    faults
-        .iter()
-        .map(|fault| (text(fault, "what"), text(fault, "next")))
-        .collect()
+    faults.iter().filter(|fault| fault["what"] == what).collect()
+}
+
+/// The first of them.
+fn fault<'a>(health: &'a Value, what: &str) -> Option<&'a Value> {
+    all_faults(health, what).first().copied()
 }
 
 fn names(health: &Value) -> Vec<String> {
-    faults(health).into_iter().map(|(what, _)| what).collect()
+    let faults = health["faults"].as_array().unwrap();
+    faults
+        .iter()
+        .map(|fault| fault["what"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+/// Pastes what these faults print, statement by statement, as it stands; returns the statements.
+async fn paste(client: &Client, faults: &[&Value]) -> Vec<String> {
+    let mut pasted = Vec::new();
+    for statement in faults.iter().flat_map(|fault| fault["next"].as_array().unwrap()) {
+        let statement = statement.as_str().unwrap();
+        run(client, statement).await;
+        pasted.push(statement.to_owned());
+    }
+    pasted
 }
 
 #[tokio::test]
@@ -72,23 +92,16 @@ async fn without_the_preloaded_library_and_without_pg_net_all_but_sending_works_
 
     let health = health(&client).await;
     assert_eq!(health["status"], "critical");
-    let next: Vec<(String, String)> = faults(&health);
-    let step = |what: &str| {
-        next.iter()
-            .find(|fault| fault.0 == what)
-            .map(|fault| fault.1.as_str())
-    };
-    assert!(
-        step("sending").unwrap().contains("shared_preload_libraries"),
-        "{next:?}"
-    );
-    assert!(
-        step("sending").unwrap().contains("CREATE EXTENSION pg_net"),
-        "{next:?}"
-    );
-    assert!(step("preload").unwrap().contains("raw_ops.database"), "{next:?}");
-    assert!(step("jobs").unwrap().contains("fn_schedule_jobs_v1"), "{next:?}");
-    assert!(step("secrets").unwrap().contains("fn_set_secret_v1"), "{next:?}");
+    for (what, step) in [
+        ("sending", "shared_preload_libraries"),
+        ("sending", "CREATE EXTENSION pg_net"),
+        ("preload", "raw_ops.database"),
+        ("jobs", "fn_schedule_jobs_v1"),
+        ("secrets", "fn_set_secret_v1"),
+    ] {
+        let next = fault(&health, what).unwrap_or(&Value::Null)["next"].to_string();
+        assert!(next.contains(step), "{what}: {health}");
+    }
     for view in [
         "webhook_health",
         "retry_queue_depth",
@@ -108,18 +121,14 @@ async fn without_pg_cron_it_says_how_to_get_it() {
     let client = stack.cluster.connect("bare").await.unwrap();
     run(&client, "CREATE EXTENSION raw_ops; SELECT raw_ops.setup()").await;
     let health = health(&client).await;
-    let next = faults(&health);
-    assert!(
-        next.iter()
-            .any(|(what, next)| what == "pg_cron" && next.contains("CREATE EXTENSION pg_cron")),
-        "{next:?}"
-    );
     // The workers serve another database.
-    assert!(
-        next.iter()
-            .any(|(what, next)| what == "sending" && next.contains("raw_ops.database = 'bare'")),
-        "{next:?}"
-    );
+    for (what, step) in [
+        ("pg_cron", "CREATE EXTENSION pg_cron"),
+        ("sending", "raw_ops.database = 'bare'"),
+    ] {
+        let next = fault(&health, what).unwrap_or(&Value::Null)["next"].to_string();
+        assert!(next.contains(step), "{what}: {health}");
+    }
 }
 
 #[tokio::test]

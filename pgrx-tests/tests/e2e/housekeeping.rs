@@ -21,7 +21,7 @@ async fn housekeeping(client: &Client) -> Value {
 
 #[tokio::test]
 async fn what_is_old_and_over_goes_and_the_rest_stays() {
-    let (_stack, client) = set_up().await;
+    let (stack, client) = set_up().await;
     run(
         &client,
         "INSERT INTO raw_ops.monitoring_runs (check_name, status, run_at) VALUES
@@ -46,8 +46,13 @@ async fn what_is_old_and_over_goes_and_the_rest_stays() {
          SELECT id, 'opened', severity, channel, title, '{}', m.delivery, CASE m.delivery WHEN 'delivered' THEN now() END
            FROM raw_ops.alerts, LATERAL (SELECT CASE title WHEN 'its end is on its way' THEN 'pending' WHEN 'notice, old' THEN 'undelivered'
                                                            ELSE 'delivered' END AS delivery) AS m;
-         INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, start_time, end_time)
-         SELECT 1, 1000 + i, 'shop', 'postgres', 'SELECT 1', 'succeeded', now() - i * interval '1 day', now() - i * interval '1 day'
+        ",
+    )
+    .await;
+    as_superuser(
+        &stack,
+        "INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, start_time, end_time)
+         SELECT 1, 1000 + i, 'shop', 'shop_owner', 'SELECT 1', 'succeeded', now() - i * interval '1 day', now() - i * interval '1 day'
            FROM generate_series(6, 9) AS i",
     )
     .await;
@@ -161,32 +166,28 @@ async fn a_long_log_is_trimmed_round_by_round() {
 #[tokio::test]
 async fn pg_crons_log_is_trimmed_as_far_as_the_owner_may() {
     let (stack, client) = set_up().await;
-    // An owner who is no superuser, with raw_ops of their own: DROP keeps nothing of the stack's.
-    run(
-        &client,
-        "DROP EXTENSION raw_ops CASCADE; DROP SCHEMA raw_ops CASCADE; CREATE EXTENSION raw_ops; CREATE ROLE shopkeeper LOGIN;
-         GRANT CREATE, USAGE ON SCHEMA raw_ops TO shopkeeper; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA raw_ops TO shopkeeper;
-         GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA raw_ops TO shopkeeper;
+    as_superuser(
+        &stack,
+        "REVOKE USAGE ON SCHEMA cron FROM shop_owner;
          INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, start_time)
-         SELECT 1, 1000 + i, 'shop', (array['postgres', 'shopkeeper'])[1 + i % 2], 'SELECT 1', 'failed', now() - interval '8 days'
+         SELECT 1, 1000 + i, 'shop', (array['postgres', 'shop_owner'])[1 + i % 2], 'SELECT 1', 'failed', now() - interval '8 days'
            FROM generate_series(1, 6) AS i",
     )
     .await;
-    let owner = stack.connect_as("shopkeeper").await.unwrap();
-    run(&owner, "SELECT raw_ops.setup()").await;
     assert_eq!(
-        housekeeping(&owner).await["cron.job_run_details"],
+        housekeeping(&client).await["cron.job_run_details"],
         json!(null),
         "may not look into the schema"
     );
-    run(&client, "GRANT USAGE ON SCHEMA cron TO shopkeeper").await;
+    as_superuser(&stack, "GRANT USAGE ON SCHEMA cron TO shop_owner").await;
     assert_eq!(
-        housekeeping(&owner).await["cron.job_run_details"],
+        housekeeping(&client).await["cron.job_run_details"],
         json!(3),
         "their own"
     );
     // Whoever may call it does so with the owner's rights.
-    assert_eq!(housekeeping(&client).await["cron.job_run_details"], json!(0));
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    assert_eq!(housekeeping(&superuser).await["cron.job_run_details"], json!(0));
 
     stack.cluster.create_database("bare").await.unwrap();
     let bare = stack.cluster.connect("bare").await.unwrap();

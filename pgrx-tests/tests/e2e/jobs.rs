@@ -16,8 +16,9 @@ fn not_preloaded() -> StackOptions {
 async fn capture_processing_retry_and_resolution_need_no_preloaded_library() {
     let stack = Stack::start(not_preloaded()).await.unwrap();
     let (sender, client) = (stack.sender().unwrap(), stack.connect().await.unwrap());
+    let superuser = stack.connect_as_superuser().await.unwrap();
     assert_eq!(
-        one::<String>(&client, "SHOW shared_preload_libraries").await,
+        one::<String>(&superuser, "SHOW shared_preload_libraries").await,
         "pg_cron"
     );
     let order = Generator::new(11).order(0);
@@ -31,7 +32,7 @@ async fn capture_processing_retry_and_resolution_need_no_preloaded_library() {
         assert!(sender.send(delivery).await.accepted());
     }
     let workers: i64 = one(
-        &client,
+        &superuser,
         "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'raw_ops worker'",
     )
     .await;
@@ -67,18 +68,18 @@ async fn jobs_are_scheduled_once_however_often_and_unscheduled_likewise() {
     let jobs = "SELECT concat_ws(' | ', jobname, schedule, command, database, username, active) FROM cron.job
                  WHERE jobname <> 'somebody else''s' ORDER BY jobname";
     let expected = [
-        "dlv-01-retry-notifications | */5 * * * * | SELECT raw_ops.fn_retry_courier_notifications_v1(); | shop | postgres | t",
-        "monitor-dlv-01-watchdog-health | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('courier_watchdog_health'); | shop | postgres | t",
-        "monitor-heartbeat | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('monitoring_heartbeat'); | shop | postgres | t",
-        "monitor-order-ingestion-slo | */2 * * * * | SELECT raw_ops.fn_invoke_monitor('order_ingestion_slo'); | shop | postgres | t",
-        "monitor-webhook-daily-digest | 0 9 * * * | SELECT raw_ops.fn_invoke_monitor('webhook_daily_digest'); | shop | postgres | t",
-        "monitor-webhook-health | */5 * * * * | SELECT raw_ops.fn_invoke_monitor('webhook_health'); | shop | postgres | t",
-        "monitor-webhook-silence | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('webhook_silence'); | shop | postgres | t",
-        "raw-ops-archive | 17 3 1 * * | CALL raw_ops.archive_inbox(); | shop | postgres | t",
-        "raw-ops-deliver | * * * * * | CALL raw_ops.deliver_outbox(); | shop | postgres | t",
-        "raw-ops-drain | * * * * * | CALL raw_ops.drain_inbox(); | shop | postgres | t",
-        "raw-ops-housekeeping | 47 2 * * * | CALL raw_ops.keep_house(); | shop | postgres | t",
-        "retry-failed-webhooks | */5 * * * * | SELECT raw_ops.retry_failed_webhooks(); | shop | postgres | t",
+        "dlv-01-retry-notifications | */5 * * * * | SELECT raw_ops.fn_retry_courier_notifications_v1(); | shop | shop_owner | t",
+        "monitor-dlv-01-watchdog-health | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('courier_watchdog_health'); | shop | shop_owner | t",
+        "monitor-heartbeat | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('monitoring_heartbeat'); | shop | shop_owner | t",
+        "monitor-order-ingestion-slo | */2 * * * * | SELECT raw_ops.fn_invoke_monitor('order_ingestion_slo'); | shop | shop_owner | t",
+        "monitor-webhook-daily-digest | 0 9 * * * | SELECT raw_ops.fn_invoke_monitor('webhook_daily_digest'); | shop | shop_owner | t",
+        "monitor-webhook-health | */5 * * * * | SELECT raw_ops.fn_invoke_monitor('webhook_health'); | shop | shop_owner | t",
+        "monitor-webhook-silence | */15 * * * * | SELECT raw_ops.fn_invoke_monitor('webhook_silence'); | shop | shop_owner | t",
+        "raw-ops-archive | 17 3 1 * * | CALL raw_ops.archive_inbox(); | shop | shop_owner | t",
+        "raw-ops-deliver | * * * * * | CALL raw_ops.deliver_outbox(); | shop | shop_owner | t",
+        "raw-ops-drain | * * * * * | CALL raw_ops.drain_inbox(); | shop | shop_owner | t",
+        "raw-ops-housekeeping | 47 2 * * * | CALL raw_ops.keep_house(); | shop | shop_owner | t",
+        "retry-failed-webhooks | */5 * * * * | SELECT raw_ops.retry_failed_webhooks(); | shop | shop_owner | t",
     ];
     let mut ids = Vec::new();
     for _ in 0..2 {

@@ -210,7 +210,7 @@ async fn counters_never_go_down() {
         Ok(dump) => dump,
         // Before PostgreSQL 17 there is no such option: without pg_cron's own it restores elsewhere, too.
         Err(_) => {
-            run(&client, "DROP EXTENSION pg_cron").await;
+            as_superuser(&stack, "DROP EXTENSION pg_cron").await;
             stack.cluster.pg_dump(&stack.db, &[]).await.unwrap()
         }
     };
@@ -289,8 +289,8 @@ async fn failed_counts_attempts_and_a_dead_letter_is_one_of_them() {
 async fn reading_takes_no_transaction_id_and_no_right_on_a_table() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let client = stack.connect().await.unwrap();
-    run(
-        &client,
+    as_superuser(
+        &stack,
         "CREATE ROLE raw_ops_metrics LOGIN; GRANT USAGE ON SCHEMA raw_ops TO raw_ops_metrics;
          GRANT EXECUTE ON FUNCTION raw_ops.fn_metrics_v1() TO raw_ops_metrics",
     )

@@ -234,8 +234,6 @@ async fn fill(client: &Client) {
          -- An order that has not come: announced ten minutes ago.
          INSERT INTO raw_ops.ops_events (kind, entity_type, message, event_payload, created_at)
          VALUES ('INFO', 'order', 'order.created', '{\"shopify_order_id\": 99, \"webhook_id\": null}', now() - interval '10 minutes');
-         INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, start_time, end_time)
-         SELECT jobid, 1, database, username, command, 'succeeded', now(), now() FROM cron.job WHERE jobname = 'retry-failed-webhooks';
          SELECT raw_ops.fn_invoke_monitor('webhook_health'), raw_ops.fn_invoke_monitor('webhook_daily_digest'),
                 raw_ops.fn_invoke_monitor('order_ingestion_slo')",
     )
@@ -272,9 +270,12 @@ async fn every_statement_the_procedure_prints_runs_as_printed() {
         .setting("shared_preload_libraries", "pg_cron");
     let stack = Stack::start(options).await.unwrap();
     let client = stack.connect().await.unwrap();
-    run(
-        &client,
-        "BEGIN; SELECT raw_ops.fn_schedule_jobs_v1(); UPDATE cron.job SET active = false; COMMIT",
+    run(&client, "SELECT raw_ops.fn_schedule_jobs_v1()").await;
+    as_superuser(
+        &stack,
+        "UPDATE cron.job SET active = false;
+         INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, start_time, end_time)
+         SELECT jobid, 1, database, username, command, 'succeeded', now(), now() FROM cron.job WHERE jobname = 'retry-failed-webhooks'",
     )
     .await;
     fill(&client).await;

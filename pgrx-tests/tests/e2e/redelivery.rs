@@ -111,7 +111,7 @@ async fn without_a_delivery_id_the_event_id_or_else_the_body_tells_repeats_apart
 }
 
 #[tokio::test]
-async fn the_newest_payload_wins_whenever_it_comes_and_of_equal_times_the_last() {
+async fn the_newest_payload_wins_whenever_it_comes_and_of_equal_times_the_one_triggered_last() {
     let stack = Stack::start(StackOptions::for_tests()).await.unwrap();
     let client = stack.connect().await.unwrap();
     let created = Generator::new(4).order(3);
@@ -196,7 +196,6 @@ async fn partial_and_redacted_payloads_erase_nothing() {
         0,
         &[
             Change::Set("email", json!("")),
-            Change::Set("note", json!(null)),
             Change::Set("customer", json!(null)),
         ],
     );
@@ -222,6 +221,96 @@ async fn partial_and_redacted_payloads_erase_nothing() {
         "what it does say counts"
     );
     assert_eq!(states(&client).await, in_states([("success", 6)]));
+}
+
+#[tokio::test]
+async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons_data() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    let full = Generator::new(4)
+        .orders(0..50)
+        .find(|order| order.customer_id.is_some() && order.line_items().len() > 1)
+        .unwrap()
+        .updated(
+            1,
+            &[
+                Change::Note("ring twice".to_owned()),
+                Change::Tags("vip".to_owned()),
+                Change::FulfillmentStatus("fulfilled"),
+                Change::Cancelled("customer"),
+            ],
+        );
+    let nulls = |members: &[&'static str]| {
+        let changes: Vec<Change> = members
+            .iter()
+            .map(|name| Change::Set(name, json!(null)))
+            .collect();
+        full.updated(10, &changes)
+    };
+    let condition = [
+        "financial_status",
+        "fulfillment_status",
+        "note",
+        "tags",
+        "cancelled_at",
+        "cancel_reason",
+    ];
+    let rest = [
+        "total_price",
+        "subtotal_price",
+        "total_tax",
+        "total_discounts",
+        "total_shipping_price_set",
+        "shipping_lines",
+        "line_items",
+        "email",
+        "contact_email",
+        "shipping_address",
+        "billing_address",
+        "customer",
+        "name",
+        "order_number",
+        "currency",
+        "created_at",
+        "test",
+    ];
+    let shown =
+        "SELECT concat_ws(' ', financial_status, fulfillment_status, note, tags, cancelled_at, cancel_reason)
+                   FROM raw_ops.orders";
+    receive(&client, "orders/create", "full", &full.bytes).await;
+    drain(&client, 10).await;
+    let known = tables(&client).await;
+    receive(
+        &client,
+        "orders/updated",
+        "late",
+        &nulls(&condition).updated(-15, &[]).bytes,
+    )
+    .await;
+    drain(&client, 10).await;
+    assert_eq!(tables(&client).await, known, "an older payload clears nothing");
+
+    receive(&client, "orders/updated", "rest", &nulls(&rest).bytes).await;
+    drain(&client, 10).await;
+    let version = "UPDATE raw_ops.orders SET shopify_updated_at = shopify_updated_at - interval '10 s'";
+    run(&client, &format!("BEGIN; {version}")).await;
+    assert_eq!(tables(&client).await, known, "null there says nothing");
+    run(&client, "ROLLBACK").await;
+
+    receive(
+        &client,
+        "orders/updated",
+        "condition",
+        &nulls(&condition).updated(1, &[]).bytes,
+    )
+    .await;
+    drain(&client, 10).await;
+    assert_eq!(
+        one::<String>(&client, shown).await,
+        "",
+        "what was taken back is gone"
+    );
+    assert_eq!(states(&client).await, in_states([("success", 4)]));
 }
 
 #[tokio::test]

@@ -103,7 +103,7 @@ async fn five_failures_at_their_times_then_a_dead_letter_then_settled_by_hand() 
     let (kind, _, entity, audit) = &log[2];
     assert_eq!((kind.as_str(), entity.as_deref()), ("AUDIT", Some(id.as_str())));
     for (member, value) in [
-        ("who", json!("postgres")),
+        ("who", json!("shop_owner")),
         ("note", json!(note)),
         ("previous_status", json!("dlq")),
         ("before", json!({"processing_status": "dlq"})),

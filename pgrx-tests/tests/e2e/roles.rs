@@ -55,8 +55,8 @@ async fn a_stranger_is_told_nothing_and_a_reader_without_a_policy_sees_no_rows()
     let owner = stack.connect().await.unwrap();
     receive_orders(&owner, &Generator::new(14).orders(0..2).collect::<Vec<_>>()).await;
     drain(&owner, 10).await;
-    run(
-        &owner,
+    as_superuser(
+        &stack,
         "CREATE ROLE stranger LOGIN; CREATE ROLE anon LOGIN; CREATE ROLE service_role LOGIN BYPASSRLS;
          GRANT USAGE ON SCHEMA raw_ops TO anon, service_role;
          GRANT SELECT ON ALL TABLES IN SCHEMA raw_ops TO anon, service_role",
@@ -86,8 +86,12 @@ async fn an_operator_settles_dead_letters_without_reading_or_writing_tables() {
     run(
         &owner,
         "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status)
-         VALUES ('shopify', 'orders/create', 'dead', '{}', 'dlq');
-         CREATE ROLE anton LOGIN; GRANT USAGE ON SCHEMA raw_ops TO anton;
+         VALUES ('shopify', 'orders/create', 'dead', '{}', 'dlq')",
+    )
+    .await;
+    as_superuser(
+        &stack,
+        "CREATE ROLE anton LOGIN; GRANT USAGE ON SCHEMA raw_ops TO anton;
          GRANT EXECUTE ON FUNCTION raw_ops.fn_resolve_webhook_manually_v1 TO anton",
     )
     .await;

@@ -110,12 +110,12 @@ async fn an_empty_database_is_healthy_and_every_view_answers() {
 #[tokio::test]
 async fn every_view_is_explained_and_granted_to_nobody() {
     let (stack, client) = begin().await;
-    run(
-        &client,
-        "ROLLBACK; CREATE ROLE stranger LOGIN; CREATE ROLE analyst LOGIN",
+    run(&client, "ROLLBACK").await;
+    as_superuser(
+        &stack,
+        "CREATE ROLE stranger LOGIN; CREATE ROLE analyst LOGIN; GRANT USAGE ON SCHEMA raw_ops TO stranger, analyst",
     )
     .await;
-    run(&client, "GRANT USAGE ON SCHEMA raw_ops TO stranger, analyst").await;
     let silent: Vec<String> = column(
         &client,
         "SELECT relname::text FROM pg_class

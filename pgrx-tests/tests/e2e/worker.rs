@@ -12,7 +12,7 @@ const WORKERS: &str = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'ra
 
 async fn worker(stack: &Stack) -> i32 {
     wait_for(LIMIT, "a worker", async || {
-        let client = stack.connect().await.ok()?;
+        let client = stack.connect_as_superuser().await.ok()?;
         Some(client.query_opt(WORKERS, &[]).await.ok()??.get(0))
     })
     .await
@@ -74,7 +74,7 @@ async fn a_worker_that_is_terminated_comes_back_and_drains_the_queue() {
     let orders: Vec<Order> = Generator::new(10).orders(0..400).collect();
     send(&stack, &orders[..200]).await;
     let first = worker(&stack).await;
-    assert!(one::<bool>(&client, &format!("SELECT pg_terminate_backend({first}, 20000)")).await);
+    terminate(&stack, first).await;
     send(&stack, &orders[200..]).await;
     assert_ne!(worker(&stack).await, first);
     stack.wait_drained(LIMIT).await.unwrap();
@@ -195,12 +195,12 @@ async fn an_error_in_the_owners_own_trigger_costs_the_worker_only_that_webhook()
     run(
         &client,
         &format!(
-            "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+            "CREATE FUNCTION raw_ops.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
              BEGIN
                  IF NEW.shopify_order_id = {} THEN RAISE EXCEPTION 'not this one'; END IF;
                  RETURN NEW;
              END $$;
-             CREATE TRIGGER refuse BEFORE INSERT ON raw_ops.orders FOR EACH ROW EXECUTE FUNCTION public.refuse()",
+             CREATE TRIGGER refuse BEFORE INSERT ON raw_ops.orders FOR EACH ROW EXECUTE FUNCTION raw_ops.refuse()",
             orders[11].id
         ),
     )
@@ -220,5 +220,5 @@ async fn an_error_in_the_owners_own_trigger_costs_the_worker_only_that_webhook()
         .cloned()
         .collect();
     assert_tables_hold(&client, &others).await;
-    assert_eq!(column::<i32>(&client, WORKERS).await, [pid]);
+    assert_eq!(worker(&stack).await, pid);
 }

@@ -54,7 +54,7 @@ fn answer(check: &Check) -> Result<JsonB> {
     owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
-            Ok(JsonB((check.run)(session)?.to_json()))
+            Ok(JsonB(db::json_for_client((check.run)(session)?.to_json())))
         })
     })
 }

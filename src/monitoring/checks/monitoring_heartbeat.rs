@@ -5,7 +5,8 @@ use super::Check;
 use crate::config;
 use crate::db::{self, Session, Statement};
 use crate::error::Result;
-use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
+use crate::monitoring::health::{Fault, structure};
+use crate::monitoring::report::{Finding, Report, Severity, Thresholds, rounded};
 use crate::sending::guard;
 use crate::wake::{self, Listening};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -56,6 +57,8 @@ struct Figures {
     overdue_minutes: f64,
     is_held: bool,
     missing_workers: usize,
+    /// What keeps webhooks from being stored or processed, by the catalogs: monitors run well beside it.
+    blocking: Vec<Fault>,
 }
 
 fn run(session: &Session) -> Result<Report> {
@@ -69,6 +72,7 @@ fn run(session: &Session) -> Result<Report> {
         }),
         is_held: !guard::may_send(session)?,
         missing_workers: missing_workers(wake::listening(), config::workers(), serves_this_database()),
+        blocking: blocking(structure::faults(session)?),
         ..Figures::default()
     };
     let undelivered = session.look(&UNDELIVERED, vec![])?;
@@ -82,6 +86,11 @@ fn run(session: &Session) -> Result<Report> {
         figures.overdue_minutes = row.float8(2).unwrap_or(0.0);
     });
     Ok(judge(&figures, &thresholds))
+}
+
+fn blocking(mut faults: Vec<Fault>) -> Vec<Fault> {
+    faults.retain(|fault| fault.severity == Severity::Critical);
+    faults
 }
 
 fn serves_this_database() -> bool {
@@ -110,6 +119,7 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         "undelivered_alerts": figures.undelivered, "undelivered_error": figures.undelivered_error,
         "overdue_requests": figures.overdue, "overdue_minutes": (figures.overdue_minutes * 10.0).round() / 10.0,
         "delivery_held": figures.is_held, "missing_workers": figures.missing_workers,
+        "blocking": figures.blocking.iter().map(|fault| fault.problem.as_str()).collect::<Vec<_>>(),
     });
     Report::new(NAME, summary)
         .with(silent_monitors(&silent, thresholds))
@@ -117,6 +127,21 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         .with(undelivered_alerts(figures, thresholds))
         .with(missing_processes(figures, thresholds))
         .with(stuck_outbox(figures, thresholds))
+        .with(blocked(&figures.blocking, thresholds))
+}
+
+fn blocked(faults: &[Fault], thresholds: &Thresholds) -> Option<Finding> {
+    let crossed = thresholds.crossed("blocked", faults.len() as f64)?;
+    let mut finding = Finding::new("blocked", crossed, "Webhooks Cannot Be Stored Or Processed");
+    for fault in faults {
+        finding = finding.field(&fault.what, &fault.problem);
+    }
+    let steps: Vec<&str> = faults
+        .iter()
+        .flat_map(|fault| &fault.next)
+        .map(String::as_str)
+        .collect();
+    Some(finding.next_step(&steps.join("\n")))
 }
 
 fn silent_monitors(silent: &[&Monitor], thresholds: &Thresholds) -> Option<Finding> {

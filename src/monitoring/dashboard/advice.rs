@@ -2,15 +2,20 @@
 
 use super::data::{Courier, Data, Indicator, Outbox, State};
 use super::figures::{age, counted, milliseconds, percent};
+use crate::monitoring::health::Fault;
+use crate::monitoring::report::Severity;
+use std::borrow::Cow;
 
 /// One thing to do.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Advice {
+    /// What it is about; health's word for it, where health tells it too.
+    pub what: Cow<'static, str>,
     pub state: State,
     /// What is wrong.
     pub problem: String,
-    /// What to run, in order: what for, statement.
-    pub steps: Vec<(&'static str, &'static str)>,
+    /// What to run, in order: what for (may be empty), statement.
+    pub steps: Vec<(&'static str, Cow<'static, str>)>,
 }
 
 /// A request that has been due for longer is stuck; as `outbox_stuck` in `monitor_thresholds`.
@@ -29,9 +34,39 @@ pub fn advice(data: &Data) -> Vec<Advice> {
     all.extend(undelivered(data.moment.undelivered_alerts));
     all.extend(courier_notices(&data.courier));
     all.extend(courier_tasks(&data.courier));
-    all.extend(monitors(data.moment.seconds_since_monitor));
+    if data.moment.is_replica {
+        // Health looks after the jobs of its own server.
+        all.extend(monitors(data.moment.seconds_since_monitor));
+    }
+    let others = data
+        .faults
+        .iter()
+        .filter(|fault| all.iter().all(|advice| advice.what != fault.what));
+    let others: Vec<Advice> = others.map(of_fault).collect();
+    all.extend(others);
     all.sort_by_key(|advice| std::cmp::Reverse(advice.state));
     all
+}
+
+/// What health tells and nobody here does.
+fn of_fault(fault: &Fault) -> Advice {
+    let problem = fault.problem.as_str();
+    let mut letters = problem.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    Advice {
+        what: fault.what.clone().into(),
+        state: match fault.severity {
+            Severity::Critical => State::Critical,
+            Severity::Warning => State::Warning,
+            Severity::Info => State::Healthy,
+        },
+        problem: format!("{}{}.", first.unwrap_or_default(), letters.as_str()),
+        steps: fault
+            .next
+            .iter()
+            .map(|statement| ("", statement.clone().into()))
+            .collect(),
+    }
 }
 
 /// The indicator of this name, unless it is healthy.
@@ -52,6 +87,7 @@ fn queue(data: &Data) -> Option<Advice> {
         None => return None,
     };
     Some(Advice {
+        what: "queue".into(),
         state,
         problem: format!(
             "{} waiting, the oldest for {}.",
@@ -61,9 +97,12 @@ fn queue(data: &Data) -> Option<Advice> {
         steps: vec![
             (
                 "How many, since when, when they are tried again",
-                "SELECT * FROM raw_ops.retry_queue_depth;",
+                "SELECT * FROM raw_ops.retry_queue_depth;".into(),
             ),
-            ("Nothing moves? Drain by hand", "CALL raw_ops.drain_inbox();"),
+            (
+                "Nothing moves? Drain by hand",
+                "CALL raw_ops.drain_inbox();".into(),
+            ),
         ],
     })
 }
@@ -74,6 +113,7 @@ fn dead_letters(data: &Data) -> Option<Advice> {
     if open == 0 {
         let settled = indicator?.value.unwrap_or_default() as i64;
         return Some(Advice {
+            what: "dead_letters".into(),
             state: State::Warning,
             problem: format!(
                 "{} in the last 24 hours, all settled: nothing to do, the light follows within a day.",
@@ -83,6 +123,7 @@ fn dead_letters(data: &Data) -> Option<Advice> {
         });
     }
     Some(Advice {
+        what: "dead_letters".into(),
         // One from last week is not healthy either: nobody else will look after its order.
         state: indicator.map_or(State::Warning, |indicator| indicator.state),
         problem: format!(
@@ -93,11 +134,11 @@ fn dead_letters(data: &Data) -> Option<Advice> {
             (
                 "What and why",
                 "SELECT id, topic, error_category, last_error\n  FROM raw_ops.webhook_inbox\n \
-                 WHERE processing_status = 'dlq'\n ORDER BY last_error_at DESC LIMIT 20;",
+                 WHERE processing_status = 'dlq'\n ORDER BY last_error_at DESC LIMIT 20;".into(),
             ),
             (
                 "When the cause is mended",
-                "SELECT raw_ops.fn_resolve_webhook_manually_v1(\n  '<id>', '<what was wrong, what was done>');",
+                "SELECT raw_ops.fn_resolve_webhook_manually_v1(\n  '<id>', '<what was wrong, what was done>');".into(),
             ),
         ],
     })
@@ -106,6 +147,7 @@ fn dead_letters(data: &Data) -> Option<Advice> {
 fn success_rate(data: &Data) -> Option<Advice> {
     let indicator = out_of_range(data, "success_rate")?;
     Some(Advice {
+        what: "success_rate".into(),
         state: indicator.state,
         problem: format!(
             "Only {} of the webhooks of the last 24 hours succeeded.",
@@ -113,7 +155,7 @@ fn success_rate(data: &Data) -> Option<Advice> {
         ),
         steps: vec![(
             "What fails, with a sample of each",
-            "SELECT * FROM raw_ops.error_summary;",
+            "SELECT * FROM raw_ops.error_summary;".into(),
         )],
     })
 }
@@ -121,6 +163,7 @@ fn success_rate(data: &Data) -> Option<Advice> {
 fn latency(data: &Data) -> Option<Advice> {
     let indicator = out_of_range(data, "p95_latency")?;
     Some(Advice {
+        what: "latency".into(),
         state: indicator.state,
         problem: format!(
             "One webhook in twenty takes longer than {}.",
@@ -129,12 +172,12 @@ fn latency(data: &Data) -> Option<Advice> {
         steps: vec![
             (
                 "Since when",
-                "SELECT * FROM raw_ops.webhook_processing_by_hour\n ORDER BY hour DESC LIMIT 24;",
+                "SELECT * FROM raw_ops.webhook_processing_by_hour\n ORDER BY hour DESC LIMIT 24;".into(),
             ),
             (
                 "What the server is busy with",
                 "SELECT pid, now() - query_start AS running,\n       wait_event, left(query, 60) AS query\n  \
-                 FROM pg_stat_activity\n WHERE state = 'active' ORDER BY query_start;",
+                 FROM pg_stat_activity\n WHERE state = 'active' ORDER BY query_start;".into(),
             ),
         ],
     })
@@ -143,6 +186,7 @@ fn latency(data: &Data) -> Option<Advice> {
 fn outbox(outbox: &[Outbox]) -> Option<Advice> {
     let overdue = outbox.iter().filter_map(|line| line.seconds_overdue).max()?;
     (overdue > OVERDUE_SECONDS).then(|| Advice {
+        what: "outbox".into(),
         state: State::Critical,
         problem: format!(
             "Nothing is being sent: a request has been due for {}.",
@@ -150,13 +194,14 @@ fn outbox(outbox: &[Outbox]) -> Option<Advice> {
         ),
         steps: vec![(
             "Who should send, and what keeps it",
-            "SELECT raw_ops.fn_health_v1();",
+            "SELECT raw_ops.fn_health_v1();".into(),
         )],
     })
 }
 
 fn undelivered(alerts: i64) -> Option<Advice> {
     (alerts > 0).then(|| Advice {
+        what: "alerts".into(),
         state: State::Critical,
         problem: format!(
             "{} nobody.",
@@ -165,11 +210,11 @@ fn undelivered(alerts: i64) -> Option<Advice> {
         steps: vec![
             (
                 "Which, and what the receiver said",
-                "SELECT * FROM raw_ops.undelivered_alerts;",
+                "SELECT * FROM raw_ops.undelivered_alerts;".into(),
             ),
             (
                 "When the cause is mended",
-                "SELECT raw_ops.fn_resend_alerts_v1();",
+                "SELECT raw_ops.fn_resend_alerts_v1();".into(),
             ),
         ],
     })
@@ -189,6 +234,7 @@ fn courier_notices(courier: &Courier) -> Option<Advice> {
         ),
     };
     Some(Advice {
+        what: "courier".into(),
         state: if courier.failed_lately > 2 {
             State::Critical
         } else {
@@ -198,12 +244,12 @@ fn courier_notices(courier: &Courier) -> Option<Advice> {
         steps: vec![
             (
                 "Whose, and what Customer.io said",
-                "SELECT * FROM raw_ops.courier_failed_notifications\n ORDER BY created_at DESC LIMIT 20;",
+                "SELECT * FROM raw_ops.courier_failed_notifications\n ORDER BY created_at DESC LIMIT 20;".into(),
             ),
             (
                 "When the cause is mended, send it again",
                 "UPDATE raw_ops.ops_events\n   SET notification_status = 'pending', notification_attempts = 0,\n       \
-                 notification_last_error = NULL, notification_next_retry_at = NULL\n WHERE id = '<ops_event_id>';",
+                 notification_last_error = NULL, notification_next_retry_at = NULL\n WHERE id = '<ops_event_id>';".into(),
             ),
         ],
     })
@@ -211,6 +257,7 @@ fn courier_notices(courier: &Courier) -> Option<Advice> {
 
 fn courier_tasks(courier: &Courier) -> Option<Advice> {
     (courier.overdue_tasks > 0).then(|| Advice {
+        what: "courier_tasks".into(),
         state: State::Warning,
         problem: format!(
             "{} overdue: a customer waits for a person.",
@@ -219,11 +266,11 @@ fn courier_tasks(courier: &Courier) -> Option<Advice> {
         steps: vec![
             (
                 "What is to be done",
-                "SELECT * FROM raw_ops.courier_open_tasks ORDER BY due_at;",
+                "SELECT * FROM raw_ops.courier_open_tasks ORDER BY due_at;".into(),
             ),
             (
                 "When it is done",
-                "SELECT raw_ops.fn_complete_courier_task_v1(\n  '<task_id>', '<what was done>');",
+                "SELECT raw_ops.fn_complete_courier_task_v1(\n  '<task_id>', '<what was done>');".into(),
             ),
         ],
     })
@@ -239,11 +286,12 @@ fn monitors(seconds_since_run: Option<i64>) -> Option<Advice> {
         None => "No monitor has run yet: nobody is told when something breaks.".to_owned(),
     };
     Some(Advice {
+        what: "monitors".into(),
         state: State::Warning,
         problem,
         steps: vec![(
             "Schedule them with pg_cron",
-            "SELECT raw_ops.fn_schedule_jobs_v1();",
+            "SELECT raw_ops.fn_schedule_jobs_v1();".into(),
         )],
     })
 }

@@ -1,5 +1,7 @@
 //! What the page shows, as plain data.
 
+use crate::monitoring::health::Fault;
+
 /// Of an indicator, an alert, a thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
@@ -11,7 +13,10 @@ pub enum State {
 /// Everything on the page, as of one moment.
 pub struct Data {
     pub moment: Moment,
+    /// The worst of the indicators and of health's faults.
     pub overall: State,
+    /// As `fn_health_v1()` has them, without what only informs.
+    pub faults: Vec<Fault>,
     pub indicators: Vec<Indicator>,
     pub success_rate: Vec<SuccessDay>,
     /// Each full hour of the last 7 days, and now.

@@ -7,6 +7,8 @@ use super::data::{
 use crate::db::statement::Row;
 use crate::db::{Session, Statement};
 use crate::error::{Error, Result};
+use crate::monitoring::health::Health;
+use crate::monitoring::report::Severity;
 use std::thread::LocalKey;
 
 macro_rules! statements {
@@ -37,11 +39,21 @@ statements! {
     COURIER_TYPES "courier_types",
 }
 
-pub fn load(session: &Session) -> Result<Data> {
+pub fn load(session: &Session, health: Health) -> Result<Data> {
     let (overall, indicators) = indicators(session)?;
+    let of_health = match health.severity() {
+        Severity::Info => State::Healthy,
+        Severity::Warning => State::Warning,
+        Severity::Critical => State::Critical,
+    };
+    let faults = health
+        .faults
+        .into_iter()
+        .filter(|fault| fault.severity > Severity::Info);
     Ok(Data {
         moment: moment(session)?,
-        overall,
+        overall: overall.max(of_health),
+        faults: faults.collect(),
         indicators,
         success_rate: rows(session, &SUCCESS_RATE, |row| SuccessDay {
             day: text(row, 1),

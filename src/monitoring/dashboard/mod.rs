@@ -16,6 +16,7 @@ mod questions;
 mod shares;
 mod trends;
 
+use super::health;
 use crate::db::{self, owner, schema};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -23,10 +24,11 @@ use pgrx::prelude::*;
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_dashboard_html_v1() -> Result<String, ErrorReport> {
+    let health = health::look()?;
     Ok(owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
-            Ok(page::render(&load::load(session)?))
+            Ok(page::render(&load::load(session, health)?))
         })
     })?)
 }

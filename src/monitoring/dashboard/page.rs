@@ -206,11 +206,10 @@ fn to_do(html: &mut Html, advice: &[Advice]) {
             .raw(": </span>");
         html.text(&item.problem).raw("</p>\n");
         for (why, statement) in &item.steps {
-            html.raw("<p class=\"why\">")
-                .raw(why)
-                .raw("</p>\n<pre><code>")
-                .text(statement)
-                .raw("</code></pre>\n");
+            if !why.is_empty() {
+                html.raw("<p class=\"why\">").raw(why).raw("</p>\n");
+            }
+            html.raw("<pre><code>").text(statement).raw("</code></pre>\n");
         }
         html.raw("</li>\n");
     }

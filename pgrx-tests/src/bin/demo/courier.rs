@@ -54,7 +54,7 @@ pub async fn watch(
         dpd: Dpd::to(stack.shim()?, TOKEN),
     };
     let account = Account::new("demo-site", "demo-key");
-    tell_customers_through(client, &world.customerio, &account).await?;
+    tell_customers_through(stack, &world.customerio, &account).await?;
     screen.pair(
         "notices to",
         &format!(

@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use raw_ops_e2e::shopify::{DEFAULT_PATH, Sender};
+use raw_ops_e2e::stack::OWNER_ROLE;
 use raw_ops_e2e::{Stack, StackOptions};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -149,7 +150,7 @@ async fn introduce(screen: Screen, stack: &Stack, client: &Client, took: Duratio
     let text = |column: usize| row.get::<_, Option<String>>(column).unwrap_or_default();
     let server = text(0);
     let server = server.split_whitespace().next().unwrap_or_default();
-    screen.pair("database", &stack.cluster.url(&stack.db, "postgres"));
+    screen.pair("database", &stack.cluster.url(&stack.db, OWNER_ROLE));
     screen.pair("shim", &stack.shim()?.url(DEFAULT_PATH));
     screen.pair("directory", &stack.cluster.dir().display().to_string());
     let workers: i64 = row.get(2);
@@ -214,7 +215,7 @@ async fn stop(screen: Screen, checks: &mut Checks, mut stack: Stack) -> Result<(
     let dir = stack.cluster.dir().to_owned();
     let shim = stack.shim.as_mut().context("the shim is gone")?;
     let processes = [shim.identity(), stack.cluster.postmaster()];
-    screen.pair("database", &stack.cluster.url(&stack.db, "postgres"));
+    screen.pair("database", &stack.cluster.url(&stack.db, OWNER_ROLE));
     screen.pair("shim", &stack.shim()?.url(DEFAULT_PATH));
     screen.pair("data, log", &format!("{0}/data, {0}/server.log", dir.display()));
     if let Some(shim) = stack.shim.as_mut()

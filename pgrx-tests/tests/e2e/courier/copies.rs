@@ -37,15 +37,16 @@ async fn restoring_a_dump_sends_nothing_and_nothing_fails_for_it() {
     copy.report(&shipment, "01", 2).await;
     copy.move_clock().await;
     run(&copy.client, "CALL raw_ops.deliver_outbox(1)").await;
-    let looked = "SELECT count(*) FROM pg_stat_activity, looked WHERE backend_type = 'raw_ops sender' AND state = 'idle' AND state_change > at";
     run(
         &copy.client,
         "CREATE TEMP TABLE looked AS SELECT clock_timestamp() AS at",
     )
     .await;
     copy.move_clock().await;
+    let superuser = copy.stack.connect_as_superuser().await.unwrap();
+    let looked = sender_has_looked_since(&copy.client, "looked").await;
     wait_until(LIMIT, "the sender to have looked", async || {
-        one::<i64>(&copy.client, looked).await == 1
+        one::<i64>(&superuser, &looked).await == 1
     })
     .await
     .unwrap();

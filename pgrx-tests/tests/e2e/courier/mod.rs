@@ -17,6 +17,7 @@ use std::time::SystemTime;
 
 use raw_ops_e2e::courier::tell_customers_through;
 use raw_ops_e2e::receiver::customerio::{Account, CUSTOMERS};
+use raw_ops_e2e::stack::OWNER_ROLE;
 use raw_ops_e2e::{Cluster, Machine, Received, Receiver, Stack, StackOptions, wait_for, wait_until};
 use serde_json::Value;
 use tokio_postgres::Client;
@@ -48,7 +49,7 @@ impl Courier {
         let client = stack.connect().await.unwrap();
         stack.post_alerts_to(&world).await.unwrap();
         let account = Account::new(SITE_ID, API_KEY);
-        tell_customers_through(&client, &world, &account).await.unwrap();
+        tell_customers_through(&stack, &world, &account).await.unwrap();
         Self { client, world, stack }
     }
 
@@ -212,9 +213,9 @@ impl Courier {
             .await
             .unwrap();
         let client = cluster.connect("shop").await.unwrap();
-        run(&client, "CREATE ROLE raw_ops_shim").await;
+        run(&client, "CREATE ROLE raw_ops_shim; CREATE ROLE shop_owner LOGIN").await;
         cluster.pg_restore("shop", dump, &[]).await.unwrap();
-        let client = cluster.connect("shop").await.unwrap();
+        let client = cluster.connect_as("shop", OWNER_ROLE).await.unwrap();
         for (name, value) in [("customerio_site_id", SITE_ID), ("customerio_api_key", API_KEY)] {
             let sql = "SELECT raw_ops.fn_set_secret_v1($1, $2)";
             client.execute(sql, &[&name, &value]).await.unwrap();

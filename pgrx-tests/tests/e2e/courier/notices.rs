@@ -79,7 +79,8 @@ async fn customerio_gets_exactly_the_request_that_dlv_prints_within_a_second_of_
 #[tokio::test]
 async fn pg_net_carries_the_same_request_and_its_answers_lead_to_the_same_states() {
     let courier = Courier::start_with(by_hand().without_shim().setting("raw_ops.carrier", "pg_net")).await;
-    pg_net::create_extension(&courier.client).await.unwrap();
+    let superuser = courier.stack.connect_as_superuser().await.unwrap();
+    pg_net::create_extension(&superuser).await.unwrap();
     let worker = PgNetWorker::builder(&courier.stack.cluster, &courier.stack.db);
     let _worker = worker.pause(Duration::from_millis(20)).start().await.unwrap();
     let shipment = courier.parcel("DPD1", Some("alice+box@example.com")).await;
@@ -275,8 +276,8 @@ async fn what_is_wrong_with_a_call_is_said() {
 async fn a_role_with_the_function_alone_may_report_events_and_nobody_else() {
     let courier = Courier::start().await;
     let shipment = courier.parcel("1", Some("a@example.com")).await;
-    run(
-        &courier.client,
+    as_superuser(
+        &courier.stack,
         "CREATE ROLE forwarder LOGIN; CREATE ROLE stranger LOGIN; GRANT USAGE ON SCHEMA raw_ops TO forwarder, stranger;
          GRANT EXECUTE ON FUNCTION raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) TO forwarder",
     )

@@ -130,7 +130,7 @@ async fn a_sender_killed_between_send_and_record_sends_the_same_message_again() 
     let event = notice_of(&courier.report(&shipment, "12", 0).await);
     courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
     let sender: i32 = one(
-        &courier.client,
+        &courier.stack.connect_as_superuser().await.unwrap(),
         "SELECT pid FROM pg_stat_activity WHERE backend_type = 'raw_ops sender'",
     )
     .await;

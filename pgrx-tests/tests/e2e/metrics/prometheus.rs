@@ -112,13 +112,13 @@ fn configuration(raw_ops: u16, shim: u16) -> [(&'static str, String); 2] {
 async fn a_real_prometheus_reads_the_shim_and_the_database_as_the_docs_set_it_up() {
     let mut stack = Stack::start(StackOptions::for_tests()).await.unwrap();
     let client = stack.connect().await.unwrap();
-    run(
-        &client,
+    as_superuser(
+        &stack,
         "CREATE ROLE raw_ops_metrics LOGIN; GRANT USAGE ON SCHEMA raw_ops TO raw_ops_metrics;
-         GRANT EXECUTE ON FUNCTION raw_ops.fn_metrics_v1() TO raw_ops_metrics;
-         SELECT raw_ops.fn_invoke_monitor('webhook_health')",
+         GRANT EXECUTE ON FUNCTION raw_ops.fn_metrics_v1() TO raw_ops_metrics",
     )
     .await;
+    run(&client, "SELECT raw_ops.fn_invoke_monitor('webhook_health')").await;
     let orders: Vec<Order> = Generator::new(43).orders(0..25).collect();
     let mut deliveries: Vec<Delivery> = orders
         .iter()
@@ -257,7 +257,7 @@ async fn the_docs_statements_make_their_roles_and_answer_the_eight_questions_to_
     let client = stack.connect().await.unwrap();
     fill(&client, &Generator::new(44).orders(0..30).collect::<Vec<_>>()).await;
     for statement in blocks(&["CREATE ROLE", "ALTER ROLE", "GRANT"]) {
-        run(&client, &statement).await;
+        as_superuser(&stack, &statement).await;
     }
     let metabase = stack.connect_as("metabase").await.unwrap();
     let questions = blocks(&["SELECT"]);

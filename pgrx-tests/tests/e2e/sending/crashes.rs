@@ -67,7 +67,8 @@ async fn a_sender_asked_to_end_is_followed_by_another(carrier: Carrier) {
     let first = sending.sender().await;
     let request = held(&sending).await;
     let ended = format!("SELECT pg_terminate_backend({first}, 30000)");
-    assert!(one::<bool>(&sending.client, &ended).await);
+    let superuser = sending.stack.connect_as_superuser().await.unwrap();
+    assert!(one::<bool>(&superuser, &ended).await);
     sending.world.release();
     let attempts = sending.settled(&request).await;
     assert!(
@@ -82,7 +83,7 @@ async fn an_answer_on_its_way_is_recorded_before_the_sender_ends() {
     let sending = Sending::start(Carrier::Builtin).await;
     let first = sending.sender().await;
     let request = held(&sending).await;
-    run(&sending.client, &format!("SELECT pg_terminate_backend({first})")).await;
+    as_superuser(&sending.stack, &format!("SELECT pg_terminate_backend({first})")).await;
     sending.world.release();
     assert_eq!(sending.settled(&request).await, ["1 succeeded 200"]);
     assert_eq!(sending.world.count(), 1, "not sent twice for an ordinary restart");

@@ -116,7 +116,8 @@ impl Sending {
             _files: files,
         };
         if carrier == Carrier::PgNet {
-            pg_net::create_extension(&sending.client).await.unwrap();
+            let superuser = sending.stack.connect_as_superuser().await.unwrap();
+            pg_net::create_extension(&superuser).await.unwrap();
             sending.start_pg_net().await;
         }
         sending.no_waits().await;
@@ -154,10 +155,11 @@ impl Sending {
 
     /// Changes a setting of the running server, and waits until a new session sees it.
     async fn set(&self, name: &str, value: &str) {
-        run(&self.client, &format!("ALTER SYSTEM SET {name} = '{value}'")).await;
-        run(&self.client, "SELECT pg_reload_conf()").await;
+        let superuser = self.stack.connect_as_superuser().await.unwrap();
+        run(&superuser, &format!("ALTER SYSTEM SET {name} = '{value}'")).await;
+        run(&superuser, "SELECT pg_reload_conf()").await;
         wait_for(LIMIT, "the setting", async || {
-            let client = self.stack.connect().await.ok()?;
+            let client = self.stack.connect_as_superuser().await.ok()?;
             let now: String = one(&client, &format!("SELECT current_setting('{name}')")).await;
             (now == value).then_some(())
         })
@@ -214,7 +216,7 @@ impl Sending {
     /// The pid of the sender, once there is one.
     async fn sender(&self) -> i32 {
         wait_for(LIMIT, "the sender", async || {
-            let client = self.stack.connect().await.ok()?;
+            let client = self.stack.connect_as_superuser().await.ok()?;
             Some(client.query_opt(SENDER, &[]).await.ok()??.get(0))
         })
         .await

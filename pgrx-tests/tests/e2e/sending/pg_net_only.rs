@@ -85,9 +85,10 @@ async fn an_answer_that_a_slow_neighbour_holds_back_is_waited_for() {
          CREATE TEMP TABLE over AS SELECT clock_timestamp() AS at",
     )
     .await;
-    let looked = "SELECT count(*) FROM pg_stat_activity, over WHERE backend_type = 'raw_ops sender' AND state = 'idle' AND state_change > at";
+    let superuser = sending.stack.connect_as_superuser().await.unwrap();
+    let looked = sender_has_looked_since(&client, "over").await;
     wait_until(LIMIT, "the sender to have looked", async || {
-        one::<i64>(&client, looked).await == 1
+        one::<i64>(&superuser, &looked).await == 1
     })
     .await
     .unwrap();
@@ -152,7 +153,8 @@ async fn ids_that_begin_again_without_anybody_noticing_cost_a_repeat_at_most() {
     sending.enqueue(&request).await;
     sending.world.wait_for_requests(LIMIT, 4).await.unwrap();
     sending.pg_net.take().unwrap().kill().await.unwrap();
-    pg_net::forget_everything(&sending.client).await.unwrap();
+    let superuser = sending.stack.connect_as_superuser().await.unwrap();
+    pg_net::forget_everything(&superuser).await.unwrap();
     sending.start_pg_net().await;
     assert_eq!(sending.settled(&request).await, ["1 failed -", "2 succeeded 200"]);
 }
@@ -178,7 +180,7 @@ async fn without_the_preloaded_library_a_call_sends_and_records() {
     let options = StackOptions::for_tests().setting("shared_preload_libraries", "pg_cron");
     let sending = Sending::start_with(Carrier::PgNet, options).await;
     let senders: i64 = one(
-        &sending.client,
+        &sending.stack.connect_as_superuser().await.unwrap(),
         "SELECT count(*) FROM pg_stat_activity WHERE backend_type ~ 'raw_ops'",
     )
     .await;

@@ -135,6 +135,6 @@ async fn an_update_of_the_setting_changes_the_carrier(carrier: Carrier) {
     })
     .await
     .unwrap();
-    run(&sending.client, "DROP EXTENSION pg_net").await;
+    as_superuser(&sending.stack, "DROP EXTENSION pg_net").await;
     assert_eq!(send("/fourth").await, "builtin");
 }

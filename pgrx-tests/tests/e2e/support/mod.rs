@@ -55,6 +55,27 @@ pub async fn run(client: &Client, sql: &str) {
     }
 }
 
+/// Runs statements as the superuser: roles, settings of the server, other roles' sessions, pg_cron's own tables.
+pub async fn as_superuser(stack: &Stack, sql: &str) {
+    run(&stack.connect_as_superuser().await.unwrap(), sql).await;
+}
+
+/// Asks (as a superuser) whether the sender has gone to rest since the moment in this temporary table.
+pub async fn sender_has_looked_since(client: &Client, table: &str) -> String {
+    let at: String = one(client, &format!("SELECT at::text FROM {table}")).await;
+    format!(
+        "SELECT count(*) FROM pg_stat_activity
+          WHERE backend_type = 'raw_ops sender' AND state = 'idle' AND state_change > '{at}'"
+    )
+}
+
+/// Ends another session and waits until it has; only a superuser sees and ends those of other roles.
+pub async fn terminate(stack: &Stack, pid: i32) {
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    let ended = format!("SELECT pg_terminate_backend({pid}, 30000)");
+    assert!(one::<bool>(&superuser, &ended).await, "process {pid} did not end");
+}
+
 /// How PostgreSQL refused a statement.
 #[derive(Debug)]
 pub struct Refusal {
@@ -147,20 +168,21 @@ pub fn in_states<const N: usize>(expected: [(&str, i64); N]) -> BTreeMap<String,
         .collect()
 }
 
-/// Customers, orders and items as they are, without ids, own times, and which payload wrote a customer last.
+/// Customers, orders and items as they are, without ids, own times, and which payload wrote what last.
 pub async fn tables(client: &Client) -> Vec<String> {
     column(
         client,
         "SELECT row::text FROM (
-             SELECT 'order' AS what, to_jsonb(o) - '{id,customer_id,created_at,updated_at}'::text[]
+             SELECT 'order' AS what, to_jsonb(o) - '{id,customer_id,created_at,updated_at,shopify_triggered_at,payload_hash,field_versions,
+                                           guest_email_key}'::text[]
                     || jsonb_build_object('customer', c.shopify_customer_id, 'customer_email', c.email) AS row
                FROM raw_ops.orders o LEFT JOIN raw_ops.customers c ON c.id = o.customer_id
              UNION ALL
-             SELECT 'item', to_jsonb(i) - '{id,order_id,created_at,updated_at}'::text[]
+             SELECT 'item', to_jsonb(i) - '{id,order_id,created_at,updated_at,field_versions}'::text[]
                     || jsonb_build_object('order', o.shopify_order_id)
                FROM raw_ops.order_items i JOIN raw_ops.orders o ON o.id = i.order_id
              UNION ALL
-             SELECT 'customer', to_jsonb(c) - '{id,created_at,updated_at,shopify_updated_at}'::text[]
+             SELECT 'customer', to_jsonb(c) - '{id,created_at,updated_at,shopify_updated_at,shopify_triggered_at,payload_hash,field_versions}'::text[]
                FROM raw_ops.customers c
          ) all_rows ORDER BY what, row::text",
     )

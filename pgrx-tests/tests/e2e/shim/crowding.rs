@@ -1,0 +1,260 @@
+//! One client without a signature holds whatever it can, as long as it likes, and begins anew whenever it is cut off. Beside it the
+//! shop's webhooks are answered, all of them and in time.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::get;
+use crate::support::*;
+use raw_ops_e2e::orders::Generator;
+use raw_ops_e2e::shopify::{DEFAULT_PATH, Outcome, Sender};
+use raw_ops_e2e::{Shim, Stack, wait_until};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::sleep;
+
+/// More than the shim's connections, and than its requests in flight.
+const CROWD: usize = 2_200;
+const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
+const SHOP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 80);
+/// What the shop's webhooks may take, 95 of 100.
+const IN_TIME: Duration = Duration::from_millis(500);
+
+/// What each connection of the crowd does.
+#[derive(Clone, Copy, Debug)]
+enum Attack {
+    /// Requests one after the other, whose answers it never reads.
+    NeverReads,
+    /// Nothing.
+    Idles,
+    /// A body without a signature, a byte now and then.
+    Trickles,
+}
+
+/// Where the crowd and the shop come from.
+#[derive(Clone, Copy, Debug)]
+enum From {
+    /// Each from an address of its own.
+    TheirAddresses,
+    /// Through one proxy that the shim trusts.
+    OneProxy,
+}
+
+impl From {
+    fn peer(self, own: Ipv4Addr) -> Ipv4Addr {
+        match self {
+            Self::TheirAddresses => own,
+            Self::OneProxy => PROXY,
+        }
+    }
+}
+
+/// A crowd on a thread of its own, until it is dropped.
+struct Crowd {
+    stop: Arc<AtomicBool>,
+    open: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Crowd {
+    fn gather(port: u16, attack: Attack, from: From) -> Self {
+        let (stop, open) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let (stopped, opened) = (Arc::clone(&stop), Arc::clone(&open));
+        let thread = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let mut crowd = tokio::task::JoinSet::new();
+                for _ in 0..CROWD {
+                    crowd.spawn(member(port, attack, from, Arc::clone(&opened)));
+                }
+                while !stopped.load(Ordering::Relaxed) {
+                    sleep(Duration::from_millis(20)).await;
+                }
+                crowd.shutdown().await;
+            });
+        });
+        Self {
+            stop,
+            open,
+            thread: Some(thread),
+        }
+    }
+
+    async fn wait_gathered(&self) {
+        wait_until(LIMIT, "the crowd to have come once", async || {
+            self.open.load(Ordering::Relaxed) >= CROWD
+        })
+        .await
+        .unwrap();
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Comes, does what it came for until it is cut off, comes again.
+async fn member(port: u16, attack: Attack, from: From, opened: Arc<AtomicUsize>) {
+    let said = match attack {
+        Attack::Idles => String::new(),
+        Attack::NeverReads => format!(
+            "POST {DEFAULT_PATH} HTTP/1.1\r\nhost: shim\r\nx-forwarded-for: 203.0.113.66\r\ncontent-length: 0\r\n\r\n"
+        )
+        .repeat(400),
+        Attack::Trickles => format!(
+            "POST {DEFAULT_PATH} HTTP/1.1\r\nhost: shim\r\nx-forwarded-for: 203.0.113.66\r\ncontent-length: 100000\r\n\r\n{{"
+        ),
+    };
+    loop {
+        // A moment to itself: it is not about who connects fastest.
+        sleep(Duration::from_millis(fastrand::u64(100..600))).await;
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind(SocketAddr::new(IpAddr::V4(from.peer(ATTACKER)), 0))
+            .unwrap();
+        let Ok(stream) = socket
+            .connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+            .await
+        else {
+            continue;
+        };
+        opened.fetch_add(1, Ordering::Relaxed);
+        let mut unsaid = said.as_bytes();
+        while holds(&stream, attack, &mut unsaid) {
+            sleep(Duration::from_millis(fastrand::u64(200..400))).await;
+        }
+    }
+}
+
+/// Goes on with its part; false once it is cut off, or answered.
+fn holds(stream: &TcpStream, attack: Attack, unsaid: &mut &[u8]) -> bool {
+    let would_block = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+    let next = match attack {
+        Attack::Trickles if unsaid.is_empty() => b"x",
+        _ => *unsaid,
+    };
+    match stream.try_write(next) {
+        Ok(written) => *unsaid = unsaid.get(written..).unwrap_or_default(),
+        Err(error) if would_block(&error) => {}
+        Err(_) => return false,
+    }
+    // One that never reads learns of its end by writing.
+    matches!(attack, Attack::NeverReads)
+        || stream
+            .try_read(&mut [0; 256])
+            .is_err_and(|error| would_block(&error))
+}
+
+async fn stack(from: From) -> Stack {
+    let own = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: own.maximum,
+        ..own
+    };
+    setrlimit(Resource::Nofile, raised).unwrap();
+    let options = by_hand();
+    match from {
+        From::TheirAddresses => Stack::start(options).await.unwrap(),
+        From::OneProxy => Stack::start(options.shim_env("TRUSTED_PROXIES", PROXY))
+            .await
+            .unwrap(),
+    }
+}
+
+/// Three of the shop's senders, a hundred webhooks each.
+async fn shop(stack: &Stack, from: From) -> Vec<Outcome> {
+    let local = IpAddr::V4(from.peer(SHOP));
+    let sender = Sender::to(stack.shim().unwrap(), &stack.shopify_secret).from_address(local);
+    let mut lanes = tokio::task::JoinSet::new();
+    for lane in 0..3 {
+        let sender = sender.clone();
+        lanes.spawn(async move {
+            let mut outcomes = Vec::new();
+            for order in Generator::new(lane).orders(0..100) {
+                let delivery = order.delivery("orders/create");
+                let delivery = delivery.header("x-forwarded-for", "198.51.100.7");
+                outcomes.push(sender.send(&delivery).await);
+                sleep(Duration::from_millis(20)).await;
+            }
+            outcomes
+        });
+    }
+    lanes.join_all().await.into_iter().flatten().collect()
+}
+
+async fn answered_beside(attack: Attack, from: From) {
+    let stack = stack(from).await;
+    let shim = stack.shim().unwrap();
+    let crowd = Crowd::gather(shim.port(), attack, from);
+    // From its first moment on …
+    let mut outcomes = shop(&stack, from).await;
+    crowd.wait_gathered().await;
+    // … and once it is complete.
+    outcomes.extend(shop(&stack, from).await);
+    let refused: Vec<&Outcome> = outcomes
+        .iter()
+        .filter(|outcome| outcome.status != Some(200))
+        .collect();
+    assert!(refused.is_empty(), "{attack:?} {from:?}: {refused:?}");
+    let mut took: Vec<Duration> = outcomes.iter().map(|outcome| outcome.latency).collect();
+    took.sort();
+    let (median, p95) = (took[took.len() / 2], took[took.len() * 95 / 100]);
+    println!(
+        "{attack:?} {from:?}: median {median:?}, p95 {p95:?}, longest {:?}",
+        took[took.len() - 1]
+    );
+    assert!(p95 < IN_TIME, "{attack:?} {from:?}: p95 {p95:?}");
+    assert_bounded(shim).await;
+}
+
+/// The limits held.
+async fn assert_bounded(shim: &Shim) {
+    let text = get(shim, "/metrics").await.text();
+    let open = text
+        .lines()
+        .find_map(|line| line.strip_prefix("edge_shim_connections_open "));
+    let open: usize = open.unwrap().parse().unwrap();
+    assert!(open <= 2_048, "{open} connections");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_are_answered_beside_answers_that_are_never_read() {
+    answered_beside(Attack::NeverReads, From::TheirAddresses).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_are_answered_beside_connections_that_say_nothing() {
+    answered_beside(Attack::Idles, From::TheirAddresses).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_are_answered_beside_bodies_that_trickle() {
+    answered_beside(Attack::Trickles, From::TheirAddresses).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_one_proxy_webhooks_are_answered_beside_answers_that_are_never_read() {
+    answered_beside(Attack::NeverReads, From::OneProxy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_one_proxy_webhooks_are_answered_beside_connections_that_say_nothing() {
+    answered_beside(Attack::Idles, From::OneProxy).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_one_proxy_webhooks_are_answered_beside_bodies_that_trickle() {
+    answered_beside(Attack::Trickles, From::OneProxy).await;
+}

@@ -1,0 +1,69 @@
+//! Something that is wrong, and what mends it.
+
+use crate::db;
+use crate::db::statement::Row;
+use crate::monitoring::report::Severity;
+use serde_json::{Value as Json, json};
+
+/// One fault, as health and the page show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What it is about, a word that stays the same: `queue`, `row_security`.
+    pub what: String,
+    /// `Info`: worth knowing, nothing is wrong because of it.
+    pub severity: Severity,
+    pub problem: String,
+    /// Microseconds since 2000-01-01 UTC, where it is known.
+    pub since: Option<i64>,
+    /// In order; each is one statement that runs as it stands when pasted into psql, or a comment.
+    pub next: Vec<String>,
+}
+
+impl Fault {
+    pub fn new(what: &str, severity: Severity, problem: impl Into<String>) -> Self {
+        Self {
+            what: what.to_owned(),
+            severity,
+            problem: problem.into(),
+            since: None,
+            next: Vec::new(),
+        }
+    }
+
+    pub fn critical(what: &str, problem: impl Into<String>) -> Self {
+        Self::new(what, Severity::Critical, problem)
+    }
+
+    pub fn warning(what: &str, problem: impl Into<String>) -> Self {
+        Self::new(what, Severity::Warning, problem)
+    }
+
+    pub fn since(mut self, since: Option<i64>) -> Self {
+        self.since = since;
+        self
+    }
+
+    /// One more step.
+    pub fn next(mut self, statement: impl Into<String>) -> Self {
+        self.next.push(statement.into());
+        self
+    }
+
+    /// From a statement that selects what, severity, problem, since, next.
+    pub fn from_row(row: Row) -> Self {
+        Self {
+            what: row.text(1).unwrap_or_default(),
+            severity: Severity::of(&row.text(2).unwrap_or_default()),
+            problem: row.text(3).unwrap_or_default(),
+            since: row.timestamp(4),
+            next: row.texts(5),
+        }
+    }
+
+    pub fn to_json(&self) -> Json {
+        json!({
+            "what": self.what, "severity": self.severity.as_str(), "problem": self.problem,
+            "since": self.since.map(db::timestamp_text), "next": self.next,
+        })
+    }
+}

@@ -1,0 +1,122 @@
+//! `fn_health_v1()`: one look at the whole, each fault with the statements that mend it.
+//!
+//! It answers whoever may call it, whatever is wrong: each question is asked apart ([`sight`]), so that a locked table, a
+//! dropped view or a missing right costs its own answer and is told. [`figures`]: what is asked; [`faults`]: what is
+//! wrong by the figures, pure; [`structure`]: what is wrong by the catalogs; [`fault`]: what a fault is.
+
+mod fault;
+mod faults;
+mod figures;
+mod sight;
+pub mod structure;
+
+use crate::config;
+use crate::db::{self, owner};
+use crate::error::{Error, Result};
+use crate::monitoring::report::Severity;
+use crate::sending::carrier::InForce;
+pub use fault::Fault;
+use figures::Figures;
+use pgrx::JsonB;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use serde_json::{Value as Json, json};
+use sight::Sight;
+
+/// Jobs that are no monitors; `jobs` schedules them.
+pub const OTHER_JOBS: &[&str] = &[
+    "retry-failed-webhooks",
+    "dlv-01-retry-notifications",
+    "raw-ops-drain",
+    "raw-ops-deliver",
+    "raw-ops-archive",
+    "raw-ops-housekeeping",
+];
+
+#[pg_extern(stable, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn fn_health_v1() -> Result<JsonB, ErrorReport> {
+    Ok(JsonB(db::json_for_client(look()?.to_json())))
+}
+
+/// What was seen, and what is wrong with it, the worst first.
+pub struct Health {
+    figures: Figures,
+    pub faults: Vec<Fault>,
+}
+
+/// Looks at everything: at the tables as their owner; at settings, other roles' sessions and jobs with the rights that
+/// the function was called with, its owner's.
+///
+/// # Errors
+/// None but a cancelled call, and a server that shuts down.
+pub fn look() -> Result<Health> {
+    let sight = Sight::new();
+    let mut figures = Figures::default();
+    let mut found = Vec::new();
+    match owner::as_table_owner(|| {
+        db::session(|session| Ok(figures::of_tables(session, &sight, &mut figures)))
+    }) {
+        Ok(of_catalogs) => found.extend(of_catalogs),
+        Err(error @ Error::NotSetUp { .. }) => figures.not_set_up = Some(error),
+        Err(error) => return Err(error),
+    }
+    found.extend(db::session(|session| {
+        figures::of_the_server(session, &sight, &mut figures);
+        let mut found = figures::not_visible(session, &sight);
+        found.extend(figures::locks(session, &sight, sight.was_locked_out()));
+        Ok(found)
+    })?);
+    found.extend(faults::of(&figures));
+    found.extend(sight.into_faults());
+    found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
+    Ok(Health {
+        figures,
+        faults: found,
+    })
+}
+
+impl Health {
+    /// The worst fault's; what only informs leaves it `Info`, which is shown as ok.
+    pub fn severity(&self) -> Severity {
+        let worst = self.faults.iter().map(|fault| fault.severity).max();
+        worst.unwrap_or(Severity::Info)
+    }
+
+    fn to_json(&self) -> Json {
+        let figures = &self.figures;
+        let here = figures.listening;
+        let faults: Vec<Json> = self.faults.iter().map(Fault::to_json).collect();
+        json!({
+            "status": match self.severity() {
+                Severity::Info => "ok",
+                severity => severity.as_str(),
+            },
+            "extension_version": figures.extension,
+            "schema_version": figures.schema_version,
+            "is_standby": figures.is_replica,
+            "preloaded": here.is_some(),
+            "workers": {
+                "running": here.map_or(0, |here| here.workers), "wanted": config::workers(), "database": config::database(),
+            },
+            "sender": here.is_some_and(|here| here.sender),
+            "pg_cron": {"installed": figures.has_pg_cron, "jobs": figures.jobs},
+            "carrier": figures.carrier.map(InForce::as_str),
+            "delivery_held": figures.held.as_ref().map(Option::is_some),
+            "queue_depth": figures.inbox.as_ref().map(|inbox| inbox.depth),
+            "oldest_pending_seconds": figures.inbox.as_ref().and_then(|inbox| inbox.oldest_pending_seconds).map(f64::round),
+            "dead_letters": figures.inbox.as_ref().map(|inbox| inbox.dead_letters),
+            "outbox": figures.outbox.as_ref().map(|outbox| json!({
+                "waiting": outbox.waiting, "overdue_seconds": outbox.overdue_seconds.map(f64::round),
+            })),
+            "open_alerts": figures.alerts.as_ref().map(|alerts| alerts.open),
+            "undelivered_alerts": figures.alerts.as_ref().map(|alerts| alerts.undelivered),
+            "inbox_tuples": figures.tuples.map(|(live, dead)| json!({"live": live, "dead": dead})),
+            "oldest_snapshot": figures.snapshot.as_ref().map(|held| json!({
+                "pid": held.pid, "user": held.user, "application": held.application, "state": held.state,
+                "seconds": held.seconds.round(),
+            })),
+            "faults": faults,
+        })
+    }
+}

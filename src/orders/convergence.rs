@@ -1,0 +1,277 @@
+//! "Newer wins", field by field: the same payloads come to the same row, whatever order they arrive in. Pure.
+//!
+//! Every field holds what the newest payload with something to say about it said. Nearly always that is the newest
+//! payload there was, and one version stands for the whole row. A field that the newest payload left open has a version
+//! of its own ([`State::own`]). What a row ends in depends on the set of payloads only: of two that speak of a field the
+//! newer is kept, and versions have a total order.
+
+use crate::json::{Json, Kind};
+use serde_json::json;
+
+/// A set of fields, one bit each: bit n is the n-th of [`Shape::names`].
+pub type Fields = u32;
+
+/// Which of two payloads is the newer. Compared from top to bottom; what is missing is older than anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    /// `updated_at` of the payload, else when it was triggered. Microseconds since 2000.
+    pub at: Option<i64>,
+    /// When its webhook was triggered: providers repeat the same second. Microseconds since 2000.
+    pub triggered_at: Option<i64>,
+    /// Of the payload: decides where time does not, and is the same whenever it arrives.
+    pub hash: i64,
+}
+
+impl Version {
+    /// Older than any payload: nobody has spoken of it.
+    pub const NEVER: Version = Version {
+        at: None,
+        triggered_at: None,
+        hash: i64::MIN,
+    };
+}
+
+/// The fields of a kind of row.
+pub struct Shape {
+    pub names: &'static [&'static str],
+    /// Fields that null never decides: null in the row means that nobody has spoken of them.
+    pub open_when_blank: Fields,
+}
+
+/// What is known of a row's fields, their values apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Of every field without a version of its own.
+    pub version: Version,
+    /// Fields (by number, ascending) whose value is of another payload.
+    pub own: Vec<(usize, Version)>,
+    /// Fields that are null.
+    pub blank: Fields,
+}
+
+/// What a payload says.
+pub struct Said {
+    pub version: Version,
+    /// Which fields it speaks of.
+    pub says: Fields,
+    /// Those of them it says are null.
+    pub blank: Fields,
+    /// Those of them that beat what is known, however old: the whole beats the part.
+    pub outranks: Fields,
+}
+
+impl Shape {
+    pub fn all(&self) -> Fields {
+        (1 << self.names.len()) - 1
+    }
+
+    /// A row nobody has spoken of.
+    pub fn unknown(&self) -> State {
+        State {
+            version: Version::NEVER,
+            own: Vec::new(),
+            blank: self.all(),
+        }
+    }
+
+    /// Of a field.
+    pub fn version_of(&self, state: &State, field: usize) -> Version {
+        match state.own.iter().find(|(known, _)| *known == field) {
+            Some((_, version)) => *version,
+            None => self.default_version(field, state.version, state.blank),
+        }
+    }
+
+    fn default_version(&self, field: usize, row: Version, blank: Fields) -> Version {
+        match self.open_when_blank & blank & (1 << field) {
+            0 => row,
+            _ => Version::NEVER,
+        }
+    }
+
+    /// Hears a payload; returns the fields it decides. The row is then as new as the newer of the two.
+    pub fn hear(&self, state: &mut State, said: &Said) -> Fields {
+        let row = state.version.max(said.version);
+        self.hear_for(state, said, row)
+    }
+
+    /// The same for a row whose version is told by something else than its payloads.
+    pub fn hear_for(&self, state: &mut State, said: &Said, row: Version) -> Fields {
+        let (mut taken, mut blank, mut own) = (0, state.blank, Vec::new());
+        for field in 0..self.names.len() {
+            let bit = 1 << field;
+            let mut version = self.version_of(state, field);
+            if said.says & bit != 0 && (said.outranks & bit != 0 || said.version > version) {
+                taken |= bit;
+                blank = (blank & !bit) | (said.blank & bit);
+                version = said.version;
+            }
+            if version != self.default_version(field, row, blank) {
+                own.push((field, version));
+            }
+        }
+        *state = State {
+            version: row,
+            own,
+            blank,
+        };
+        taken
+    }
+
+    /// [`State::own`] as the database keeps it: an array a version, with the names of its fields behind it
+    /// (`[at, triggered_at, hash, "email", "note"]`); nulls for never. `None` when there is nothing to keep.
+    pub fn own_to_json(&self, own: &[(usize, Version)]) -> Option<serde_json::Value> {
+        let mut groups: Vec<(Version, Vec<serde_json::Value>)> = Vec::new();
+        for (field, version) in own {
+            let Version {
+                at,
+                triggered_at,
+                hash,
+            } = *version;
+            let hash = (*version != Version::NEVER).then_some(hash);
+            let position = groups.iter().position(|(known, _)| known == version);
+            let position = position.unwrap_or_else(|| {
+                groups.push((*version, vec![json!(at), json!(triggered_at), json!(hash)]));
+                groups.len() - 1
+            });
+            groups[position].1.push(self.names[*field].into());
+        }
+        let groups = groups.into_iter().map(|(_, group)| group.into()).collect();
+        (!own.is_empty()).then_some(serde_json::Value::Array(groups))
+    }
+
+    /// The reverse. What cannot be read is left out.
+    pub fn own_from_json<'a, J: Json<'a>>(&self, kept: J) -> Vec<(usize, Version)> {
+        let mut own = Vec::new();
+        for group in (0..kept.length()).filter_map(|group| kept.element(group)) {
+            let part = |index| group.element(index).filter(|part| part.kind() != Kind::Null);
+            let version = match part(2).and_then(Json::as_i64) {
+                Some(hash) => Version {
+                    at: part(0).and_then(Json::as_i64),
+                    triggered_at: part(1).and_then(Json::as_i64),
+                    hash,
+                },
+                None => Version::NEVER,
+            };
+            let names = (3..group.length()).filter_map(|index| group.element(index)?.as_str());
+            let fields = names.filter_map(|name| self.names.iter().position(|known| *known == name));
+            own.extend(fields.map(|field| (field, version)));
+        }
+        own.sort_by_key(|(field, _)| *field);
+        own
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// a and b: null says nothing. c and d: null is a value.
+    const SHAPE: Shape = Shape {
+        names: &["a", "b", "c", "d"],
+        open_when_blank: 0b0011,
+    };
+
+    fn version(at: i64) -> Version {
+        Version {
+            at: Some(at),
+            triggered_at: None,
+            hash: at,
+        }
+    }
+
+    fn said(at: i64, says: Fields) -> Said {
+        Said {
+            version: version(at),
+            says,
+            blank: 0,
+            outranks: 0,
+        }
+    }
+
+    /// A row: the state, and for each field the hash of the payload whose value it holds.
+    type Row = (State, [Option<i64>; 4]);
+
+    fn hear_all<'s>(payloads: impl IntoIterator<Item = &'s Said>) -> Row {
+        let mut row = (SHAPE.unknown(), [None; 4]);
+        for said in payloads {
+            let taken = SHAPE.hear(&mut row.0, said);
+            for field in (0..4).filter(|field| taken & (1 << field) != 0) {
+                let is_null = said.blank & (1 << field) != 0;
+                row.1[field] = (!is_null).then_some(said.version.hash);
+            }
+            let kept = SHAPE.own_to_json(&row.0.own);
+            let kept = kept
+                .as_ref()
+                .map_or_else(Vec::new, |kept| SHAPE.own_from_json(kept));
+            assert_eq!(kept, row.0.own, "it comes back from the database as it went in");
+        }
+        row
+    }
+
+    #[test]
+    fn versions_are_compared_by_time_then_by_trigger_then_by_payload_and_missing_is_older() {
+        let of = |at, triggered_at, hash| Version {
+            at,
+            triggered_at,
+            hash,
+        };
+        let ascending = [
+            Version::NEVER,
+            of(None, None, 5),
+            of(None, Some(1), -5),
+            of(Some(1), None, 9),
+            of(Some(1), Some(1), -9),
+            of(Some(1), Some(1), 9),
+            of(Some(1), Some(2), 0),
+            of(Some(2), None, 0),
+        ];
+        assert!(ascending.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn whole_payloads_need_one_version_for_the_row() {
+        let (state, _) = hear_all(&[said(1, 0b1111), said(2, 0b1111)]);
+        assert_eq!((state.version, state.own), (version(2), vec![]));
+    }
+
+    #[test]
+    fn a_field_the_newest_payload_left_open_keeps_its_version() {
+        let (state, values) = hear_all(&[said(1, 0b1111), said(3, 0b0100), said(2, 0b0001)]);
+        assert_eq!(state.own, [(0, version(2)), (1, version(1)), (3, version(1))]);
+        assert_eq!(values, [Some(2), Some(1), Some(3), Some(1)]);
+    }
+
+    fn any_said() -> impl Strategy<Value = (Option<i64>, Option<i64>, Fields, Fields)> {
+        let time = || proptest::option::of(0..3_i64);
+        (time(), time(), 0..16_u32, 0..16_u32)
+    }
+
+    proptest! {
+        #[test]
+        fn any_permutation_of_any_payloads_comes_to_the_same_row(
+            payloads in proptest::collection::vec(any_said(), 0..8),
+            seed in any::<u64>(),
+        ) {
+            let payloads: Vec<Said> = (0_i64..)
+                .zip(payloads)
+                .map(|(hash, (at, triggered_at, says, blank))| Said {
+                    version: Version { at, triggered_at, hash },
+                    // Null in a field that null never decides is not said.
+                    says: says & !(blank & SHAPE.open_when_blank),
+                    blank: says & blank & !SHAPE.open_when_blank,
+                    outranks: 0,
+                })
+                .collect();
+            let mut shuffled: Vec<&Said> = payloads.iter().collect();
+            let mut random = seed;
+            for index in (1..shuffled.len()).rev() {
+                random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                shuffled.swap(index, (random >> 33) as usize % (index + 1));
+            }
+            let again = shuffled.clone();
+            prop_assert_eq!(hear_all(&payloads), hear_all(shuffled.into_iter().chain(again)));
+        }
+    }
+}
