@@ -174,12 +174,10 @@ fn fingerprint() -> Option<String> {
 #[pg_extern(volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn delivery_fingerprint() -> Result<Option<String>, ErrorReport> {
-    if schema::oid_of(c"delivery_guard").is_none() {
-        return Err(Error::NotSetUp {
-            found: None,
-            wanted: schema::LATEST_VERSION,
-        })?;
-    }
+    schema::oid_of(c"delivery_guard").ok_or(Error::NotSetUp {
+        found: None,
+        wanted: schema::LATEST_VERSION,
+    })?;
     Ok(fingerprint())
 }
 
