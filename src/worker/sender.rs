@@ -148,6 +148,8 @@ impl Sender {
         match work {
             Work::Held => Ok(LOOK_AROUND),
             Work::PgNet => {
+                // What is handed over goes where the settings say now.
+                wake::handle_interrupts();
                 let pass = transaction_unraced(delivery::pg_net_pass)?;
                 self.pg_net_calls += u32::from(pass.dispatched > 0);
                 if pass.in_flight > 0 {
