@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what building and running raw_ops needs and this machine lacks. Does nothing, quickly, where all is there.
 #   setup.sh              to build, run the demo and the end-to-end tests
-#   setup.sh --dev        also what only tests need: cargo-pgrx, Prometheus, PgBouncer, and Chromium to look at the page
+#   setup.sh --dev        also what only tests need: cargo-pgrx, Prometheus, PgBouncer, Chromium to look at the page, and
+#                         what a German locale is made of
 #   setup.sh --pg-config  prints the pg_config in use
 set -eu
 
@@ -117,6 +118,8 @@ install() {
 dev() {
     # Its fonts come with it: fontconfig depends on DejaVu.
     [ -n "${CHROMIUM:-}" ] || have chromium || install chromium
+    # A test makes a locale of its own from it, to hear a server speak German.
+    [ -f /usr/share/i18n/locales/de_DE ] || install locales
     if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $cargo_pgrx" ]; then
         if ! pkg-config --exists openssl 2>/dev/null; then install libssl-dev; fi
         say "Building cargo-pgrx $cargo_pgrx: 6 to 10 minutes on two cores, once"

@@ -598,6 +598,7 @@ alter function raw_ops.guard_webhook_status() set search_path = pg_catalog, pg_t
 alter function raw_ops.wake_worker() set search_path = pg_catalog, pg_temp;
 alter function raw_ops.wake_sender() set search_path = pg_catalog, pg_temp;
 alter function raw_ops.notify_courier_exception() set search_path = pg_catalog, pg_temp;
+alter function raw_ops.match_waiting_courier_events() set search_path = pg_catalog, pg_temp;
 
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';

@@ -1,6 +1,6 @@
--- $1 notices that are about to go out, $2 how many microseconds one may have lain there (null: any): those that are no news
--- any more are skipped, and come back. The parcel's way has ended meanwhile, or nothing was sent for so long. A notice that
--- a person wrote, or began anew just now, is not among them; nor is one about the end itself.
+-- $1 notices that are about to go out, $2 for how many microseconds one may have been due: those that are no news any more
+-- are skipped, and come back. The parcel's way has ended meanwhile, or nothing was sent for so long. A notice that a person
+-- wrote is not among them; nor is one about the end itself.
 with late as (
     select event.id,
            case when shipment.status in ('delivered', 'returned') then shipment.status
@@ -19,12 +19,12 @@ with late as (
       from raw_ops.http_requests
      where subject_id = any ($1)
        and state = 'sending'
-       and created_at < clock_timestamp() - $2 * interval '1 microsecond'
+       and send_after < clock_timestamp() - $2 * interval '1 microsecond'
 )
 update raw_ops.ops_events as event
    set notification_status = 'skipped',
        notification_last_error = case when late.ended is not null then 'not told: the parcel was ' || late.ended || ' meanwhile'
-                                      else 'not told: it has lain here for longer than raw_ops.courier_notice_max_age' end,
+                                      else 'not told: it was due for longer than raw_ops.courier_notice_max_age' end,
        notification_next_retry_at = null
   from late
  where event.id = late.id

@@ -152,7 +152,7 @@ create table raw_ops.alert_messages (
     constraint alert_messages_severity_check check (severity in ('info', 'warning', 'critical')),
     constraint alert_messages_channel_check check (channel in ('#ops-alerts', '#ops-urgent', '#daily-ops')),
     constraint alert_messages_delivery_check
-        check (delivery in ('pending', 'delivered', 'undelivered', 'superseded')),
+        check (delivery in ('pending', 'delivered', 'undelivered', 'superseded', 'discarded')),
     constraint alert_messages_delivered_check check ((delivery = 'delivered') = (delivered_at is not null))
 );
 create index idx_alert_messages_alert_id on raw_ops.alert_messages (alert_id, created_at);
@@ -162,7 +162,7 @@ create index idx_alert_messages_unreached
 comment on table raw_ops.alert_messages is 'Every message about an alert, and whether it reached anybody.';
 comment on column raw_ops.alert_messages.body is 'The Slack message as posted.';
 comment on column raw_ops.alert_messages.delivery is
-    'pending: on its way or waiting for its next attempt; delivered; undelivered: no attempt is left; superseded: a later message about the same alert went out instead.';
+    'pending: on its way or waiting for its next attempt; delivered; undelivered: no attempt is left; superseded: a later message about the same alert went out instead; discarded: by fn_resume_delivery_v1(true).';
 comment on column raw_ops.alert_messages.reached is 'Where it arrived: the channel, or fallback.';
 
 alter table raw_ops.monitors enable row level security;

@@ -4,6 +4,7 @@ use crate::audit;
 use crate::courier::notice;
 use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
+use crate::monitoring::alerts;
 use crate::schedule::Purpose;
 use crate::sending::{guard, outbox};
 use pgrx::JsonB;
@@ -65,9 +66,11 @@ fn resume(session: &Session, discards: bool) -> Result<JsonB> {
 /// Takes back everything that is queued, and what asked for it must not ask again.
 fn discard(session: &Session) -> Result<usize> {
     let discarded = outbox::discard(session, WHY)?;
-    let notices = discarded
-        .iter()
-        .filter(|(purpose, _)| *purpose == Some(Purpose::Courier));
-    notice::discard(session, notices.map(|(_, event)| *event).collect(), WHY)?;
+    let of = |wanted: Purpose| {
+        let ours = discarded.iter().filter(|(purpose, _)| *purpose == Some(wanted));
+        ours.map(|(_, subject)| *subject).collect()
+    };
+    notice::discard(session, of(Purpose::Courier), WHY)?;
+    alerts::discard(session, of(Purpose::Alert), WHY)?;
     Ok(discarded.len())
 }

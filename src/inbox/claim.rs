@@ -145,17 +145,21 @@ fn read<'a>(rows: &Rows) -> Result<(Vec<Claimed<'a>>, Option<i64>)> {
     let most = chosen.iter().take_while(|row| fits(row)).count().max(1);
     chosen.truncate(most);
     if !chosen.is_empty() {
-        let ids: Vec<[u8; 16]> = chosen.iter().map(|row| row.uuid(ID).unwrap_or_default()).collect();
+        let ids: Vec<[u8; 16]> = chosen
+            .iter()
+            .map(|row| row.uuid(ID).unwrap_or_default())
+            .collect();
         crash::note(&ids);
     }
     let last = chosen.last().and_then(|row| row.timestamp(RECEIVED_AT));
-    let claims = match subtransaction::attempt_and_tell(|| Ok(chosen.iter().map(|row| claimed(*row)).collect())) {
-        Err(error) if !ends_transaction(&error) => {
-            // One that cannot be read must not hide the others.
-            chosen.iter().map(|row| claimed_or_why_not(*row)).collect()
-        }
-        claims => claims,
-    };
+    let claims =
+        match subtransaction::attempt_and_tell(|| Ok(chosen.iter().map(|row| claimed(*row)).collect())) {
+            Err(error) if !ends_transaction(&error) => {
+                // One that cannot be read must not hide the others.
+                chosen.iter().map(|row| claimed_or_why_not(*row)).collect()
+            }
+            claims => claims,
+        };
     Ok((claims?, last))
 }
 

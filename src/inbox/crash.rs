@@ -34,11 +34,17 @@ thread_local! {
 }
 
 fn note_path(pid: i32) -> PathBuf {
-    PathBuf::from(format!("{DIRECTORY}/raw_ops.{}.{pid}.note", process::own_database()))
+    PathBuf::from(format!(
+        "{DIRECTORY}/raw_ops.{}.{pid}.note",
+        process::own_database()
+    ))
 }
 
 fn list_path() -> PathBuf {
-    PathBuf::from(format!("{DIRECTORY}/raw_ops.{}.suspects", process::own_database()))
+    PathBuf::from(format!(
+        "{DIRECTORY}/raw_ops.{}.suspects",
+        process::own_database()
+    ))
 }
 
 /// Who is under suspicion now. A file that cannot be read keeps nobody from being processed.
@@ -190,7 +196,10 @@ fn with_list<T>(change: impl FnOnce(&mut Suspects) -> T) -> io::Result<T> {
     let written: String = list
         .iter()
         .map(|(id, times)| {
-            let at = listed.get(id).filter(|(before, _)| before == times).map_or(now, |(_, at)| *at);
+            let at = listed
+                .get(id)
+                .filter(|(before, _)| before == times)
+                .map_or(now, |(_, at)| *at);
             format!("{} {times} {at}\n", pgrx::Uuid::from_bytes(*id))
         })
         .collect();
@@ -205,8 +214,13 @@ fn with_list<T>(change: impl FnOnce(&mut Suspects) -> T) -> io::Result<T> {
 fn entry(line: &str) -> Option<(Id, (u32, u64))> {
     let mut words = line.split(' ');
     let digits: String = words.next()?.chars().filter(|c| *c != '-').collect();
-    let id = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32)?;
-    Some((id.to_be_bytes(), (words.next()?.parse().ok()?, words.next()?.parse().ok()?)))
+    let id = u128::from_str_radix(&digits, 16)
+        .ok()
+        .filter(|_| digits.len() == 32)?;
+    Some((
+        id.to_be_bytes(),
+        (words.next()?.parse().ok()?, words.next()?.parse().ok()?),
+    ))
 }
 
 #[cfg(test)]
@@ -215,7 +229,12 @@ mod tests {
 
     #[test]
     fn a_torn_note_says_what_is_whole() {
-        let whole: Vec<u8> = 2_u32.to_le_bytes().into_iter().chain([7; 16]).chain([8; 16]).collect();
+        let whole: Vec<u8> = 2_u32
+            .to_le_bytes()
+            .into_iter()
+            .chain([7; 16])
+            .chain([8; 16])
+            .collect();
         assert_eq!(ids_of(&whole), [[7; 16], [8; 16]]);
         assert_eq!(ids_of(&whole[..30]), [[7; 16]]);
         assert_eq!(ids_of(&whole[..3]), Vec::<Id>::new());
@@ -226,8 +245,16 @@ mod tests {
     #[test]
     fn a_line_of_the_list_is_an_id_how_often_and_when() {
         let id: Id = std::array::from_fn(|i| i as u8);
-        assert_eq!(entry("00010203-0405-0607-0809-0a0b0c0d0e0f 2 1700000000"), Some((id, (2, 1_700_000_000))));
-        for line in ["", "00010203 2 1", "00010203-0405-0607-0809-0a0b0c0d0e0f", "00010203-0405-0607-0809-0a0b0c0d0e0f x 1"] {
+        assert_eq!(
+            entry("00010203-0405-0607-0809-0a0b0c0d0e0f 2 1700000000"),
+            Some((id, (2, 1_700_000_000)))
+        );
+        for line in [
+            "",
+            "00010203 2 1",
+            "00010203-0405-0607-0809-0a0b0c0d0e0f",
+            "00010203-0405-0607-0809-0a0b0c0d0e0f x 1",
+        ] {
             assert_eq!(entry(line), None, "{line}");
         }
     }

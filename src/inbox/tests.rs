@@ -40,7 +40,7 @@ mod tests {
             ("lone surrogate", br#"{"id": "\ud800"}"#, false),
             ("number out of range", br#"{"id": 1e400000}"#, false),
             (
-                "a double's largest number",
+                "the largest of doubles",
                 br#"{"id": 1.7976931348623157e+308}"#,
                 true,
             ),

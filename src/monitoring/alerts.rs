@@ -55,6 +55,9 @@ thread_local! {
                                       where request.subject_id = message.id and request.state in ('queued', 'sending'))
                                 then 'undelivered' else message.delivery end
           where message.id = $1 and message.delivery <> 'delivered'", &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+    static DISCARD: Statement = const { Statement::new(
+        "update raw_ops.alert_messages set delivery = 'discarded', last_error = $2
+          where id = any ($1) and delivery in ('pending', 'undelivered')", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
     static MESSAGE: Statement = const { Statement::new(
         "select title, severity, channel, body from raw_ops.alert_messages where id = $1 and delivery = 'pending'",
         &[pg_sys::UUIDOID]) };
@@ -301,6 +304,14 @@ pub fn settle(session: &Session, settled: &[&Settled]) -> Result<()> {
             State::Succeeded => delivered(session, attempt)?,
             State::Failed | State::Abandoned => not_delivered(session, attempt)?,
         }
+    }
+    Ok(())
+}
+
+/// Messages whose requests somebody has taken back reach nobody, and are not to.
+pub fn discard(session: &Session, messages: Vec<[u8; 16]>, why: &str) -> Result<()> {
+    if !messages.is_empty() {
+        session.run(&DISCARD, vec![Value::UuidArray(messages), Value::Text(why)])?;
     }
     Ok(())
 }

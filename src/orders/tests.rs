@@ -52,16 +52,64 @@ mod tests {
     }
 
     #[pg_test]
-    fn a_payload_of_the_same_second_counts_as_newer() {
+    fn of_two_payloads_of_one_second_the_same_wins_whichever_comes_first() {
         set_up();
-        apply(&order(1, MONDAY));
         let mut paid = order(1, MONDAY);
         paid["financial_status"] = "paid".into();
-        assert_eq!(apply(&paid)["outcome"], "updated");
-        assert_eq!(
-            one::<String>("select financial_status from raw_ops.orders"),
-            "paid"
-        );
+        let mut seen = Vec::new();
+        for payloads in [[order(1, MONDAY), paid.clone()], [paid, order(1, MONDAY)]] {
+            run("truncate raw_ops.orders cascade");
+            payloads.iter().for_each(|payload| drop(apply(payload)));
+            seen.push(one::<String>("select financial_status from raw_ops.orders"));
+        }
+        assert_eq!(seen[0], seen[1]);
+    }
+
+    #[pg_test]
+    fn of_two_payloads_of_one_second_the_one_triggered_later_wins() {
+        set_up();
+        let mut paid = order(1, MONDAY);
+        paid["financial_status"] = "paid".into();
+        let created = (order(1, MONDAY), "2026-01-05T09:00:00.100Z");
+        let paid = (paid, "2026-01-05T09:00:00.900Z");
+        for (n, webhooks) in [[&created, &paid], [&paid, &created]].into_iter().enumerate() {
+            run("truncate raw_ops.orders cascade");
+            for (body, triggered_at) in webhooks {
+                let headers = serde_json::json!({"x-shopify-triggered-at": triggered_at}).to_string();
+                let event = format!("{n} {triggered_at}");
+                let body = body.to_string();
+                let args: [pgrx::datum::DatumWithOid; 3] = [
+                    event.as_str().into(),
+                    headers.as_str().into(),
+                    body.as_bytes().into(),
+                ];
+                Spi::run_with_args(
+                    "select raw_ops.receive_webhook('shopify', 'orders/updated', $1, $2::jsonb, $3)",
+                    &args,
+                )
+                .unwrap();
+                json("select raw_ops.process_pending_webhooks()");
+            }
+            assert_eq!(
+                one::<String>("select financial_status from raw_ops.orders"),
+                "paid"
+            );
+        }
+    }
+
+    #[pg_test]
+    fn shipping_is_the_sum_of_its_lines() {
+        set_up();
+        let mut shipped = order(1, MONDAY);
+        shipped
+            .as_object_mut()
+            .unwrap()
+            .remove("total_shipping_price_set");
+        shipped["shipping_lines"] = serde_json::json!([
+            {"price": "5.00"}, {"price": 2.5}, {"price": "9.00", "is_removed": true},
+        ]);
+        apply(&shipped);
+        assert!(one::<bool>("select total_shipping = 7.50 from raw_ops.orders"));
     }
 
     #[pg_test]
@@ -191,7 +239,7 @@ mod tests {
     }
 
     #[pg_test]
-    fn a_redacted_address_keeps_the_full_one_and_another_place_replaces_it() {
+    fn an_address_with_a_street_is_replaced_by_another_with_one_only() {
         set_up();
         let address = "select concat_ws(' ', shipping_address->>'address1', shipping_address->>'address2',
                                         shipping_address->>'country') from raw_ops.orders";
@@ -200,14 +248,15 @@ mod tests {
             sent["shipping_address"] = address;
             apply(&sent);
         };
+        send(4, serde_json::json!({"address1": null, "country": "FR"}));
+        assert_eq!(one::<String>(address), "FR");
         send(
-            5,
+            2,
             serde_json::json!({"address1": "Old Street 1", "address2": "c/o Bob", "country": "DE"}),
         );
-        send(6, serde_json::json!({"address1": null, "country": "DE"}));
         assert_eq!(one::<String>(address), "Old Street 1 c/o Bob DE");
         send(8, serde_json::json!({"address1": null, "country": "AT"}));
-        assert_eq!(one::<String>(address), "AT");
+        assert_eq!(one::<String>(address), "Old Street 1 c/o Bob DE");
         send(
             7,
             serde_json::json!({"address1": "Ring 2", "address2": null, "country": "AT"}),

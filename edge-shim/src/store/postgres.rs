@@ -1,7 +1,9 @@
 //! The real inbox: one call over a pool of connections.
 //!
 //! Nothing outlives a transaction: no statement has a name and no session has a setting, so that a pooler may hand each transaction to
-//! another session. A call that takes too long is cancelled from here.
+//! another session. What bounds a call is set for its transaction, too: cancelling it from here would need a message out of line, and
+//! PgBouncer 1.18 may end itself over such a message
+//! (<https://github.com/pgbouncer/pgbouncer/issues/801>).
 
 mod failure;
 mod lease;
@@ -10,16 +12,17 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
+use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
 
 use self::failure::{Failure, no_answer, refined};
-use self::lease::{Lease, Security};
-use super::{Answer, Condition, Inbox, Receipt, StoreError, Webhook};
+use self::lease::Lease;
+use super::{Answer, Condition, Inbox, Receipt, StoreError, Webhook, tls};
 use crate::config::Database;
 
-/// One call, one transaction, one commit. The id travels as text: it is only passed on.
+/// One call, one transaction, one commit, sent in one go. The id travels as text: it is only passed on.
 const RECEIVE: &str = "\
     SELECT ordinal::int, webhook_id::text, duplicate \
       FROM raw_ops.receive_webhooks($1, $2, $3, $4, $5)";
@@ -40,15 +43,13 @@ const PROBE: &str = "\
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// The same for a probe, which has two seconds in all.
 const PROBE_CONNECT_TIME: Duration = Duration::from_millis(1500);
-/// A call is cancelled this long before its deadline, so that the database's answer to that still tells what it waited for.
-const CANCEL_TIME: Duration = Duration::from_millis(250);
-
 /// Webhooks kept by `raw_ops.receive_webhooks`.
 pub struct Postgres {
     writers: Pool,
     /// A connection of its own: whoever asks often must not take connections from the writers.
     probes: Pool,
-    security: Security,
+    /// Begins a transaction that the server ends a little before the deadline.
+    begin: String,
     deadline: Duration,
 }
 
@@ -56,17 +57,13 @@ impl Postgres {
     /// Prepares a pool of `writers` connections and one more for probes; connects only when needed. `deadline` bounds one call with its
     /// retry. Fails if the connection's security cannot be set up.
     pub fn new(database: &Database, writers: usize, deadline: Duration) -> Result<Self, StoreError> {
-        let security = Security::of(database).map_err(|why| StoreError::new(Condition::Refused, why))?;
         let connect_time = CONNECT_TIME.min(deadline);
-        let mut target = database.target.clone();
-        target
-            .application_name("edge-shim")
-            .connect_timeout(CONNECT_TIME)
-            .tcp_user_timeout(deadline);
+        // Below the deadline, so that the server has given up by the time that the shim does.
+        let statement_timeout = (deadline * 9 / 10).as_millis().max(1);
         Ok(Self {
-            writers: pool(&target, &security, writers, connect_time)?,
-            probes: pool(&target, &security, 1, PROBE_CONNECT_TIME)?,
-            security,
+            writers: pool(database, deadline, writers, connect_time)?,
+            probes: pool(database, deadline, 1, PROBE_CONNECT_TIME)?,
+            begin: format!("BEGIN; SET LOCAL statement_timeout = {statement_timeout}"),
             deadline,
         })
     }
@@ -74,42 +71,28 @@ impl Postgres {
     /// A connection can have died unnoticed since its last use. The call is idempotent (by event id, or by the body's hash where there
     /// is none), so it may be made once more on a fresh connection whether or not the first one reached the server.
     async fn attempt_twice(&self, webhooks: &[Webhook]) -> Result<Vec<Receipt>, StoreError> {
-        let reserve = (self.deadline / 10).max(CANCEL_TIME).min(self.deadline / 2);
-        let patience = Instant::now() + (self.deadline - reserve);
-        match self.attempt(webhooks, patience).await {
+        match self.attempt(webhooks).await {
             Err(failure) if failure.is_stale() => {
                 self.writers.retain(|client, _| !client.is_closed());
-                self.attempt(webhooks, patience).await
+                self.attempt(webhooks).await
             }
             other => other,
         }
         .map_err(StoreError::from)
     }
 
-    async fn attempt(&self, webhooks: &[Webhook], patience: Instant) -> Result<Vec<Receipt>, Failure> {
-        let lease = Lease::take(&self.writers, &self.security).await?;
+    async fn attempt(&self, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {
+        let lease = Lease::take(&self.writers).await?;
         let client = lease.client()?;
-        let (outcome, cancelled) = {
-            let calling = call(client, webhooks);
-            tokio::pin!(calling);
-            match timeout_at(patience, &mut calling).await {
-                Ok(outcome) => (outcome, false),
-                Err(_) => {
-                    lease.cancel().await;
-                    (calling.await, true)
-                }
-            }
-        };
-        let outcome = match outcome {
+        let outcome = match call(client, &self.begin, webhooks).await {
             Err(failure) => Err(refined(client, failure).await),
             ok => ok,
         };
-        // A cancellation that came late would meet the next statement.
         let usable = outcome
             .as_ref()
             .err()
             .is_none_or(Failure::leaves_connection_usable);
-        lease.end(usable && !cancelled);
+        lease.end(usable);
         outcome
     }
 
@@ -125,7 +108,7 @@ impl Postgres {
     }
 
     async fn probe_once(&self) -> Result<(), Failure> {
-        let lease = Lease::take(&self.probes, &self.security).await?;
+        let lease = Lease::take(&self.probes).await?;
         let client = lease.client()?;
         let outcome = match client.batch_execute(PROBE).await.map_err(Failure::Query) {
             Err(failure) => {
@@ -155,17 +138,24 @@ impl Inbox for Postgres {
 }
 
 fn pool(
-    target: &tokio_postgres::Config,
-    security: &Security,
+    database: &Database,
+    deadline: Duration,
     connections: usize,
     connect_time: Duration,
 ) -> Result<Pool, StoreError> {
+    let broken = |why: String| StoreError::new(Condition::Refused, why);
+    let mut target = database.target.clone();
+    target
+        .application_name("edge-shim")
+        .connect_timeout(CONNECT_TIME)
+        .tcp_user_timeout(deadline);
     let method = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     };
-    let manager = match security {
-        Security::Plain => Manager::from_config(target.clone(), NoTls, method),
-        Security::Tls(connector) => Manager::from_config(target.clone(), connector.clone(), method),
+    // The TLS connector insists on a host name, which a local socket does not have.
+    let manager = match target.get_ssl_mode() {
+        SslMode::Disable => Manager::from_config(target, NoTls, method),
+        _ => Manager::from_config(target, tls::connector(&database.tls).map_err(broken)?, method),
     };
     Pool::builder(manager)
         .max_size(connections)
@@ -173,10 +163,10 @@ fn pool(
         .wait_timeout(Some(connect_time))
         .create_timeout(Some(connect_time))
         .build()
-        .map_err(|error| StoreError::new(Condition::Refused, format!("no connection pool: {error}")))
+        .map_err(|error| broken(format!("no connection pool: {error}")))
 }
 
-async fn call(client: &Client, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {
+async fn call(client: &Client, begin: &str, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {
     let providers: Vec<&str> = webhooks.iter().map(|webhook| webhook.provider).collect();
     let topics: Vec<&str> = webhooks.iter().map(|webhook| webhook.topic.as_str()).collect();
     let event_ids: Vec<Option<&str>> = webhooks
@@ -195,11 +185,17 @@ async fn call(client: &Client, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Fai
         (&headers, Type::JSONB_ARRAY),
         (&bodies, Type::BYTEA_ARRAY),
     ];
-    // Parsed, bound and executed in one message, without a name.
-    let rows = client
-        .query_typed(RECEIVE, &parameters)
-        .await
-        .map_err(Failure::Query)?;
+    // Sent one behind the other before the first is answered: one way there and back. The call is parsed, bound and executed without a
+    // name. A call that failed makes the commit a rollback.
+    let (begun, rows, committed) = tokio::join!(
+        biased;
+        client.batch_execute(begin),
+        client.query_typed(RECEIVE, &parameters),
+        client.batch_execute("COMMIT"),
+    );
+    begun.map_err(Failure::Query)?;
+    let rows = rows.map_err(Failure::Query)?;
+    committed.map_err(Failure::Query)?;
     in_order(&rows, webhooks.len())
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Mutex, Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::readiness::Readiness;
 use super::{Class, Condition, Inbox, PutError, Receipt, StoreError, Webhook};
@@ -72,6 +72,7 @@ impl Store {
                 inbox: Arc::clone(&inbox),
                 metrics: Arc::clone(&metrics),
                 max_batch: limits.max_batch.max(1),
+                wait: limits.wait,
             };
             writers.spawn(writer.run());
         }
@@ -165,6 +166,7 @@ struct Writer {
     inbox: Arc<dyn Inbox>,
     metrics: Arc<Metrics>,
     max_batch: usize,
+    wait: Duration,
 }
 
 impl Writer {
@@ -229,13 +231,19 @@ impl Writer {
     }
 
     async fn store(&self, webhooks: &[Webhook], answers: Vec<oneshot::Sender<Result<Receipt, StoreError>>>) {
+        let begun = Instant::now();
         match self.call(webhooks).await {
             Ok(receipts) => {
                 for (answer, receipt) in answers.into_iter().zip(receipts) {
                     answer_waiting(answer, Ok(receipt));
                 }
             }
-            Err(error) if error.class() != Class::Unavailable && webhooks.len() > 1 => {
+            // What has waited for a lock until the time was up would only wait for it again.
+            Err(error)
+                if webhooks.len() > 1
+                    && (error.class() == Class::Rejected
+                        || error.class() == Class::Contended && begun.elapsed() < self.wait / 2) =>
+            {
                 self.store_singly(webhooks, answers).await;
             }
             Err(error) => {

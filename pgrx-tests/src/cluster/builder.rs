@@ -252,6 +252,7 @@ async fn create_before_start(cluster: &Cluster, name: &str) -> Result<()> {
     command.args(["--single", "-E", "-D"]).arg(cluster.data_dir());
     // No preloaded library is needed for this, and some refuse a server of one process.
     command.args(["-c", "shared_preload_libraries=", "postgres"]);
+    command.envs(cluster.environment.iter().map(|(name, value)| (name, value)));
     let mut child = tokio::process::Command::from(command)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

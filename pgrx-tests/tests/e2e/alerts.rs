@@ -1,5 +1,7 @@
 //! Alerts and Slack in all its moods: none is lost, none is repeated needlessly, and what reaches nobody is seen.
 
+mod taken_back;
+
 use crate::support::*;
 use raw_ops_e2e::receiver::{Reply, slack};
 use raw_ops_e2e::{Receiver, Stack, wait_until};

@@ -149,11 +149,22 @@ async fn the_page_is_drawn_for_an_empty_a_healthy_and_a_sick_database() {
     run(&client, HEALTHY).await;
     let healthy = page_of(&client, dir.path(), "healthy").await;
     // As in a copy: what the sick database has queued stays queued.
+    let superuser = stack.connect_as_superuser().await.unwrap();
     run(
-        &client,
-        "UPDATE raw_ops.delivery_guard SET fingerprint = 'of another database'",
+        &superuser,
+        "ALTER SYSTEM SET raw_ops.delivery_hosts = 'another.example'",
     )
     .await;
+    run(&superuser, "SELECT pg_reload_conf()").await;
+    wait_until(LIMIT, "the setting", async || {
+        one::<bool>(
+            &client,
+            "SELECT (raw_ops.fn_health_v1()->>'delivery_held')::boolean",
+        )
+        .await
+    })
+    .await
+    .unwrap();
     run(&client, SICK).await;
     let sick = page_of(&client, dir.path(), "sick").await;
 
@@ -199,9 +210,7 @@ async fn sick_page(browser: &mut Browser) {
         "{problems:?}"
     );
     assert!(
-        problems
-            .iter()
-            .any(|problem| problem.contains("it sends nothing")),
+        problems.iter().any(|problem| problem.contains("nothing is sent")),
         "{problems:?}"
     );
     assert_eq!(problems.len(), 7, "{problems:?}");

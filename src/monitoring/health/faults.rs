@@ -84,8 +84,7 @@ fn sending(figures: &Figures) -> Vec<Fault> {
         faults.push(nobody_sends(figures));
     }
     if let Some(Some(held)) = &figures.held {
-        let fault =
-            Fault::critical("delivery", held.problem()).next("-- A copy for tests? Leave it as it is. Else:");
+        let fault = Fault::critical("delivery", held.problem());
         faults.push(held.next().into_iter().fold(fault, Fault::next));
     }
     faults

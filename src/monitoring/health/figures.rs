@@ -77,6 +77,7 @@ pub struct Figures {
     pub preloads_pg_cron: Option<bool>,
     pub listening: Option<Listening>,
     pub carrier: Option<InForce>,
+    /// Why nothing is sent, where nothing may be.
     pub held: Option<Option<Held>>,
     pub net_is_open: bool,
     pub snapshot: Option<Snapshot>,

@@ -134,7 +134,7 @@ pub fn with_causes(error: &tokio_postgres::Error) -> String {
     text
 }
 
-/// The server did not answer, not even to a cancellation.
+/// The server did not answer, although it should have given up by itself before.
 pub fn no_answer(after: Duration) -> StoreError {
     StoreError::new(
         Condition::Unreachable,

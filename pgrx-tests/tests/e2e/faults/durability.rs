@@ -1,7 +1,7 @@
 //! "Stored" means on disk, also where the role, the database or the server does not wait for it.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions};
+use raw_ops_e2e::StackOptions;
 
 /// A server that leaves finished commits in memory for as long as it may.
 fn lazy() -> StackOptions {
@@ -18,7 +18,7 @@ async fn nothing_acknowledged_by_the_shim_is_lost_where_synchronous_commit_is_of
         "ALTER SYSTEM SET synchronous_commit = off",
     ] {
         let mut stack = Stack::start(lazy()).await.unwrap();
-        run(&stack.connect().await.unwrap(), setting).await;
+        run(&stack.connect_as_superuser().await.unwrap(), setting).await;
         stack.cluster.restart(raw_ops_e2e::Stop::Fast).await.unwrap();
         stack.shim().unwrap().wait_ready().await.unwrap();
         let orders: Vec<Order> = Generator::new(40).orders(0..20).collect();
@@ -31,7 +31,7 @@ async fn nothing_acknowledged_by_the_shim_is_lost_where_synchronous_commit_is_of
         stack.cluster.kill_postmaster().await.unwrap();
         stack.cluster.start().await.unwrap();
         let stored: i64 = one(
-            &stack.connect().await.unwrap(),
+            &stack.connect_as_superuser().await.unwrap(),
             "SELECT count(*) FROM raw_ops.webhook_inbox",
         )
         .await;
@@ -42,7 +42,7 @@ async fn nothing_acknowledged_by_the_shim_is_lost_where_synchronous_commit_is_of
 #[tokio::test]
 async fn what_a_function_has_said_is_done_survives_a_crash_where_synchronous_commit_is_off() {
     let mut stack = Stack::start(lazy().without_shim()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     let order = Generator::new(41).order(0);
     receive(&client, "orders/create", "dead", b"no JSON").await;
     run(
@@ -75,7 +75,7 @@ async fn what_a_function_has_said_is_done_survives_a_crash_where_synchronous_com
             "SELECT count(*) FROM raw_ops.secrets",
         ),
     ] {
-        let client = stack.connect().await.unwrap();
+        let client = stack.connect_as_superuser().await.unwrap();
         run(
             &client,
             &format!("SET synchronous_commit = off; SELECT raw_ops.{call}"),
@@ -84,7 +84,7 @@ async fn what_a_function_has_said_is_done_survives_a_crash_where_synchronous_com
         stack.cluster.kill_postmaster().await.unwrap();
         stack.cluster.start().await.unwrap();
         assert_eq!(
-            one::<i64>(&stack.connect().await.unwrap(), trace).await,
+            one::<i64>(&stack.connect_as_superuser().await.unwrap(), trace).await,
             1,
             "{call:.40}"
         );
@@ -94,7 +94,7 @@ async fn what_a_function_has_said_is_done_survives_a_crash_where_synchronous_com
 #[tokio::test]
 async fn a_stronger_setting_stays_and_off_is_off_again_afterwards() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     for (number, (before, within)) in [
         ("off", "on"),
         ("local", "local"),

@@ -1,7 +1,7 @@
 //! A server whose transactions are serializable by default: everything works, and what lost a race is done again at once.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions, wait_until};
+use raw_ops_e2e::{StackOptions, wait_until};
 
 fn serializable(options: StackOptions) -> StackOptions {
     options.setting("default_transaction_isolation", "serializable")
@@ -11,7 +11,7 @@ fn serializable(options: StackOptions) -> StackOptions {
 async fn two_workers_and_the_minutely_job_ingest_under_load_where_serializable_is_the_default() {
     let options = serializable(StackOptions::for_tests()).setting("raw_ops.workers", 2);
     let stack = Stack::start(options).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     let load = Load::start(&stack.sender().unwrap());
     for _ in 0..5 {
         load.wait_for_more(60).await;
@@ -37,7 +37,10 @@ async fn a_drain_that_lost_a_race_in_a_serializable_transaction_charges_no_webho
     let stack = Stack::start(serializable(by_hand()).without_shim())
         .await
         .unwrap();
-    let (client, other) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
+    let (client, other) = (
+        stack.connect_as_superuser().await.unwrap(),
+        stack.connect_as_superuser().await.unwrap(),
+    );
     let order = Generator::new(42).order(0);
     receive_orders(&client, std::slice::from_ref(&order)).await;
     assert_eq!(drain(&client, 10).await, [1, 1, 0, 0]);
@@ -57,11 +60,12 @@ async fn a_worker_that_lost_a_race_tries_again_at_once() {
     let stack = Stack::start(StackOptions::for_tests().without_shim())
         .await
         .unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     // The first four times that the outcome is recorded somebody else was faster; a sequence remembers over rollbacks.
     run(
         &client,
         "CREATE SEQUENCE public.tries;
+         GRANT ALL ON SEQUENCE public.tries TO PUBLIC;
          CREATE FUNCTION public.race() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
              IF nextval('public.tries') < 5 THEN

@@ -1,7 +1,7 @@
 //! Somebody holds a whole table (LOCK, ALTER TABLE, VACUUM FULL): waiting for it costs no webhook an attempt.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions, wait_until};
+use raw_ops_e2e::{StackOptions, wait_until};
 
 /// As ALTER TABLE and VACUUM FULL take it; held until [`release`].
 async fn lock(client: &Client, table: &str) {
@@ -19,7 +19,10 @@ async fn release(client: &Client) {
 #[tokio::test]
 async fn no_drain_or_retry_charges_a_webhook_for_a_table_somebody_has_locked() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let (client, holder) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
+    let (client, holder) = (
+        stack.connect_as_superuser().await.unwrap(),
+        stack.connect_as_superuser().await.unwrap(),
+    );
     let orders: Vec<Order> = Generator::new(37).orders(0..8).collect();
     receive_orders(&client, &orders).await;
     // One has failed four times already: the next failure would be its last.
@@ -73,7 +76,10 @@ async fn the_worker_waits_for_a_locked_table_says_so_and_goes_on() {
     let stack = Stack::start(StackOptions::for_tests().without_shim())
         .await
         .unwrap();
-    let (client, holder) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
+    let (client, holder) = (
+        stack.connect_as_superuser().await.unwrap(),
+        stack.connect_as_superuser().await.unwrap(),
+    );
     lock(&holder, "raw_ops.order_items").await;
     let orders: Vec<Order> = Generator::new(38).orders(0..20).collect();
     receive_orders(&client, &orders).await;
@@ -95,10 +101,14 @@ async fn the_worker_waits_for_a_locked_table_says_so_and_goes_on() {
 #[tokio::test]
 async fn a_locked_table_that_a_trigger_of_the_owners_needs_holds_up_only_those_that_need_it() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let (client, holder) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
+    let (client, holder) = (
+        stack.connect_as_superuser().await.unwrap(),
+        stack.connect_as_superuser().await.unwrap(),
+    );
     run(
         &client,
         "CREATE TABLE public.ledger (number bigint);
+         GRANT ALL ON public.ledger TO PUBLIC;
          CREATE FUNCTION public.book() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN
              IF NEW.note = 'poison' THEN INSERT INTO public.ledger VALUES (NEW.shopify_order_id); END IF;

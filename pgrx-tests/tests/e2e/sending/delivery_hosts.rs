@@ -49,6 +49,10 @@ async fn next_of_health(client: &Client) -> Vec<String> {
     lines
 }
 
+async fn superuser(sending: &Sending) -> Client {
+    sending.stack.connect_as_superuser().await.unwrap()
+}
+
 async fn paste(client: &Client, statements: &[String]) {
     for statement in statements {
         run(client, statement).await;
@@ -63,7 +67,7 @@ async fn a_block_copy_on_a_host_without_a_machine_id_sends_nothing() {
     let arrived = sending.world.count();
 
     copied_to(&mut sending, container("staging")).await;
-    let new = assert_silent(&sending.stack.cluster, &sending.client, &sending).await;
+    let new = assert_silent(&superuser(&sending).await, &sending).await;
     assert!(one::<bool>(&sending.client, HELD).await);
     let refusal = refused(&sending.client, "SELECT raw_ops.fn_resume_delivery_v1()").await;
     assert!(
@@ -80,7 +84,7 @@ async fn a_block_copy_on_a_host_without_a_machine_id_sends_nothing() {
 
     // Should it be a move after all, what is printed is all there is to do.
     let next = next_of_health(&sending.client).await;
-    paste(&sending.stack.connect_as_superuser().await.unwrap(), &next).await;
+    paste(&superuser(&sending).await, &next).await;
     assert_sent(&sending.client, requests.iter().chain([&new])).await;
     assert!(one::<bool>(&sending.client, NOT_HELD).await);
 }
@@ -94,7 +98,7 @@ async fn without_a_machine_id_nothing_is_sent_until_this_host_is_named() {
     )
     .await;
     assert!(guarded, "there is nothing to tell it by");
-    let new = assert_silent(&sending.stack.cluster, &sending.client, &sending).await;
+    let new = assert_silent(&superuser(&sending).await, &sending).await;
     let refusal = refused(&sending.client, "SELECT raw_ops.fn_resume_delivery_v1()").await;
     assert!(refusal.message.contains("machine-id"), "{refusal:?}");
 
@@ -103,7 +107,7 @@ async fn without_a_machine_id_nothing_is_sent_until_this_host_is_named() {
         next[0].starts_with("ALTER SYSTEM SET raw_ops.delivery_hosts = 'c0ffee';"),
         "{next:?}"
     );
-    paste(&sending.stack.connect_as_superuser().await.unwrap(), &next).await;
+    paste(&superuser(&sending).await, &next).await;
     assert_sent(&sending.client, [&new]).await;
     // The next start of the same container is no copy.
     copied_to(&mut sending, container("c0ffee")).await;
@@ -128,7 +132,7 @@ async fn what_was_queued_can_be_discarded_before_the_host_is_named() {
     );
     let next: Vec<String> = serde_json::from_value(done["next"].clone()).unwrap();
     assert_eq!(next, next_of_health(&sending.client).await);
-    paste(&sending.stack.connect_as_superuser().await.unwrap(), &next).await;
+    paste(&superuser(&sending).await, &next).await;
     assert_eq!(sending.send("/first").await, ["1 succeeded 200"]);
     assert_eq!(sending.world.count(), arrived + 1, "of the rest nothing");
 }
@@ -161,7 +165,7 @@ async fn a_restart_a_reboot_or_a_remount_of_the_original_never_holds_it() {
     assert_eq!(sending.send("/renamed").await, ["1 succeeded 200"]);
     // Another machine is not.
     copied_to(&mut sending, Machine::named("other").with_volume(&volume)).await;
-    assert_silent(&sending.stack.cluster, &sending.client, &sending).await;
+    assert_silent(&superuser(&sending).await, &sending).await;
 }
 
 #[tokio::test]
@@ -197,7 +201,7 @@ async fn a_standby_promoted_on_a_named_host_sends_at_once() {
             assert_sent(&client, [&waits]).await;
             assert!(one::<bool>(&client, NOT_HELD).await);
         } else {
-            assert_silent(&standby, &client, &sending).await;
+            assert_silent(&client, &sending).await;
         }
     }
 }
@@ -218,7 +222,7 @@ async fn a_promoted_standby_that_nobody_named_is_heard_of() {
     })
     .await
     .unwrap();
-    let new = assert_silent(&standby, &client, &sending).await;
+    let new = assert_silent(&client, &sending).await;
     let next = next_of_health(&client).await;
     assert!(next[0].contains("fn_resume_delivery_v1"), "{next:?}");
     paste(&client, &next).await;

@@ -96,7 +96,7 @@ async fn an_answer_that_a_slow_neighbour_holds_back_is_waited_for() {
     let neighbour = Request::endpoint(&sending.world.url("/fast"));
     sending.enqueue(&neighbour).await;
     wait_until(LIMIT, "the next to be handed over", async || {
-        sending.text(&neighbour, 1, "carrier_ref").await != ""
+        !sending.text(&neighbour, 1, "carrier_ref").await.is_empty()
     })
     .await
     .unwrap();

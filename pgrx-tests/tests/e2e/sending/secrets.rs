@@ -37,7 +37,7 @@ pub(super) fn talkative() -> StackOptions {
         .setting("track_activity_query_size", 65536)
 }
 
-/// Sets secrets as docs/alerts.md says: a superuser, having told the log to look away.
+/// Sets secrets as docs/alerts.md says: by a superuser, who has told the log to look away.
 pub(super) async fn quietly(sending: &Sending, secrets: &[(&str, &str)]) {
     let superuser = sending.stack.connect_as_superuser().await.unwrap();
     run(
@@ -108,10 +108,8 @@ async fn secrets_are_in_the_requests_and_nowhere_else(carrier: Carrier) {
         sending.enqueue(request).await;
     }
     sending.world.wait_for_requests(LIMIT, before + 2).await.unwrap();
-    // Other roles' statements show to a superuser only.
-    let superuser = sending.stack.connect_as_superuser().await.unwrap();
     let activity: String = one(
-        &superuser,
+        &sending.stack.connect_as_superuser().await.unwrap(),
         "SELECT string_agg(concat_ws(' ', query, application_name), E'\\n') FROM pg_stat_activity",
     )
     .await;

@@ -99,8 +99,12 @@ async fn a_lock_held_for_long_leaves_no_sessions_behind_and_says_locked() {
             let sessions: i64 = one(&client, SESSIONS).await;
             assert!(sessions <= 5, "{sessions} sessions wait for the lock");
         }
-        let said = sender.send(&deliveries[0]).await;
-        assert!(said.body.contains("too busy"), "{said:?}");
+        let said = wait_until(LIMIT, "an answer that says why", async || {
+            sender.send(&deliveries[0]).await.body.contains("too busy")
+        });
+        if let Err(error) = said.await {
+            panic!("{error}; PgBouncer said\n{}", pooler.log());
+        }
         let next = &shim.log_lines().join("\n");
         assert!(next.contains("pg_blocking_pids"), "{next}");
         run(&client, "ROLLBACK").await;

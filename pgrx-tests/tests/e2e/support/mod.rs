@@ -173,7 +173,8 @@ pub async fn tables(client: &Client) -> Vec<String> {
     column(
         client,
         "SELECT row::text FROM (
-             SELECT 'order' AS what, to_jsonb(o) - '{id,customer_id,created_at,updated_at,shopify_triggered_at,payload_hash,field_versions}'::text[]
+             SELECT 'order' AS what, to_jsonb(o) - '{id,customer_id,created_at,updated_at,shopify_triggered_at,payload_hash,field_versions,
+                                           guest_email_key}'::text[]
                     || jsonb_build_object('customer', c.shopify_customer_id, 'customer_email', c.email) AS row
                FROM raw_ops.orders o LEFT JOIN raw_ops.customers c ON c.id = o.customer_id
              UNION ALL
