@@ -1,7 +1,7 @@
 //! A claim counts bytes too: large payloads are taken a few at a time, and all of them are taken.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions};
+use raw_ops_e2e::StackOptions;
 
 /// Nine megabytes each, unpacked; far less on disk.
 fn bulky(count: u64) -> Vec<Order> {

@@ -1,7 +1,7 @@
 //! "Stored" means on disk, also where the role, the database or the server does not wait for it.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions};
+use raw_ops_e2e::StackOptions;
 
 /// A server that leaves finished commits in memory for as long as it may.
 fn lazy() -> StackOptions {

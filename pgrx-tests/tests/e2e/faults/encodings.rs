@@ -1,7 +1,6 @@
 //! A client whose encoding cannot hold what customers write still reads the page, the metrics and the health.
 
 use super::*;
-use raw_ops_e2e::Stack;
 
 /// Text that no LATIN1 can hold, wherever text from outside ends up.
 async fn fill(client: &Client) {

@@ -1,7 +1,7 @@
 //! A server whose transactions are serializable by default: everything works, and what lost a race is done again at once.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions, wait_until};
+use raw_ops_e2e::{StackOptions, wait_until};
 
 fn serializable(options: StackOptions) -> StackOptions {
     options.setting("default_transaction_isolation", "serializable")

@@ -2,7 +2,7 @@
 //! at the cost of the others.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions, wait_until};
+use raw_ops_e2e::{StackOptions, wait_until};
 
 /// For an order with the note the process is killed outright: every session of the server ends.
 const KILLER: &str = "CREATE FUNCTION public.kill() RETURNS trigger LANGUAGE plpgsql AS $$

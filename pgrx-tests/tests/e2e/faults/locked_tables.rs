@@ -1,7 +1,7 @@
 //! Somebody holds a whole table (LOCK, ALTER TABLE, VACUUM FULL): waiting for it costs no webhook an attempt.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions, wait_until};
+use raw_ops_e2e::{StackOptions, wait_until};
 
 /// As ALTER TABLE and VACUUM FULL take it; held until [`release`].
 async fn lock(client: &Client, table: &str) {

@@ -1,7 +1,7 @@
 //! One webhook needs more than the server has: it is to blame, and the others go on. When all fail so, nobody is.
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions, wait_until};
+use raw_ops_e2e::{StackOptions, wait_until};
 
 /// A server whose statements may hardly use memory or temporary files: three thousand line items are too many for it.
 fn tight(options: StackOptions) -> StackOptions {
@@ -12,10 +12,10 @@ fn tight(options: StackOptions) -> StackOptions {
 }
 
 /// Stores orders in a session without those limits.
-async fn receive_unlimited(client: &Client, orders: &[Order]) {
-    run(client, "SET temp_file_limit = -1").await;
-    receive_orders(client, orders).await;
-    run(client, "RESET temp_file_limit").await;
+async fn receive_unlimited(stack: &Stack, orders: &[Order]) {
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    run(&superuser, "SET temp_file_limit = -1").await;
+    receive_orders(&superuser, orders).await;
 }
 
 fn with_large_one(count: u64) -> Vec<Order> {
@@ -28,7 +28,6 @@ fn with_large_one(count: u64) -> Vec<Order> {
 async fn a_rowset_beyond_temp_file_limit_is_an_error_and_no_crash_of_the_server() {
     let stack = Stack::start(tight(by_hand())).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
-    let before = checkpointer(&client).await;
     let orders = with_large_one(1);
     let body = String::from_utf8(orders[0].bytes.to_vec())
         .unwrap()
@@ -40,16 +39,12 @@ async fn a_rowset_beyond_temp_file_limit_is_an_error_and_no_crash_of_the_server(
         let refusal = refused(&client, &call).await;
         assert_eq!(refusal.sqlstate, "53400", "{refusal:?}");
     }
-    receive_unlimited(&client, &orders).await;
+    receive_unlimited(&stack, &orders).await;
     for _ in 0..3 {
         let refusal = refused(&client, "SELECT raw_ops.process_pending_webhooks()").await;
         assert_eq!(refusal.sqlstate, "53400", "{refusal:?}");
     }
-    assert_eq!(
-        checkpointer(&client).await,
-        before,
-        "the server has not restarted"
-    );
+    assert_eq!(crashes(&stack), 0);
     assert_eq!(
         fates(&client).await,
         ["create-1001 pending 0"],
@@ -62,7 +57,7 @@ async fn a_webhook_beyond_temp_file_limit_is_to_blame_and_its_neighbours_go_on()
     let stack = Stack::start(tight(by_hand())).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
     let orders = with_large_one(60);
-    receive_unlimited(&client, &orders).await;
+    receive_unlimited(&stack, &orders).await;
     // More than one fit into no temporary file either: halves do.
     assert_eq!(drain(&client, 100).await, [60, 59, 1, 0]);
     assert_only_failed(&client, "create-1001", 59, 1).await;
@@ -73,7 +68,7 @@ async fn a_webhook_beyond_temp_file_limit_is_to_blame_and_its_neighbours_go_on()
     assert_eq!(refusal.sqlstate, "53400", "{refusal:?}");
     let more: Vec<Order> = Generator::new(31).orders(60..64).collect();
     for (others, order) in (60..).zip(&more) {
-        receive_unlimited(&client, std::slice::from_ref(order)).await;
+        receive_unlimited(&stack, std::slice::from_ref(order)).await;
         assert_eq!(drain(&client, 100).await, [1, 1, 0, 0]);
         make_due(&client).await;
         let attempts = others - 58;
@@ -87,10 +82,9 @@ async fn a_webhook_beyond_temp_file_limit_is_to_blame_and_its_neighbours_go_on()
 async fn the_worker_goes_on_past_a_webhook_beyond_temp_file_limit() {
     let stack = Stack::start(tight(StackOptions::for_tests())).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
-    let before = checkpointer(&client).await;
     let orders = with_large_one(40);
     // First the large one alone, then the others: the worker has seen it fail before they come.
-    receive_unlimited(&client, &orders[..1]).await;
+    receive_unlimited(&stack, &orders[..1]).await;
     let log = "the worker to have met it";
     wait_until(LIMIT, log, async || {
         stack.cluster.log().contains("temporary file size exceeds")
@@ -98,7 +92,7 @@ async fn the_worker_goes_on_past_a_webhook_beyond_temp_file_limit() {
     .await
     .unwrap();
     assert_eq!(fates(&client).await, ["create-1001 pending 0"]);
-    receive_unlimited(&client, &orders[1..]).await;
+    receive_unlimited(&stack, &orders[1..]).await;
     let settled = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status <> 'pending'";
     wait_until(LIMIT, "all to be settled", async || {
         one::<i64>(&client, settled).await == 40
@@ -106,11 +100,7 @@ async fn the_worker_goes_on_past_a_webhook_beyond_temp_file_limit() {
     .await
     .unwrap();
     assert_only_failed(&client, "create-1001", 39, 1).await;
-    assert_eq!(
-        checkpointer(&client).await,
-        before,
-        "the server has not restarted"
-    );
+    assert_eq!(crashes(&stack), 0);
 }
 
 /// For an order with the note, asks for more memory than a limited process gets.
@@ -122,15 +112,15 @@ const HUNGRY: &str = "CREATE FUNCTION public.hungry() RETURNS trigger LANGUAGE p
      CREATE TRIGGER hungry BEFORE INSERT ON raw_ops.orders FOR EACH ROW EXECUTE FUNCTION public.hungry()";
 
 /// Limits the address space of this session's process to what it has and so many megabytes more.
-async fn limit_memory(client: &Client, more: u64) {
+async fn limit_memory(stack: &Stack, client: &Client, more: u64) {
     let pid: i32 = one(client, "SELECT pg_backend_pid()").await;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmSize:")).unwrap();
     let has: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
     let limit = has * 1024 + (more << 20);
-    // By the server's own user, who may; only for this process.
-    run(
-        client,
+    // By the server's own user, who may.
+    as_superuser(
+        stack,
         &format!("COPY (SELECT) TO PROGRAM 'cat; prlimit --pid {pid} --as={limit}'"),
     )
     .await;
@@ -140,10 +130,10 @@ async fn limit_memory(client: &Client, more: u64) {
 async fn a_webhook_that_needs_more_memory_than_there_is_costs_only_itself() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
-    run(&client, HUNGRY).await;
+    as_superuser(&stack, HUNGRY).await;
     let orders = orders_with_poison(33, 100, 3);
     receive_orders(&client, &orders).await;
-    limit_memory(&client, 200).await;
+    limit_memory(&stack, &client, 200).await;
     assert_eq!(drain(&client, 200).await, [100, 99, 1, 0]);
     assert_only_failed(&client, "create-1004", 99, 1).await;
     let error: String = one(
@@ -158,9 +148,9 @@ async fn a_webhook_that_needs_more_memory_than_there_is_costs_only_itself() {
 async fn when_every_webhook_fails_for_want_of_memory_none_is_to_blame() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
-    run(&client, &HUNGRY.replace("NEW.note = 'poison'", "true")).await;
+    as_superuser(&stack, &HUNGRY.replace("NEW.note = 'poison'", "true")).await;
     receive_orders(&client, &Generator::new(34).orders(0..20).collect::<Vec<_>>()).await;
-    limit_memory(&client, 200).await;
+    limit_memory(&stack, &client, 200).await;
     for call in ["process_pending_webhooks()", "retry_failed_webhooks()"] {
         let refusal = refused(&client, &format!("SELECT raw_ops.{call}")).await;
         assert_eq!(refusal.sqlstate, "53200", "{call}: {refusal:?}");
@@ -179,8 +169,8 @@ async fn a_payload_damaged_on_disk_costs_only_itself() {
     let client = stack.connect_as_superuser().await.unwrap();
     let orders: Vec<Order> = Generator::new(35).orders(0..20).collect();
     receive_orders(&client, &orders).await;
-    run(
-        &client,
+    as_superuser(
+        &stack,
         "SET allow_system_table_mods = on;
          DO $$
          DECLARE v_toast oid := (SELECT reltoastrelid FROM pg_class WHERE oid = 'raw_ops.webhook_inbox'::regclass);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::*;
-use raw_ops_e2e::{Stack, StackOptions, wait_until};
+use raw_ops_e2e::{StackOptions, wait_until};
 
 /// A file system in memory, unmounted when dropped.
 struct SmallDisk {
@@ -63,7 +63,6 @@ async fn a_large_webhook_that_fills_the_disk_for_temporary_files_is_refused_and_
     )
     .await;
     run(&client, "GRANT CREATE ON TABLESPACE small TO PUBLIC").await;
-    let before = checkpointer(&client).await;
     let orders = [large_order(45, 0, 12_000)];
     let body = String::from_utf8(orders[0].bytes.to_vec())
         .unwrap()
@@ -82,11 +81,7 @@ async fn a_large_webhook_that_fills_the_disk_for_temporary_files_is_refused_and_
     receive_orders(&client, &Generator::new(45).orders(1..20).collect::<Vec<_>>()).await;
     run(&client, "SET temp_tablespaces = 'small'").await;
     let small = drain(&client, 100).await;
-    assert_eq!(
-        checkpointer(&client).await,
-        before,
-        "the server has not restarted"
-    );
+    assert_eq!(crashes(&stack), 0);
     assert_eq!(small, [20, 19, 1, 0]);
     assert_only_failed(&client, "create-1001", 19, 1).await;
 }
@@ -110,7 +105,6 @@ async fn a_full_disk_is_held_against_no_webhook_and_the_worker_goes_on_once_ther
     )
     .await;
     disk.fill();
-    let before = checkpointer(&client).await;
     let orders: Vec<Order> = Generator::new(46).orders(0..60).collect();
     receive_orders(&client, &orders).await;
     let told = "SELECT count(*) FROM pg_stat_activity
@@ -131,9 +125,5 @@ async fn a_full_disk_is_held_against_no_webhook_and_the_worker_goes_on_once_ther
     disk.empty();
     stack.wait_drained(LIMIT).await.unwrap();
     assert_tables_hold(&client, &orders).await;
-    assert_eq!(
-        checkpointer(&client).await,
-        before,
-        "the server has not restarted"
-    );
+    assert_eq!(crashes(&stack), 0);
 }
