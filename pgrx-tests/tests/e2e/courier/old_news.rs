@@ -58,11 +58,16 @@ async fn an_event_older_than_a_day_is_stored_opens_no_task_and_tells_nobody() {
     );
     assert_eq!(one::<i64>(client, SPOKEN).await, 0);
     // News, and what an operator calls news.
+    let superuser = courier.stack.connect_as_superuser().await.unwrap();
     let fresh: Value = one(client, &at("08", "23 hours 59 minutes")).await;
     courier.notice_in(&notice_of(&fresh), "sent").await;
     for (limit, code, told) in [("10d", "02", true), ("60", "09", false), ("0", "03", true)] {
-        run(client, &format!("SET raw_ops.courier_notice_max_age = '{limit}'")).await;
-        let answer: Value = one(client, &at(code, "9 days")).await;
+        run(
+            &superuser,
+            &format!("SET raw_ops.courier_notice_max_age = '{limit}'"),
+        )
+        .await;
+        let answer: Value = one(&superuser, &at(code, "9 days")).await;
         assert_eq!(answer["ops_event_id"].is_string(), told, "{limit}: {answer}");
     }
 }
