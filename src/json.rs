@@ -347,6 +347,7 @@ fn kind_name<'a, J: Json<'a>>(value: J) -> &'static str {
     match value.kind() {
         Kind::Null => "null",
         Kind::Bool => "true or false",
+        Kind::Number if value.number_text().is_none() => "a number of too many digits",
         Kind::Number => "a number",
         Kind::String => "text",
         Kind::Array => "an array",

@@ -127,7 +127,7 @@ async fn every_table_function_and_setting_says_what_it_is() {
             "SELECT count(*) FROM pg_settings WHERE name LIKE 'raw\\_ops.%'"
         )
         .await,
-        8
+        9
     );
 }
 

@@ -61,6 +61,13 @@ pub const CALLS: &[(&str, &str)] = &[
     ),
     ("keep_house", "CALL raw_ops.keep_house(1)"),
     (
+        "match_waiting_courier_events",
+        "INSERT INTO raw_ops.webhook_elements (webhook_id, provider, path, element, state, reference, error, waits_until)
+         VALUES (raw_ops.fn_uuid_v7(), 'dpd', 'event', pg_catalog.jsonb_build_object('eventCode', '01', 'eventTime', '2026-01-19'),
+                 'waiting', 'WAITED FOR', 'x', 'infinity') ON CONFLICT DO NOTHING;
+         INSERT INTO raw_ops.shipments (tracking_no) VALUES ('WAITED FOR')",
+    ),
+    (
         "notify_courier_exception",
         "INSERT INTO raw_ops.ops_events (kind, entity_type, entity_id, customer_event_type, message, event_payload)
          VALUES ('CUSTOMER_EVENT', 'order', raw_ops.fn_uuid_v7(), 'courier_exception', 'x', '{}')",
