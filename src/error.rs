@@ -19,6 +19,13 @@ pub enum Error {
     NotJson { provider: String },
     /// The payload refers to something that is not here (yet).
     MissingReference(String),
+    /// A function argument names something that is not here.
+    NoSuch {
+        name: &'static str,
+        problem: String,
+        /// How to find what is meant.
+        next: &'static str,
+    },
     /// Nobody here handles this topic.
     UnknownTopic {
         provider: String,
@@ -128,7 +135,7 @@ impl Error {
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE
             }
             Error::NotJson { .. } => PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
-            Error::MissingReference(_) => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
+            Error::MissingReference(_) | Error::NoSuch { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
             Error::NotSetUp { .. } | Error::Conflict { .. } => {
                 PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
             }
@@ -154,7 +161,7 @@ impl Error {
     pub fn category(&self) -> Category {
         match self {
             Error::Payload { .. } | Error::NotJson { .. } => Category::MalformedPayload,
-            Error::MissingReference(_) => Category::MissingReference,
+            Error::MissingReference(_) | Error::NoSuch { .. } => Category::MissingReference,
             Error::UnknownTopic { .. } => Category::UnknownTopic,
             Error::Raced(_) => Category::Transient,
             Error::TableLocked { .. } => Category::Timeout,
@@ -249,10 +256,7 @@ impl Error {
                 "Expected the order object itself, as orders/* webhooks carry it; of an Admin API reply pass the object under \"order\"."
                     .into(),
             ),
-            Error::MissingReference(what) if what.starts_with("p_shipment_id") => Some(
-                "Find it by its tracking number: SELECT id, tracking_no, created_at FROM raw_ops.shipments WHERE tracking_no = '<number>';"
-                    .into(),
-            ),
+            Error::NoSuch { next, .. } => Some((*next).into()),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
             Error::TableLocked { table: Some(table) } => Some(format!(
@@ -300,7 +304,9 @@ impl fmt::Display for Error {
             Error::UnknownTopic { provider, topic, .. } => {
                 write!(f, "topic: nothing here handles {provider} \"{topic}\"")
             }
-            Error::Argument { name, problem } => write!(f, "{name}: {problem}"),
+            Error::Argument { name, problem } | Error::NoSuch { name, problem, .. } => {
+                write!(f, "{name}: {problem}")
+            }
             Error::NotSetUp { found: None, .. } => f.write_str("raw_ops is not set up in this database"),
             Error::NotSetUp {
                 found: Some(found),

@@ -141,7 +141,7 @@ fn process_courier_event(
 /// Records an event, once, and does what its code asks for.
 ///
 /// # Errors
-/// [`Error::MissingReference`] when there is no such shipment.
+/// [`Error::NoSuch`] when there is no such shipment.
 pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
     let shipment = shipment(session, event.shipment)?;
     let courier = match (event.courier, &shipment.courier) {
@@ -223,8 +223,11 @@ fn shipment(session: &Session, id: Id) -> Result<Shipment> {
             first_name: row.text(7),
             ended: row.text(8),
         });
-    found.ok_or_else(|| {
-        Error::MissingReference(format!("p_shipment_id: there is no shipment {} here", shown(id)))
+    found.ok_or_else(|| Error::NoSuch {
+        name: "p_shipment_id",
+        problem: format!("there is no shipment {} here", shown(id)),
+        next: "Find it by its tracking number: SELECT id, tracking_no, created_at FROM raw_ops.shipments \
+               WHERE tracking_no = '<number>';",
     })
 }
 
