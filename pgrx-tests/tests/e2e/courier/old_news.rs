@@ -58,7 +58,6 @@ async fn an_event_older_than_a_day_is_stored_opens_no_task_and_tells_nobody() {
     );
     assert_eq!(one::<i64>(client, SPOKEN).await, 0);
     // News, and what an operator calls news.
-    let superuser = courier.stack.connect_as_superuser().await.unwrap();
     let fresh: Value = one(client, &at("08", "23 hours 59 minutes")).await;
     courier.notice_in(&notice_of(&fresh), "sent").await;
     let superuser = courier.stack.connect_as_superuser().await.unwrap();
