@@ -269,7 +269,7 @@ mod tests {
             [
                 "event.events[0] 1",
                 "event.events[1].eventDateTime: missing",
-                "event.events[2]: not an object: 17",
+                "event.events[2]: not an object: a number",
                 "event.events[3] 1"
             ]
         );

@@ -157,7 +157,16 @@ async fn a_backend_killed_in_the_middle_of_a_drain_leaves_every_webhook_to_the_n
     );
     let first: i64 = one(&client, "SELECT count(*) FROM raw_ops.orders").await;
     assert_eq!(first, 100, "nothing of the drain that died");
-    assert_eq!(drain(&client, 1_000).await, [400, 400, 0, 0]);
+    // After a crash a drain begins with few: one of them may have been the cause.
+    let mut succeeded = 0;
+    while succeeded < 400 {
+        let [claimed, done, failed, dead] = drain(&client, 1_000).await;
+        assert!(
+            claimed > 0 && done == claimed && failed == 0 && dead == 0,
+            "{claimed}, {done}"
+        );
+        succeeded += done;
+    }
     let attempts: Vec<i32> = column(&client, "SELECT DISTINCT attempts FROM raw_ops.webhook_inbox").await;
     assert_eq!(attempts, [1]);
     assert_tables_hold(&client, &orders).await;

@@ -98,7 +98,10 @@ async fn assert_order_is(client: &Client, payload: &Payload) {
         ("cancelled_at", "cancelled_at"),
         ("shopify_updated_at", "updated_at"),
     ] {
-        assert_same_time(&order[column], &json[member], &format!("{name}: {column}"));
+        // A payload without it is of the moment at which it was triggered.
+        if column != "shopify_updated_at" || !json[member].is_null() {
+            assert_same_time(&order[column], &json[member], &format!("{name}: {column}"));
+        }
     }
     for address in ["shipping_address", "billing_address"] {
         let stored: Value = order[address]

@@ -151,11 +151,11 @@ mod tests {
         };
         let page = page(&courier);
         for shown in [
-            "overdue</b> by 2\u{a0}min",
+            "overdue</b> by 2&#xa0;min",
             "Ask &lt;b&gt;her&lt;/b&gt;",
             "and 11 more",
             "1,190 sent",
-            "within 40\u{a0}ms",
+            "within 40&#xa0;ms",
         ] {
             assert!(page.contains(shown), "{shown}: {page}");
         }

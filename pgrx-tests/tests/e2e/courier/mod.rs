@@ -45,6 +45,7 @@ impl Courier {
 
     pub async fn start_with(options: StackOptions) -> Self {
         let world = Arc::new(Receiver::start().unwrap());
+        let options = options.setting("raw_ops.customerio_base_url", world.url(""));
         let stack = Stack::start(options).await.unwrap();
         let client = stack.connect().await.unwrap();
         stack.post_alerts_to(&world).await.unwrap();

@@ -5,7 +5,7 @@ use super::*;
 use raw_ops_e2e::{StackOptions, wait_until};
 
 /// For an order with the note the process is killed outright: every session of the server ends.
-const KILLER: &str = "CREATE FUNCTION public.kill() RETURNS trigger LANGUAGE plpgsql AS $$
+const KILLER: &str = "CREATE FUNCTION public.kill() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
      BEGIN
          IF NEW.note = 'poison' THEN
              EXECUTE format('COPY (SELECT) TO PROGRAM %L', 'cat; kill -9 ' || pg_backend_pid());
@@ -35,13 +35,13 @@ async fn the_worker_survives_a_webhook_that_kills_the_server_and_processes_all_o
     let mut stack = Stack::start(StackOptions::for_tests().without_shim())
         .await
         .unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(&client, KILLER).await;
     let orders = orders_with_poison(50, 60, 5);
     receive_orders(&client, &orders).await;
     let settled = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status <> 'pending'";
     wait_until(LIMIT, "all to be settled", async || {
-        let Ok(client) = stack.connect().await else {
+        let Ok(client) = stack.connect_as_superuser().await else {
             return false;
         };
         client
@@ -52,7 +52,7 @@ async fn the_worker_survives_a_webhook_that_kills_the_server_and_processes_all_o
     .await
     .unwrap();
     stack.cluster.wait_ready().await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     assert_eq!(
         fate_of_the_killer(&client).await,
         format!("failed 1 {NOT_TOUCHED}")
@@ -77,12 +77,12 @@ async fn the_worker_survives_a_webhook_that_kills_the_server_and_processes_all_o
 #[tokio::test]
 async fn the_minutely_job_survives_it_too_and_it_ends_as_a_dead_letter() {
     let mut stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(&client, KILLER).await;
     receive_orders(&client, &orders_with_poison(51, 60, 5)).await;
     let mut died = 0;
     while stack
-        .connect()
+        .connect_as_superuser()
         .await
         .unwrap()
         .batch_execute("CALL raw_ops.drain_inbox()")
@@ -98,7 +98,7 @@ async fn the_minutely_job_survives_it_too_and_it_ends_as_a_dead_letter() {
         stack.cluster.wait_ready().await.unwrap();
     }
     assert_eq!(died, 4, "once among others, three times alone");
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     for left in [1, 1, 1, 0] {
         make_due(&client).await;
         assert_eq!(retry(&client).await, [1, 0, left, 1 - left]);
@@ -111,7 +111,7 @@ async fn the_minutely_job_survives_it_too_and_it_ends_as_a_dead_letter() {
 async fn a_crash_that_no_webhook_is_to_blame_for_costs_none_of_them_anything() {
     let mut stack = Stack::start(by_hand().without_shim()).await.unwrap();
     for _ in 0..4 {
-        let client = stack.connect().await.unwrap();
+        let client = stack.connect_as_superuser().await.unwrap();
         let known: i64 = one(&client, "SELECT count(*) FROM raw_ops.webhook_inbox").await;
         let number = known as u64;
         receive_orders(
@@ -128,7 +128,7 @@ async fn a_crash_that_no_webhook_is_to_blame_for_costs_none_of_them_anything() {
             .unwrap();
         stack.cluster.wait_ready().await.unwrap();
     }
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(&client, "CALL raw_ops.drain_inbox()").await;
     let attempts: Vec<i32> = column(&client, "SELECT DISTINCT attempts FROM raw_ops.webhook_inbox").await;
     assert_eq!(attempts, [1]);
