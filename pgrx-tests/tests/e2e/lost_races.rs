@@ -3,6 +3,7 @@
 
 use crate::support::*;
 use raw_ops_e2e::orders::{Change, Generator, Order};
+use raw_ops_e2e::stack::OWNER_ROLE;
 use raw_ops_e2e::{Stack, wait_until};
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -122,11 +123,15 @@ async fn a_lost_race_is_recognised_on_a_german_server() {
 #[tokio::test]
 async fn a_constraint_of_the_owners_is_no_lost_race_whatever_it_is_called() {
     let locales = german_locale();
-    let (_stack, client) = german_stack(&locales).await;
+    let (stack, client) = german_stack(&locales).await;
+    run(
+        &stack.connect_as_superuser().await.unwrap(),
+        &format!("CREATE SCHEMA own AUTHORIZATION {OWNER_ROLE}"),
+    )
+    .await;
     run(
         &client,
-        "CREATE SCHEMA own;
-         CREATE TABLE own.orders (name text, CONSTRAINT orders_shopify_order_id_key UNIQUE (name));
+        "CREATE TABLE own.orders (name text, CONSTRAINT orders_shopify_order_id_key UNIQUE (name));
          INSERT INTO own.orders VALUES ('\"orders_shopify_order_id_key\"');
          CREATE FUNCTION own.copy() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN INSERT INTO own.orders VALUES ('\"orders_shopify_order_id_key\"'); RETURN NEW; END $$;
