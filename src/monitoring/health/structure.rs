@@ -2,7 +2,7 @@
 //! as the owner of the tables; the heartbeat asks, too, since monitors run well while nothing can be stored.
 
 use super::fault::Fault;
-use crate::db::{self, Session, Statement, Value};
+use crate::db::{Session, Statement, Value};
 use crate::error::Result;
 use crate::monitoring::report::Severity;
 use crate::setup::objects::{Kind, Object, objects};
@@ -123,8 +123,7 @@ fn missing_tables(missing: &[&Object]) -> Option<Fault> {
         );
         tables.iter().fold(fault, |fault, table| {
             fault.next(format!(
-                "-- dropped? From the last dump: pg_restore -d {} -n raw_ops -t {} FILE",
-                db::current_database(),
+                "-- dropped? From the last dump, data and all: pg_restore -d <database> -n raw_ops -t {} <file>",
                 table.name
             ))
         })
