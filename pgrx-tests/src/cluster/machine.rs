@@ -117,7 +117,7 @@ pub(super) fn check(postgres: &Postgres) -> Result<()> {
 /// $1 its /etc, $2 its name, $3 what is mounted, if anything, at $4; then the program, whose pid stays the same.
 const ENTER: &str = r#"
     mount --bind "$1" /etc
-    echo "$2" > /proc/sys/kernel/hostname
+    hostname "$2"
     [ -z "$3" ] || mount --bind "$3" "$4"
     data=$4
     shift 4
