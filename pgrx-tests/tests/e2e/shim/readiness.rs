@@ -120,7 +120,7 @@ async fn broken(stack: &Stack, client: &Client, breaks: &str, mends: &str, word:
 #[tokio::test]
 async fn forced_row_level_security_is_not_ready() {
     let stack = owned_stack().await;
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     for table in [
         "webhook_inbox",
         "ops_events",
@@ -148,7 +148,7 @@ async fn forced_row_level_security_is_not_ready() {
 #[tokio::test]
 async fn missing_rights_are_not_ready_whichever_they_are() {
     let stack = owned_stack().await;
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     for name in ["receive_webhook", "receive_webhooks"] {
         let revoke = rights("REVOKE EXECUTE ON FUNCTION %s FROM raw_ops_shim", name);
         run(&client, &revoke).await;
@@ -195,7 +195,7 @@ async fn missing_rights_are_not_ready_whichever_they_are() {
 #[tokio::test]
 async fn a_database_that_does_not_write_is_not_ready_and_says_why() {
     let mut stack = owned_stack().await;
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     run(&client, "SET default_transaction_read_only = off").await;
     run(&client, "ALTER SYSTEM SET default_transaction_read_only = on").await;
     let reset = "ALTER SYSTEM RESET default_transaction_read_only";
@@ -250,7 +250,7 @@ async fn a_server_that_does_not_answer_at_all_is_unreachable_in_time() {
 #[tokio::test]
 async fn asking_whether_it_is_ready_leaves_nothing_behind() {
     let stack = Stack::start(by_hand()).await.unwrap();
-    let client = stack.connect().await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
     let attempts = "SELECT n_tup_ins > $1 FROM pg_stat_user_tables WHERE relname = 'webhook_inbox'";
     // Each probe inserts, and takes it back.
     wait_until(LIMIT, "three probes", async || {
