@@ -189,6 +189,11 @@ impl Face {
                 "database_locked",
                 "the database was too busy: a lock or a time limit stood in the way",
             ),
+            Condition::Lacking => (
+                503,
+                "database_lacking",
+                "the database has less memory or temporary room than this webhook needs",
+            ),
             Condition::Unreachable => (503, "database_unreachable", "the database is out of reach"),
             Condition::Refused => (500, "database_refused", "the database did not take this webhook"),
         };

@@ -279,6 +279,7 @@ fn sqlstates_fall_into_their_condition_and_class() {
             Class::Unavailable,
         ),
         (&["57014", "55P03", "40P01", "40001"], Locked, Class::Contended),
+        (&["53200", "53400"], Lacking, Class::Contended),
         (&["22P05", "P0001", "23514", "XX000"], Refused, Class::Rejected),
     ] {
         for sqlstate in sqlstates {

@@ -18,6 +18,8 @@ pub enum Condition {
     DiskFull,
     /// A lock, a time limit or a conflict stood in the way: it may go better for fewer webhooks, or later.
     Locked,
+    /// Less memory or room for temporary files than these webhooks need: fewer of them may fit.
+    Lacking,
     /// No answer, or none that means anything.
     Unreachable,
     /// The database answered and said no, for a reason of its own: a trigger or a constraint somebody added.
@@ -69,7 +71,7 @@ impl Condition {
             Self::NotSetUp => "not_set_up",
             Self::DiskFull => "disk_full",
             Self::Locked => "locked",
-            Self::Unreachable => "unreachable",
+            Self::Lacking | Self::Unreachable => "unreachable",
             Self::Refused => "refused",
         }
     }
@@ -77,7 +79,7 @@ impl Condition {
     /// What to do about it.
     pub fn class(self) -> Class {
         match self {
-            Self::Locked => Class::Contended,
+            Self::Locked | Self::Lacking => Class::Contended,
             Self::Refused => Class::Rejected,
             Self::RowSecurity
             | Self::ReadOnly
@@ -97,12 +99,14 @@ impl Condition {
             "53100" => Self::DiskFull,
             // Cancelled by a time limit, lock not available, deadlock, serialization failure.
             "57014" | "55P03" | "40P01" | "40001" => Self::Locked,
+            // Out of memory, beyond a configured limit (temp_file_limit): perhaps one large webhook among others.
+            "53200" | "53400" => Self::Lacking,
             // Not set up, being restored or upgraded: no database, schema, table or function.
             "55000" | "42883" | "42P01" | "3F000" | "3D000" => Self::NotSetUp,
             _ if is_poolers(sqlstate) => Self::Unreachable,
             // Authorization at log-in.
             _ if sqlstate.starts_with("28") => Self::NoRights,
-            // Connection, resources (memory, connections), operator, system.
+            // Connection, resources (connections), operator, system.
             _ if ["08", "53", "57", "58"]
                 .iter()
                 .any(|class| sqlstate.starts_with(class)) =>
@@ -165,6 +169,9 @@ impl StoreError {
             (Condition::DiskFull, _) => "make room on the database's disk",
             (Condition::Locked, _) => {
                 "if it lasts, find who holds a lock on the tables of raw_ops: pg_blocking_pids(), docs/operate.md"
+            }
+            (Condition::Lacking, _) => {
+                "raise temp_file_limit or work_mem for the role of DATABASE_URL, or give the server more memory"
             }
             (Condition::Unreachable, _) if is_poolers(sqlstate) => {
                 "if a pooler stands between, let it run with pool_mode = transaction or session, and let it reach PostgreSQL; \

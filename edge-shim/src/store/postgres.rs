@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, NoTls};
@@ -48,8 +48,6 @@ pub struct Postgres {
     writers: Pool,
     /// A connection of its own: whoever asks often must not take connections from the writers.
     probes: Pool,
-    /// Begins a transaction that the server ends a little before the deadline.
-    begin: String,
     deadline: Duration,
 }
 
@@ -58,33 +56,30 @@ impl Postgres {
     /// retry. Fails if the connection's security cannot be set up.
     pub fn new(database: &Database, writers: usize, deadline: Duration) -> Result<Self, StoreError> {
         let connect_time = CONNECT_TIME.min(deadline);
-        // Below the deadline, so that the server has given up by the time that the shim does.
-        let statement_timeout = (deadline * 9 / 10).as_millis().max(1);
         Ok(Self {
             writers: pool(database, deadline, writers, connect_time)?,
             probes: pool(database, deadline, 1, PROBE_CONNECT_TIME)?,
-            begin: format!("BEGIN; SET LOCAL statement_timeout = {statement_timeout}"),
             deadline,
         })
     }
 
     /// A connection can have died unnoticed since its last use. The call is idempotent (by event id, or by the body's hash where there
     /// is none), so it may be made once more on a fresh connection whether or not the first one reached the server.
-    async fn attempt_twice(&self, webhooks: &[Webhook]) -> Result<Vec<Receipt>, StoreError> {
-        match self.attempt(webhooks).await {
+    async fn attempt_twice(&self, webhooks: &[Webhook], until: Instant) -> Result<Vec<Receipt>, StoreError> {
+        match self.attempt(webhooks, until).await {
             Err(failure) if failure.is_stale() => {
                 self.writers.retain(|client, _| !client.is_closed());
-                self.attempt(webhooks).await
+                self.attempt(webhooks, until).await
             }
             other => other,
         }
         .map_err(StoreError::from)
     }
 
-    async fn attempt(&self, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {
+    async fn attempt(&self, webhooks: &[Webhook], until: Instant) -> Result<Vec<Receipt>, Failure> {
         let lease = Lease::take(&self.writers).await?;
         let client = lease.client()?;
-        let outcome = match call(client, &self.begin, webhooks).await {
+        let outcome = match call(client, &bounded(until), webhooks).await {
             Err(failure) => Err(refined(client, failure).await),
             ok => ok,
         };
@@ -126,7 +121,8 @@ impl Postgres {
 impl Inbox for Postgres {
     fn receive<'a>(&'a self, webhooks: &'a [Webhook]) -> Answer<'a, Vec<Receipt>> {
         Box::pin(async {
-            timeout(self.deadline, self.attempt_twice(webhooks))
+            let until = Instant::now() + self.deadline;
+            timeout_at(until, self.attempt_twice(webhooks, until))
                 .await
                 .map_err(|_| no_answer(self.deadline))?
         })
@@ -164,6 +160,14 @@ fn pool(
         .create_timeout(Some(connect_time))
         .build()
         .map_err(|error| broken(format!("no connection pool: {error}")))
+}
+
+/// Begins a transaction that the server ends before `until`, early enough to be heard. What connecting took is gone: a limit that did
+/// not know it would let every slow connection be given up, closed, and replaced by another as slow, and the reason never heard.
+fn bounded(until: Instant) -> String {
+    let left = until.saturating_duration_since(Instant::now());
+    let statement_timeout = (left * 4 / 5).as_millis().max(1);
+    format!("BEGIN; SET LOCAL statement_timeout = {statement_timeout}")
 }
 
 async fn call(client: &Client, begin: &str, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {

@@ -45,8 +45,8 @@ async fn what_a_function_has_said_is_done_survives_a_crash_where_synchronous_com
     let client = stack.connect_as_superuser().await.unwrap();
     let order = Generator::new(41).order(0);
     receive(&client, "orders/create", "dead", b"no JSON").await;
-    run(
-        &client,
+    as_superuser(
+        &stack,
         "UPDATE raw_ops.webhook_inbox SET processing_status = 'failed';
          UPDATE raw_ops.webhook_inbox SET processing_status = 'dlq';
          INSERT INTO raw_ops.shipments (id, tracking_no) VALUES ('00000000-0000-7000-8000-000000000001', 'T1');

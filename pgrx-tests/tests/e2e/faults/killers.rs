@@ -14,11 +14,6 @@ const KILLER: &str = "CREATE FUNCTION public.kill() RETURNS trigger LANGUAGE plp
      END $$;
      CREATE TRIGGER kill BEFORE INSERT ON raw_ops.orders FOR EACH ROW EXECUTE FUNCTION public.kill()";
 
-/// How often the server has recovered.
-fn crashes(stack: &Stack) -> usize {
-    stack.cluster.log().matches("was terminated by signal 9").count()
-}
-
 async fn fate_of_the_killer(client: &Client) -> String {
     one(
         client,
@@ -35,8 +30,8 @@ async fn the_worker_survives_a_webhook_that_kills_the_server_and_processes_all_o
     let mut stack = Stack::start(StackOptions::for_tests().without_shim())
         .await
         .unwrap();
-    let client = stack.connect_as_superuser().await.unwrap();
-    run(&client, KILLER).await;
+    let client = stack.connect().await.unwrap();
+    as_superuser(&stack, KILLER).await;
     let orders = orders_with_poison(50, 60, 5);
     receive_orders(&client, &orders).await;
     let settled = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status <> 'pending'";
@@ -67,7 +62,7 @@ async fn the_worker_survives_a_webhook_that_kills_the_server_and_processes_all_o
         fate_of_the_killer(&client).await,
         format!("failed 2 {NOT_TOUCHED}")
     );
-    run(&client, "DROP FUNCTION public.kill() CASCADE").await;
+    as_superuser(&stack, "DROP FUNCTION public.kill() CASCADE").await;
     let by_hand = "SELECT raw_ops.process_webhook(id)->>'status' FROM raw_ops.webhook_inbox WHERE event_id = 'create-1006'";
     assert_eq!(one::<String>(&client, by_hand).await, "success");
     assert_tables_hold(&client, &orders).await;
@@ -77,8 +72,8 @@ async fn the_worker_survives_a_webhook_that_kills_the_server_and_processes_all_o
 #[tokio::test]
 async fn the_minutely_job_survives_it_too_and_it_ends_as_a_dead_letter() {
     let mut stack = Stack::start(by_hand().without_shim()).await.unwrap();
-    let client = stack.connect_as_superuser().await.unwrap();
-    run(&client, KILLER).await;
+    let client = stack.connect().await.unwrap();
+    as_superuser(&stack, KILLER).await;
     receive_orders(&client, &orders_with_poison(51, 60, 5)).await;
     let mut died = 0;
     while stack
