@@ -37,6 +37,7 @@ pub mod prometheus;
 pub mod receiver;
 pub mod shim;
 pub mod shopify;
+pub mod slow_network;
 pub mod stack;
 pub mod wait;
 
@@ -44,5 +45,6 @@ pub use cluster::{Cluster, ClusterBuilder, Machine, Stop};
 pub use pgbouncer::PgBouncer;
 pub use receiver::{Received, Receiver, Reply};
 pub use shim::{Shim, ShimBuilder};
+pub use slow_network::SlowNetwork;
 pub use stack::{Stack, StackOptions};
 pub use wait::{wait_for, wait_until};

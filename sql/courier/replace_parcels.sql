@@ -3,5 +3,5 @@ update raw_ops.shipments
    set status = 'replaced', updated_at = clock_timestamp()
  where shopify_fulfillment_id = $1
    and tracking_no is not null
-   and tracking_no <> all ($2)
+   and not exists (select from unnest($2) as present (tracking_no) where present.tracking_no = shipments.tracking_no)
    and status <> 'replaced'

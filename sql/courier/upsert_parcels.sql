@@ -3,6 +3,7 @@
 -- the fulfillment.
 -- A status never goes backwards: what is said of the fulfillment (success), or nothing (null; `created` is not Shopify's), is
 -- no news about where a parcel is; and an end is taken back only by a newer payload.
+-- What was there before is found by the unique key's own expression: thousands of parcels are no pairwise comparison.
 insert into raw_ops.shipments as known
        (id, order_id, courier_name, tracking_no, tracking_url, status, shopify_fulfillment_id, shopify_updated_at)
 select parcels.id, parcels.order_id, parcels.courier_name, parcels.tracking_no, parcels.tracking_url,
@@ -18,7 +19,7 @@ select parcels.id, parcels.order_id, parcels.courier_name, parcels.tracking_no, 
   from parcels
   left join raw_ops.shipments as before
     on before.shopify_fulfillment_id = parcels.shopify_fulfillment_id
-   and before.tracking_no is not distinct from parcels.tracking_no
+   and hashtextextended(coalesce(before.tracking_no, ''), 0) = hashtextextended(coalesce(parcels.tracking_no, ''), 0)
     on conflict (shopify_fulfillment_id, hashtextextended(coalesce(tracking_no, ''), 0))
          where shopify_fulfillment_id is not null do update
    set courier_name = coalesce(excluded.courier_name, known.courier_name),

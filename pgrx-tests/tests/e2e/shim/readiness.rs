@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::get;
 use crate::support::*;
 use raw_ops_e2e::orders::Generator;
-use raw_ops_e2e::shopify::Outcome;
+use raw_ops_e2e::shopify::{Outcome, Sender};
 use raw_ops_e2e::stack::SHIM_ROLE;
-use raw_ops_e2e::{Cluster, Shim, Stack, Stop, wait_until};
+use raw_ops_e2e::{Cluster, Shim, SlowNetwork, Stack, Stop, wait_until};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
@@ -245,6 +245,34 @@ async fn a_server_that_does_not_answer_at_all_is_unreachable_in_time() {
         .await
         .unwrap();
     says(&shim, "unreachable").await;
+}
+
+#[tokio::test]
+async fn where_connecting_takes_a_while_a_lock_is_still_heard_of_before_the_time_is_up() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let network = SlowNetwork::before(stack.cluster.port(), Duration::from_millis(400))
+        .await
+        .unwrap();
+    let url = format!(
+        "postgresql://{SHIM_ROLE}@127.0.0.1:{}/{}",
+        network.port(),
+        stack.db
+    );
+    let shim = Shim::builder(&url)
+        .env("SHOPIFY_WEBHOOK_SECRET", "far away")
+        .env("STORE_TIMEOUT_MS", 1_500)
+        .start()
+        .await
+        .unwrap();
+    let client = stack.connect().await.unwrap();
+    run(&client, "BEGIN; LOCK TABLE raw_ops.webhook_inbox").await;
+    // Every connection is new: the lock is met by the first.
+    let order = Generator::new(3).orders(0..1).next().unwrap();
+    let outcome = Sender::to(&shim, "far away")
+        .send(&order.delivery("orders/create"))
+        .await;
+    assert_eq!(outcome.status, Some(503));
+    assert!(outcome.body.contains("too busy"), "{}", outcome.body);
 }
 
 #[tokio::test]
