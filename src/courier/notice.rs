@@ -8,9 +8,9 @@ pub use super::unwanted::{SETTLED, unwanted};
 use super::{Id, shown};
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
+use crate::outbox::receivers::customerio;
+use crate::outbox::{self, NewRequest, Outcome, State};
 use crate::schedule::Purpose;
-use crate::sending::customerio;
-use crate::sending::outbox::{self, Message, Settled, State};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
@@ -151,8 +151,8 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
             None => skipped.push(event.id),
         }
     }
-    let messages: Vec<Message<'_>> = outgoing.iter().map(Notice::message).collect();
-    outbox::enqueue(session, &messages)?;
+    let messages: Vec<NewRequest<'_>> = outgoing.iter().map(Notice::message).collect();
+    outbox::enqueue_requests(session, &messages)?;
     for event in &locked {
         let due_at = Value::OptionalTimestamp(event.next_retry_at);
         session.run(&RESCHEDULE, vec![Value::Uuid(event.id), due_at])?;
@@ -217,8 +217,8 @@ impl Notice {
         }
     }
 
-    fn message(&self) -> Message<'_> {
-        Message {
+    fn message(&self) -> NewRequest<'_> {
+        NewRequest {
             purpose: Purpose::Courier,
             subject: self.event,
             destination: customerio::DESTINATION,
@@ -247,7 +247,7 @@ fn data(payload: &Json) -> Json {
 }
 
 /// Hears what became of attempts. Returns the notices that are given up now.
-pub fn settle(session: &Session, settled: &[&Settled]) -> Result<Vec<GivenUp>> {
+pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<Vec<GivenUp>> {
     let mut given_up = Vec::new();
     for attempt in settled {
         let status = match attempt.state {

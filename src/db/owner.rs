@@ -17,7 +17,18 @@ const RESTRICTED_OPERATION: i32 = 0x0002;
 /// # Errors
 /// [`crate::error::Error::NotSetUp`] when there is no inbox.
 pub fn as_table_owner<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    as_role(super::schema::owner()?, LOCAL_USERID_CHANGE, work)
+    let owner = super::schema::owner()?;
+    as_role(owner, restrictions_as(owner), work)
+}
+
+/// What an owner's trigger or view leaves behind for COMMIT (a deferred trigger's run, a cursor WITH HOLD) runs as whoever
+/// commits: that must not be anybody else.
+fn restrictions_as(owner: pg_sys::Oid) -> i32 {
+    // SAFETY: reads who is logged in or has been set with SET ROLE.
+    match unsafe { pg_sys::GetOuterUserId() } == owner {
+        true => LOCAL_USERID_CHANGE,
+        false => LOCAL_USERID_CHANGE | RESTRICTED_OPERATION,
+    }
 }
 
 /// Runs `work` with the rights of `owner`, whose member the caller must be.
@@ -31,7 +42,20 @@ pub fn as_member_of<T>(owner: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> 
             owner: super::role_name(owner),
         });
     }
-    as_role(owner, LOCAL_USERID_CHANGE, work)
+    as_role(owner, restrictions_as(owner), work)
+}
+
+/// Runs `work` as the owner of the inbox where the caller is a member of that role, a superuser of any; else as the caller.
+///
+/// # Errors
+/// [`crate::error::Error::NotSetUp`] when there is no inbox.
+pub fn as_table_owner_if_member<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let owner = super::schema::owner()?;
+    // SAFETY: asks the catalogs who is a member of what.
+    match unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner) } {
+        true => as_role(owner, restrictions_as(owner), work),
+        false => work(),
+    }
 }
 
 fn as_role<T>(role: pg_sys::Oid, restrictions: i32, work: impl FnOnce() -> Result<T>) -> Result<T> {

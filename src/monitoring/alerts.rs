@@ -7,10 +7,11 @@ use super::report::{Finding, Report, Severity, fields_json};
 use crate::config;
 use crate::db::{self, Session, Statement, Value, ids};
 use crate::error::Result;
+use crate::outbox::receivers::customerio;
+use crate::outbox::receivers::slack::{self, Notice};
+use crate::outbox::secrets;
+use crate::outbox::{self, NewRequest, Outcome, State};
 use crate::schedule::Purpose;
-use crate::sending::outbox::{self, Message, Settled, State};
-use crate::sending::slack::{self, Notice};
-use crate::sending::{customerio, secrets};
 use pgrx::pg_sys;
 use serde_json::{Value as Json, json};
 
@@ -270,7 +271,7 @@ fn post(session: &Session, alert: [u8; 16], kind: &str, channel: &str, notice: &
 /// Queues a message for its channel under a key of its own.
 pub(super) fn queue(session: &Session, message: [u8; 16], channel: &str, body: &Json) -> Result<()> {
     let key = format!("alert-{}", pgrx::Uuid::from_bytes(ids::uuid_v7()));
-    outbox::enqueue(
+    outbox::enqueue_requests(
         session,
         &[request(message, slack::destination(channel), None, body, &key)],
     )
@@ -282,8 +283,8 @@ fn request<'a>(
     path: Option<&'a str>,
     body: &'a Json,
     key: &'a str,
-) -> Message<'a> {
-    Message {
+) -> NewRequest<'a> {
+    NewRequest {
         purpose: Purpose::Alert,
         subject: message,
         destination,
@@ -298,7 +299,7 @@ fn request<'a>(
 }
 
 /// Hears what became of attempts.
-pub fn settle(session: &Session, settled: &[&Settled]) -> Result<()> {
+pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<()> {
     for attempt in settled {
         match attempt.state {
             State::Succeeded => delivered(session, attempt)?,
@@ -320,17 +321,17 @@ fn is_fallback(destination: &str) -> bool {
     matches!(destination, slack::FALLBACK | customerio::DESTINATION)
 }
 
-fn delivered(session: &Session, attempt: &Settled) -> Result<()> {
+fn delivered(session: &Session, attempt: &Outcome) -> Result<()> {
     let by_fallback = Value::Boolean(is_fallback(&attempt.destination));
     session.run(&DELIVERED, vec![Value::Uuid(attempt.subject), by_fallback])?;
-    outbox::cancel(
+    outbox::cancel_requests(
         session,
         attempt.subject,
         "not needed: the message has been delivered",
     )
 }
 
-fn not_delivered(session: &Session, attempt: &Settled) -> Result<()> {
+fn not_delivered(session: &Session, attempt: &Outcome) -> Result<()> {
     let is_over = attempt.state == State::Abandoned;
     if !is_fallback(&attempt.destination) && (is_over || attempt.attempt >= FALLBACK_AFTER) {
         try_fallback(session, attempt.subject)?;
@@ -355,7 +356,7 @@ fn try_fallback(session: &Session, message: [u8; 16]) -> Result<()> {
     };
     let key = format!("alert-fallback-{}", pgrx::Uuid::from_bytes(message));
     if secrets::is_set(session, slack::FALLBACK)? {
-        return outbox::enqueue(session, &[request(message, slack::FALLBACK, None, &body, &key)]);
+        return outbox::enqueue_requests(session, &[request(message, slack::FALLBACK, None, &body, &key)]);
     }
     let Some(address) = config::alert_email() else {
         return Ok(());
@@ -363,7 +364,7 @@ fn try_fallback(session: &Session, message: [u8; 16]) -> Result<()> {
     let data = json!({"title": title, "severity": severity, "channel": channel, "text": body["text"]});
     let event = customerio::event("ops_alert", message, &data);
     let path = customerio::events_path(&address);
-    outbox::enqueue(
+    outbox::enqueue_requests(
         session,
         &[request(
             message,

@@ -5,7 +5,7 @@
 
 use crate::db::{self, Session, Statement, owner, schema};
 use crate::error::Result;
-use crate::sending::guard;
+use crate::outbox::clone_guard;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::fmt::Write;
@@ -214,7 +214,7 @@ fn metrics(session: &Session) -> Result<String> {
     }
     // SAFETY: reads a flag of the server.
     let is_replica = unsafe { pg_sys::RecoveryInProgress() };
-    let is_held = !is_replica && !guard::may_send(session)?;
+    let is_held = !is_replica && !clone_guard::may_send(session)?;
     let held = Sample {
         labels: Vec::new(),
         values: vec![i32::from(is_held).to_string()],

@@ -16,9 +16,9 @@ use transaction::transaction_unraced;
 /// Webhooks a transaction: enough to share its fixed cost, few enough to be visible soon.
 const BATCH: i32 = 200;
 /// The backstop under the wake-up, in microseconds.
-const LOOK_AROUND: i64 = 10_000_000;
+const POLL_INTERVAL: i64 = 10_000_000;
 /// How long to leave a server in trouble alone, in microseconds.
-const REST_AFTER_TROUBLE: i64 = 5_000_000;
+const ERROR_BACKOFF: i64 = 5_000_000;
 /// How often to fold what the drains have counted, in microseconds.
 const FOLD_EVERY: i64 = 60_000_000;
 
@@ -76,13 +76,15 @@ unsafe extern "C-unwind" fn die(signal: i32) {
 /// Returns how long to sleep unless woken, in microseconds.
 fn work_until_idle() -> i64 {
     match work() {
-        Ok(next_due) => next_due.map_or(LOOK_AROUND, |due| (due - db::clock()).clamp(1_000, LOOK_AROUND)),
+        Ok(next_due) => next_due.map_or(POLL_INTERVAL, |due| {
+            (due - db::clock()).clamp(1_000, POLL_INTERVAL)
+        }),
         // Not set up here (yet), or a restore is running: nothing to report every few seconds.
-        Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => REST_AFTER_TROUBLE,
+        Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => ERROR_BACKOFF,
         Err(error) => {
             log!("raw_ops worker: {error}");
             transaction::tell(&format!("raw_ops: tries again in some seconds, after: {error}"));
-            REST_AFTER_TROUBLE
+            ERROR_BACKOFF
         }
     }
 }
@@ -101,7 +103,7 @@ fn work() -> Result<Option<i64>> {
         drained?;
         if tried_again.claimed == 0 {
             // What is due is held by somebody else; they or the next look will see to it.
-            return Ok(Some(db::clock() + REST_AFTER_TROUBLE));
+            return Ok(Some(db::clock() + ERROR_BACKOFF));
         }
         wake::handle_interrupts();
     }

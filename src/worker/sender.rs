@@ -2,10 +2,10 @@
 //! requests are in flight at a time, on one thread. Idle, it sleeps on its latch.
 
 use super::transaction::{self, transaction_unraced};
-use crate::delivery::{self, Room, Work};
+use crate::dispatch::{self, Room, Work};
 use crate::error::{Error, Result};
-use crate::sending::builtin::Client;
-use crate::sending::outbox::{self, Answered};
+use crate::outbox::carriers::builtin::Client;
+use crate::outbox::{self, Attempt};
 use crate::{config, db, wake};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::prelude::*;
@@ -20,10 +20,10 @@ const MOST_IN_FLIGHT: usize = 256;
 /// How long answers are waited for before the latch is looked at again.
 const SLICE: Duration = Duration::from_millis(20);
 /// The backstop under the wake-up, and the pause when somebody else holds what is due; in microseconds.
-const LOOK_AROUND: i64 = 10_000_000;
+const POLL_INTERVAL: i64 = 10_000_000;
 const LOOK_AGAIN: i64 = 1_000_000;
 const PG_NET_POLL: i64 = 200_000;
-const REST_AFTER_TROUBLE: i64 = 5_000_000;
+const ERROR_BACKOFF: i64 = 5_000_000;
 /// At shutdown, answers on their way are waited for so long: a message that is recorded is not sent twice.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -64,7 +64,7 @@ pub extern "C-unwind" fn raw_ops_sender_main(_argument: pg_sys::Datum) {
 struct Sender {
     runtime: Runtime,
     client: Client,
-    in_flight: JoinSet<(String, Answered)>,
+    in_flight: JoinSet<(String, Attempt)>,
     lanes: HashMap<String, usize>,
     just_started: bool,
     /// Transactions that have called into pg_net.
@@ -119,10 +119,10 @@ impl Sender {
         match self.take() {
             Ok(pause) => pause,
             // Not set up here (yet), or a restore is running: nothing to report every few seconds.
-            Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => REST_AFTER_TROUBLE,
+            Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => ERROR_BACKOFF,
             Err(error) => {
                 log!("raw_ops sender: {error}");
-                REST_AFTER_TROUBLE
+                ERROR_BACKOFF
             }
         }
     }
@@ -143,14 +143,14 @@ impl Sender {
             full_lanes: &full,
             just_started: self.just_started,
         };
-        let work = transaction_unraced(|| delivery::take(&room))?;
+        let work = transaction_unraced(|| dispatch::take(&room))?;
         self.just_started = false;
         match work {
-            Work::Held => Ok(LOOK_AROUND),
+            Work::Held => Ok(POLL_INTERVAL),
             Work::PgNet => {
                 // What is handed over goes where the settings say now.
                 wake::handle_interrupts();
-                let pass = transaction_unraced(delivery::pg_net_pass)?;
+                let pass = transaction_unraced(dispatch::pg_net_pass)?;
                 self.pg_net_calls += u32::from(pass.dispatched > 0);
                 if pass.in_flight > 0 {
                     Ok(PG_NET_POLL)
@@ -168,8 +168,8 @@ impl Sender {
                     let client = self.client.clone();
                     let send = async move {
                         let public_url = Some(ready.public_url.clone());
-                        let answer = client.post(ready, request.body.clone(), request.timeout_ms).await;
-                        (request.lane.clone(), Answered::of(&request, answer, public_url))
+                        let response = client.post(ready, request.body.clone(), request.timeout_ms).await;
+                        (request.lane.clone(), Attempt::of(&request, response, public_url))
                     };
                     self.in_flight.spawn_on(send, self.runtime.handle());
                 }
@@ -204,30 +204,30 @@ impl Sender {
                 joined
             })
         });
-        let mut answered = Vec::with_capacity(joined.len());
+        let mut attempts = Vec::with_capacity(joined.len());
         for outcome in joined {
             // A task that panicked is found again when its lease runs out.
-            let Ok((lane, answer)) = outcome else { continue };
+            let Ok((lane, attempt)) = outcome else { continue };
             if let Some(count) = self.lanes.get_mut(&lane) {
                 *count -= 1;
                 if *count == 0 {
                     self.lanes.remove(&lane);
                 }
             }
-            answered.push(answer);
+            attempts.push(attempt);
         }
-        if answered.is_empty() {
+        if attempts.is_empty() {
             return false;
         }
-        self.record(answered);
+        self.record(attempts);
         true
     }
 
     /// A record that fails is not given up: what was sent and not recorded would be sent again.
-    fn record(&mut self, answered: Vec<Answered>) {
+    fn record(&mut self, attempts: Vec<Attempt>) {
         const TIMES: usize = 3;
         for time in 1..=TIMES {
-            match transaction_unraced(|| delivery::finish(answered.clone())) {
+            match transaction_unraced(|| dispatch::finish(attempts.clone())) {
                 Ok(()) => return,
                 Err(error) => log!("raw_ops sender: answers not recorded (try {time} of {TIMES}): {error}"),
             }
@@ -237,14 +237,14 @@ impl Sender {
 
 /// How long until something is due.
 fn pause() -> Result<i64> {
-    let due = transaction_unraced(|| db::session(outbox::next_due))?;
-    Ok(due.map_or(LOOK_AROUND, |due| {
+    let due = transaction_unraced(|| db::session(outbox::next_due_request))?;
+    Ok(due.map_or(POLL_INTERVAL, |due| {
         let wait = due - db::clock();
         // Due, and yet not taken: somebody holds it, or its lane is full.
         if wait <= 0 {
             LOOK_AGAIN
         } else {
-            wait.min(LOOK_AROUND)
+            wait.min(POLL_INTERVAL)
         }
     }))
 }

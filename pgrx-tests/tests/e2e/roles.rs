@@ -197,6 +197,68 @@ async fn an_ordinary_role_sets_up_owns_everything_and_the_worker_works_as_that_r
 }
 
 #[tokio::test]
+async fn what_an_owner_leaves_for_commit_never_runs_as_a_superuser_who_called() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let owner = stack.connect().await.unwrap();
+    as_superuser(&stack, "CREATE SCHEMA mine AUTHORIZATION shop_owner").await;
+    run(
+        &owner,
+        "CREATE TABLE mine.witness (seen text);
+         CREATE FUNCTION mine.seen(what text) RETURNS int LANGUAGE sql AS
+             $$ INSERT INTO mine.witness VALUES (concat_ws(' ', what, current_user)) RETURNING 1 $$;
+         CREATE FUNCTION mine.at_commit() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN PERFORM mine.seen(TG_NAME); RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER deferred AFTER INSERT ON raw_ops.webhook_inbox DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION mine.at_commit();
+         CREATE FUNCTION mine.hold() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             EXECUTE 'DECLARE held CURSOR WITH HOLD FOR SELECT mine.seen(''cursor'')';
+             RETURN NULL;
+         EXCEPTION WHEN insufficient_privilege THEN
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER hold AFTER UPDATE ON raw_ops.webhook_inbox FOR EACH ROW EXECUTE FUNCTION mine.hold()",
+    )
+    .await;
+    // The owner's own call may defer.
+    let orders: Vec<Order> = Generator::new(14).orders(0..1).collect();
+    receive_orders(&owner, &orders).await;
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    let receiving = "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'later', '{}', '{}')";
+    let refusal = refused(&superuser, receiving).await;
+    assert_eq!(refusal.sqlstate, "42501", "{refusal:?}");
+    // Updates the one webhook: the trigger that would hold a cursor fires.
+    assert_eq!(drain(&superuser, 10).await, [1, 1, 0, 0]);
+    let witness: Vec<String> = column(&owner, "SELECT seen FROM mine.witness ORDER BY 1").await;
+    assert_eq!(witness, ["deferred shop_owner"]);
+}
+
+#[tokio::test]
+async fn jobs_that_a_superuser_schedules_are_the_owners() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    let owners = "SELECT DISTINCT username FROM cron.job WHERE command LIKE '%raw_ops%'";
+    run(&superuser, "SELECT raw_ops.fn_schedule_jobs_v1()").await;
+    assert_eq!(column::<String>(&superuser, owners).await, ["shop_owner"]);
+    run(&superuser, "SELECT raw_ops.fn_unschedule_jobs_v1()").await;
+    assert!(column::<String>(&superuser, owners).await.is_empty());
+    // What a superuser has scheduled by hand goes with the owner's.
+    run(
+        &superuser,
+        "SELECT cron.schedule('raw-ops-drain', '* * * * *', 'CALL raw_ops.drain_inbox()')",
+    )
+    .await;
+    let refusal = refused(
+        &stack.connect().await.unwrap(),
+        "SELECT raw_ops.fn_schedule_jobs_v1()",
+    )
+    .await;
+    assert!(refusal.message.contains("postgres"), "{refusal:?}");
+    run(&superuser, "SELECT raw_ops.fn_unschedule_jobs_v1()").await;
+    assert!(column::<String>(&superuser, owners).await.is_empty());
+}
+
+#[tokio::test]
 async fn an_ordinary_owner_does_everything_by_hand_too() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     stack.cluster.create_database("plain").await.unwrap();

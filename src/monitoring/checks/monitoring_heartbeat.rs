@@ -7,7 +7,7 @@ use crate::db::{self, Session, Statement};
 use crate::error::Result;
 use crate::monitoring::health::{Fault, structure};
 use crate::monitoring::report::{Finding, Report, Severity, Thresholds, rounded};
-use crate::sending::guard;
+use crate::outbox::clone_guard;
 use crate::wake::{self, Listening};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -70,7 +70,7 @@ fn run(session: &Session) -> Result<Report> {
             every: row.float8(3).unwrap_or(60.0),
             error: row.boolean(4).filter(|failed| *failed).and_then(|_| row.text(5)),
         }),
-        is_held: !guard::may_send(session)?,
+        is_held: !clone_guard::may_send(session)?,
         missing_workers: missing_workers(wake::listening(), config::workers(), serves_this_database()),
         blocking: blocking(structure::faults(session)?),
         ..Figures::default()

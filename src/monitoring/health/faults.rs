@@ -8,8 +8,8 @@ use crate::db;
 use crate::error::Error;
 use crate::monitoring::checks;
 use crate::monitoring::report::Severity;
-use crate::sending::carrier::InForce;
-use crate::sending::secrets;
+use crate::outbox::carriers::InForce;
+use crate::outbox::secrets;
 
 /// Snapshots held for longer keep dead rows from being cleaned away.
 const LONG_SECONDS: f64 = 600.0;

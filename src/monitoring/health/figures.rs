@@ -6,8 +6,8 @@ use super::structure;
 use crate::db::statement::Row;
 use crate::db::{Session, Statement, Value, owner, schema};
 use crate::error::Error;
-use crate::sending::carrier::{self, InForce};
-use crate::sending::guard::{self, Held};
+use crate::outbox::carriers::{self, InForce};
+use crate::outbox::clone_guard::{self, Held};
 use crate::wake::{self, Listening};
 use pgrx::prelude::*;
 use std::thread::LocalKey;
@@ -154,7 +154,7 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     });
     figures.missing_secrets = names(session, sight, "secrets", &MISSING_SECRETS).unwrap_or_default();
     figures.bad_monitors = names(session, sight, "the monitors", &MONITORS).unwrap_or_default();
-    figures.held = sight.ask(session, "whether this database may send", guard::held);
+    figures.held = sight.ask(session, "whether this database may send", clone_guard::held);
     faults.unwrap_or_default()
 }
 
@@ -172,7 +172,7 @@ pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
     });
     debug_assert!(installed.is_some());
     figures.listening = wake::listening();
-    figures.carrier = sight.ask(session, "the carrier", carrier::in_force);
+    figures.carrier = sight.ask(session, "the carrier", carriers::carrier_in_force);
     figures.preloads_pg_cron = first(session, sight, "settings", &PRELOADS_PG_CRON, |row| {
         row.boolean(1)
     })

@@ -14,7 +14,7 @@ use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
 use crate::monitoring::report::Severity;
-use crate::sending::carrier::InForce;
+use crate::outbox::carriers::InForce;
 pub use fault::Fault;
 use figures::Figures;
 use pgrx::JsonB;

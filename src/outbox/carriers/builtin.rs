@@ -1,16 +1,16 @@
 //! The built-in carrier's HTTP client: asynchronous, many requests in flight on one thread, TLS by rustls. It runs in
 //! the sender process, between transactions, never inside one.
 
-use super::address;
-use super::destination::{Ready, origin};
-use super::outcome::{Answer, retry_after};
-use super::trouble::{self, Unresolved};
 use crate::db;
+use crate::outbox::address;
+use crate::outbox::network_error::{self, Unresolved};
+use crate::outbox::policy::{Response, retry_after};
+use crate::outbox::receivers::{PreparedRequest, origin};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{LOCATION, RETRY_AFTER};
-use hyper::{Method, Request, Response, Uri};
+use hyper::{Method, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as HttpClient;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -67,7 +67,7 @@ impl Client {
         let http = HttpClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(super::outbox::LANE_WIDTH)
+            .pool_max_idle_per_host(crate::outbox::LANE_WIDTH)
             .build(connector);
         Ok(Self { http, allow_private })
     }
@@ -77,22 +77,22 @@ impl Client {
         self.allow_private.store(allowed, Ordering::Relaxed);
     }
 
-    /// Sends one request and waits for its answer, `timeout_ms` at most.
-    pub async fn post(&self, ready: Ready, body: String, timeout_ms: i32) -> Answer {
+    /// Sends one request and waits for its response, `timeout_ms` at most.
+    pub async fn post(&self, ready: PreparedRequest, body: String, timeout_ms: i32) -> Response {
         let limit = Duration::from_millis(timeout_ms.max(1) as u64);
         let started = Instant::now();
-        let answered = tokio::time::timeout(limit, self.follow(&ready, Bytes::from(body))).await;
-        let mut answer =
-            answered.unwrap_or_else(|_| Answer::failure(format!("no answer within {timeout_ms} ms")));
-        answer.latency_ms = i32::try_from(started.elapsed().as_millis()).ok();
-        answer
+        let received = tokio::time::timeout(limit, self.follow(&ready, Bytes::from(body))).await;
+        let mut response =
+            received.unwrap_or_else(|_| Response::failure(format!("no answer within {timeout_ms} ms")));
+        response.latency_ms = i32::try_from(started.elapsed().as_millis()).ok();
+        response
     }
 
     /// Follows redirects within the same origin, where credentials may go; any other ends here.
-    async fn follow(&self, ready: &Ready, body: Bytes) -> Answer {
+    async fn follow(&self, ready: &PreparedRequest, body: Bytes) -> Response {
         let mut uri = ready.uri.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let mut request = Request::new(Full::new(body.clone()));
+            let mut request = hyper::Request::new(Full::new(body.clone()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = ready.headers.clone();
@@ -105,7 +105,7 @@ impl Client {
                 Some(Ok(next)) => uri = next,
                 Some(Err(astray)) => {
                     let status = response.status().as_u16();
-                    return Answer {
+                    return Response {
                         error: Some(format!("HTTP {status}: {}", astray.problem)),
                         detail: astray.origin,
                         ..read(response).await
@@ -113,7 +113,7 @@ impl Client {
                 }
             }
         }
-        Answer::failure(format!("more than {MOST_REDIRECTS} redirects"))
+        Response::failure(format!("more than {MOST_REDIRECTS} redirects"))
     }
 }
 
@@ -125,8 +125,8 @@ struct Astray {
     origin: Option<String>,
 }
 
-/// Where a redirect leads, or why it is not followed; `None` for any other answer.
-fn redirect(from: &Uri, response: &Response<Incoming>) -> Option<Result<Uri, Astray>> {
+/// Where a redirect leads, or why it is not followed; `None` for any other response.
+fn redirect(from: &Uri, response: &hyper::Response<Incoming>) -> Option<Result<Uri, Astray>> {
     let status = response.status().as_u16();
     if !matches!(status, 301 | 302 | 303 | 307 | 308) {
         return None;
@@ -161,7 +161,7 @@ fn same_origin(from: &Uri, location: &str) -> Result<Uri, Astray> {
     }
 }
 
-async fn read(response: Response<Incoming>) -> Answer {
+async fn read(response: hyper::Response<Incoming>) -> Response {
     let status = i32::from(response.status().as_u16());
     let asked = response
         .headers()
@@ -172,11 +172,11 @@ async fn read(response: Response<Incoming>) -> Answer {
         Ok(bytes) => Some(shown(&bytes)).filter(|body| !body.is_empty()),
         Err(error) => return trouble("the answer broke off", &error),
     };
-    Answer {
+    Response {
         status: Some(status),
         retry_after: asked,
         body,
-        ..Answer::default()
+        ..Response::default()
     }
 }
 
@@ -202,22 +202,22 @@ pub fn shown(bytes: &[u8]) -> String {
 }
 
 /// Why no answer came.
-fn failure(error: &hyper_util::client::legacy::Error) -> Answer {
-    let refused = trouble::causes(error).find_map(|cause| cause.downcast_ref::<Refused>());
+fn failure(error: &hyper_util::client::legacy::Error) -> Response {
+    let refused = network_error::causes(error).find_map(|cause| cause.downcast_ref::<Refused>());
     match refused {
-        Some(refused) => Answer::refused(format!("the target resolves to {}", refused.0)),
+        Some(refused) => Response::refused(format!("the target resolves to {}", refused.0)),
         None if error.is_connect() => trouble("no connection", error),
         None => trouble("no answer", error),
     }
 }
 
 /// What is not known by its kind keeps its text, for where that may be shown.
-fn trouble(what: &str, error: &(dyn StdError + 'static)) -> Answer {
-    match trouble::in_words(error) {
-        Some(words) => Answer::failure(format!("{what}: {words}")),
-        None => Answer {
-            detail: Some(trouble::in_their_words(error)),
-            ..Answer::failure(what)
+fn trouble(what: &str, error: &(dyn StdError + 'static)) -> Response {
+    match network_error::in_words(error) {
+        Some(words) => Response::failure(format!("{what}: {words}")),
+        None => Response {
+            detail: Some(network_error::in_their_words(error)),
+            ..Response::failure(what)
         },
     }
 }

@@ -8,7 +8,7 @@ use crate::monitoring::checks;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 /// A pg_cron job.
 struct Job {
@@ -82,7 +82,7 @@ thread_local! {
         "update raw_ops.monitors set scheduled_at = now() where scheduled_at is null", &[]) };
     static UNWATCH: Statement = const { Statement::new(
         "update raw_ops.monitors set scheduled_at = null where scheduled_at is not null", &[]) };
-    static IS_INSTALLED: Statement = const { Statement::new(include_str!("../sql/jobs/has_pg_cron.sql"), &[]) };
+    static IS_INSTALLED: Statement = const { Statement::new(include_str!("../../sql/jobs/has_pg_cron.sql"), &[]) };
     static OTHER_OWNER: Statement = const { Statement::new(
         "select username::text from cron.job where jobname = $1 and username <> $2 and database = current_database()",
         &[pg_sys::TEXTOID, pg_sys::TEXTOID]) };
@@ -98,23 +98,29 @@ thread_local! {
 fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
     Ok(db::session(|session| {
         require_pg_cron(session)?;
-        owner::as_table_owner(|| schema::ensure_ready(session))?;
-        let mut scheduled = Vec::new();
-        for job in all_jobs() {
-            refuse_another_owner(session, &job)?;
-            let values = vec![
-                Value::Text(job.name),
-                Value::Text(job.schedule),
-                Value::Text(&job.command),
-            ];
-            let id = session.run(&SCHEDULE, values)?.first(|row| row.int8(1)).flatten();
-            scheduled.push(json!({
-                "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
-            }));
-        }
+        // A superuser's call must not make a superuser's jobs: they would run what the owner puts in the tables' way.
+        let scheduled = owner::as_table_owner_if_member(|| schedule_all(session))?;
         owner::as_table_owner(|| session.run(&WATCH, vec![]).map(drop))?;
         Ok(JsonB(json!({"scheduled": scheduled})))
     })?)
+}
+
+fn schedule_all(session: &Session) -> Result<Vec<Json>> {
+    owner::as_table_owner(|| schema::ensure_ready(session))?;
+    let mut scheduled = Vec::new();
+    for job in all_jobs() {
+        refuse_another_owner(session, &job)?;
+        let values = vec![
+            Value::Text(job.name),
+            Value::Text(job.schedule),
+            Value::Text(&job.command),
+        ];
+        let id = session.run(&SCHEDULE, values)?.first(|row| row.int8(1)).flatten();
+        scheduled.push(json!({
+            "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
+        }));
+    }
+    Ok(scheduled)
 }
 
 #[pg_extern(volatile)]
@@ -122,22 +128,36 @@ fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
 fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
     Ok(db::session(|session| {
         require_pg_cron(session)?;
-        let mut unscheduled = Vec::new();
-        for job in all_jobs() {
-            if session.run(&UNSCHEDULE, vec![Value::Text(job.name)])?.affected() > 0 {
-                unscheduled.push(job.name);
-            }
-        }
-        owner::as_table_owner(|| match schema::ensure_ready(session) {
+        // The caller's own as well: a superuser may have scheduled some before there was an owner.
+        let mut unscheduled = unschedule_all(session)?;
+        let owners = owner::as_table_owner_if_member(|| unschedule_all(session));
+        unscheduled.extend(unless_not_set_up(owners)?.unwrap_or_default());
+        let unwatched = owner::as_table_owner(|| match schema::ensure_ready(session) {
             Ok(()) => session.run(&UNWATCH, vec![]).map(drop),
             Err(_) => Ok(()),
-        })
-        .or_else(|error| match error {
-            Error::NotSetUp { .. } => Ok(()),
-            other => Err(other),
-        })?;
+        });
+        unless_not_set_up(unwatched)?;
         Ok(JsonB(json!({"unscheduled": unscheduled})))
     })?)
+}
+
+fn unschedule_all(session: &Session) -> Result<Vec<&'static str>> {
+    let mut unscheduled = Vec::new();
+    for job in all_jobs() {
+        if session.run(&UNSCHEDULE, vec![Value::Text(job.name)])?.affected() > 0 {
+            unscheduled.push(job.name);
+        }
+    }
+    Ok(unscheduled)
+}
+
+/// Jobs may be taken away when nothing else is left.
+fn unless_not_set_up<T>(outcome: Result<T>) -> Result<Option<T>> {
+    match outcome {
+        Ok(done) => Ok(Some(done)),
+        Err(Error::NotSetUp { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn require_pg_cron(session: &Session) -> Result<()> {
@@ -159,7 +179,7 @@ fn require_pg_cron(session: &Session) -> Result<()> {
 
 /// pg_cron keeps jobs per role: the same name under another role would run everything twice.
 fn refuse_another_owner(session: &Session, job: &Planned) -> Result<()> {
-    // pg_cron's row security hides other roles' jobs from the caller.
+    // pg_cron's row security hides other roles' jobs.
     let caller = db::current_user();
     let other = owner::as_superuser(|| {
         let rows = session.run(&OTHER_OWNER, vec![Value::Text(job.name), Value::Text(&caller)])?;

@@ -19,9 +19,9 @@ const NAMES: &[&str] = &[
     "slack_url_ops_alerts",
     "slack_url_ops_urgent",
     "slack_url_daily_ops",
-    super::slack::FALLBACK,
-    super::customerio::SITE_ID,
-    super::customerio::API_KEY,
+    super::receivers::slack::FALLBACK,
+    super::receivers::customerio::SITE_ID,
+    super::receivers::customerio::API_KEY,
 ];
 const SHORTEST_KEY: usize = 32;
 const LONGEST_SECRET: usize = 4096;

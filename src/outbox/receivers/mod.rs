@@ -1,7 +1,10 @@
 //! From a destination's name to a URL with its credentials: looked up just before the send, kept in memory only.
 
-use super::outbox::Outgoing;
-use super::{ENDPOINT, address, customerio, secrets};
+pub mod customerio;
+pub mod slack;
+
+use super::Request;
+use super::{ENDPOINT, address, secrets};
 use crate::config;
 use crate::db::Session;
 use crate::error::{Error, Result};
@@ -11,7 +14,7 @@ use hyper::Uri;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 /// A request ready to go out.
-pub struct Ready {
+pub struct PreparedRequest {
     pub uri: Uri,
     pub headers: HeaderMap,
     /// Where it goes, without secrets: for the record.
@@ -19,7 +22,7 @@ pub struct Ready {
 }
 
 /// Why a request cannot go out.
-pub enum NotReady {
+pub enum Unprepared {
     /// Something to set up is missing: another attempt may find it.
     NotYet(String),
     /// It may never go there.
@@ -28,7 +31,10 @@ pub enum NotReady {
 
 /// # Errors
 /// The server's own trouble. What is wrong with the request or its set-up is the inner result.
-pub fn resolve(session: &Session, request: &Outgoing) -> Result<std::result::Result<Ready, NotReady>> {
+pub fn prepare_request(
+    session: &Session,
+    request: &Request,
+) -> Result<std::result::Result<PreparedRequest, Unprepared>> {
     let found = match request.destination.as_str() {
         ENDPOINT => endpoint(request),
         customerio::DESTINATION => customer_io(session, request),
@@ -39,7 +45,7 @@ pub fn resolve(session: &Session, request: &Outgoing) -> Result<std::result::Res
         Err(error @ Error::Database { .. }) => return Err(error),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-            return Ok(Err(NotReady::NotYet(format!("{error}{hint}"))));
+            return Ok(Err(Unprepared::NotYet(format!("{error}{hint}"))));
         }
     };
     let checked = address::parse(&url).and_then(|uri| {
@@ -48,25 +54,25 @@ pub fn resolve(session: &Session, request: &Outgoing) -> Result<std::result::Res
     });
     let uri = match checked {
         Ok(uri) => uri,
-        Err(problem) => return Ok(Err(NotReady::Refused(format!("the target {problem}")))),
+        Err(problem) => return Ok(Err(Unprepared::Refused(format!("the target {problem}")))),
     };
     Ok(headers(request, credentials)
-        .map(|headers| Ready {
+        .map(|headers| PreparedRequest {
             uri,
             headers,
             public_url,
         })
-        .map_err(|problem| NotReady::Refused(problem.into())))
+        .map_err(|problem| Unprepared::Refused(problem.into())))
 }
 
 type Found = (String, String, Option<HeaderValue>);
 
-fn endpoint(request: &Outgoing) -> Result<Found> {
+fn endpoint(request: &Request) -> Result<Found> {
     let url = request.url.clone().unwrap_or_default();
     Ok((url.clone(), url, None))
 }
 
-fn customer_io(session: &Session, request: &Outgoing) -> Result<Found> {
+fn customer_io(session: &Session, request: &Request) -> Result<Found> {
     let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
     let site_id = secrets::reveal(session, customerio::SITE_ID)?;
     let api_key = secrets::reveal(session, customerio::API_KEY)?;
@@ -97,7 +103,7 @@ fn sensitive(value: &str) -> Option<HeaderValue> {
 
 /// A value with a line break could add headers of its own: it is refused here, for both carriers.
 fn headers(
-    request: &Outgoing,
+    request: &Request,
     credentials: Option<HeaderValue>,
 ) -> std::result::Result<HeaderMap, &'static str> {
     let mut headers = HeaderMap::new();

@@ -1,4 +1,4 @@
--- Rowset `answers`: id, state, status_code, latency_ms, error, response_body, public_url, next_id, wait_us. An attempt
+-- Rowset `attempts`: id, state, status_code, latency_ms, error, response_body, public_url, next_id, wait_us. An attempt
 -- that is no longer `sending` was given up meanwhile: its late answer changes nothing. Returns what was recorded; where
 -- another attempt follows it is queued in the same statement.
 with recorded as (
@@ -11,7 +11,7 @@ with recorded as (
            error = answer.error,
            response_body = answer.response_body,
            url = coalesce(request.url, answer.public_url)
-      from answers as answer
+      from attempts as answer
      where request.id = answer.id
        and request.state = 'sending'
     returning request.*, answer.next_id,

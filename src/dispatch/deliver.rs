@@ -3,7 +3,7 @@
 use super::{Pass, Work};
 use crate::db::{self, owner};
 use crate::error::Result;
-use crate::sending::outbox;
+use crate::outbox;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -29,7 +29,7 @@ fn deliver() -> Result<serde_json::Value> {
         Work::Held => ("held", Pass::default()),
         Work::PgNet => ("pg_net", super::pg_net_pass()?),
     };
-    let due = db::session(outbox::next_due)?.map(|due| (due - db::clock()) as f64 / 1e6);
+    let due = db::session(outbox::next_due_request)?.map(|due| (due - db::clock()) as f64 / 1e6);
     Ok(json!({
         "carrier": carrier, "dispatched": pass.dispatched, "recorded": pass.recorded, "in_flight": pass.in_flight,
         "next_due_seconds": due,

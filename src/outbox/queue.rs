@@ -1,7 +1,7 @@
 //! The outbox: a row is written with the change that causes it, and sent once that is committed. One row an attempt.
 
-use super::outcome::{Answer, Kind, Verdict, verdict};
-use super::words;
+use super::policy::{Kind, Response, Verdict, verdict};
+use super::redaction;
 use crate::db::{Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
 use crate::schedule::{self, Purpose, Schedule};
@@ -22,7 +22,7 @@ pub fn lane_width(lane: &str) -> usize {
 }
 
 /// A message to send.
-pub struct Message<'a> {
+pub struct NewRequest<'a> {
     pub purpose: Purpose,
     /// The row it is about, in the table its purpose names.
     pub subject: [u8; 16],
@@ -41,7 +41,7 @@ pub struct Message<'a> {
 }
 
 /// An attempt under way.
-pub struct Outgoing {
+pub struct Request {
     pub id: [u8; 16],
     pub purpose: Option<Purpose>,
     pub subject: [u8; 16],
@@ -59,24 +59,24 @@ pub struct Outgoing {
 
 /// An attempt and what came back.
 #[derive(Clone, Debug)]
-pub struct Answered {
+pub struct Attempt {
     pub id: [u8; 16],
     pub purpose: Option<Purpose>,
     pub destination: String,
     pub attempt: i32,
-    pub answer: Answer,
+    pub response: Response,
     /// Where it went, without secrets.
     pub public_url: Option<String>,
 }
 
-impl Answered {
-    pub fn of(request: &Outgoing, answer: Answer, public_url: Option<String>) -> Self {
+impl Attempt {
+    pub fn of(request: &Request, response: Response, public_url: Option<String>) -> Self {
         Self {
             id: request.id,
             purpose: request.purpose,
             destination: request.destination.clone(),
             attempt: request.attempt,
-            answer,
+            response,
             public_url,
         }
     }
@@ -84,7 +84,7 @@ impl Answered {
 
 /// What an attempt that was recorded means for the part that asked for it.
 #[derive(Clone, Debug)]
-pub struct Settled {
+pub struct Outcome {
     pub purpose: Option<Purpose>,
     pub subject: [u8; 16],
     pub destination: String,
@@ -106,16 +106,16 @@ pub enum State {
 }
 
 thread_local! {
-    static ENQUEUE: Statement = const { Statement::new(include_str!("../../sql/sending/enqueue.sql"), &[]) };
+    static ENQUEUE: Statement = const { Statement::new(include_str!("../../sql/outbox/enqueue.sql"), &[]) };
     static FIND_DUE: Statement = const { Statement::new(
-        include_str!("../../sql/sending/find_due.sql"), &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID]) };
+        include_str!("../../sql/outbox/find_due.sql"), &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID]) };
     static MARK_SENDING: Statement = const { Statement::new(
-        include_str!("../../sql/sending/mark_sending.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
-    static RECORD: Statement = const { Statement::new(include_str!("../../sql/sending/record.sql"), &[]) };
+        include_str!("../../sql/outbox/mark_sending.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+    static RECORD: Statement = const { Statement::new(include_str!("../../sql/outbox/record.sql"), &[]) };
     static FIND_LOST: Statement = const { Statement::new(
-        include_str!("../../sql/sending/find_lost.sql"), &[pg_sys::BOOLOID]) };
+        include_str!("../../sql/outbox/find_lost.sql"), &[pg_sys::BOOLOID]) };
     static CANCEL: Statement = const { Statement::new(
-        include_str!("../../sql/sending/cancel.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+        include_str!("../../sql/outbox/cancel.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
     static DISCARD: Statement = const { Statement::new(
         "update raw_ops.http_requests
             set state = 'abandoned', lease_until = null, completed_at = clock_timestamp(), error = $1
@@ -127,13 +127,13 @@ thread_local! {
                       (select min(lease_until) from raw_ops.http_requests where state = 'sending'))", &[]) };
 }
 
-/// Queues messages; sent after the commit of the current transaction, not at all if it rolls back.
-pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
-    if messages.is_empty() {
+/// Queues requests; sent after the commit of the current transaction, not at all if it rolls back.
+pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Result<()> {
+    if requests.is_empty() {
         return Ok(());
     }
     let mut rows = Rowset::new(
-        c"messages",
+        c"requests",
         &[
             (c"id", pg_sys::UUIDOID),
             (c"purpose", pg_sys::TEXTOID),
@@ -148,14 +148,14 @@ pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
             (c"timeout_ms", pg_sys::INT4OID),
         ],
     );
-    for message in messages {
-        rows.uuid(ids::uuid_v7()).text(Some(message.purpose.as_str()));
-        rows.uuid(message.subject).text(Some(message.destination));
-        rows.text(message.url).text(message.path);
-        rows.json(&message.headers).json(message.body);
-        rows.text(Some(message.idempotency_key))
-            .int4(Some(message.attempt))
-            .int4(Some(message.timeout_ms))
+    for request in requests {
+        rows.uuid(ids::uuid_v7()).text(Some(request.purpose.as_str()));
+        rows.uuid(request.subject).text(Some(request.destination));
+        rows.text(request.url).text(request.path);
+        rows.json(&request.headers).json(request.body);
+        rows.text(Some(request.idempotency_key))
+            .int4(Some(request.attempt))
+            .int4(Some(request.timeout_ms))
             .end_row();
     }
     rows.register(session)?;
@@ -164,13 +164,13 @@ pub fn enqueue(session: &Session, messages: &[Message<'_>]) -> Result<()> {
 }
 
 /// Takes queued requests that are due, as many as `room` says for each lane and `limit` in all.
-pub fn claim(
+pub fn claim_requests(
     session: &Session,
     limit: usize,
     room: &dyn Fn(&str) -> usize,
     full_lanes: &[String],
     carrier: &str,
-) -> Result<Vec<Outgoing>> {
+) -> Result<Vec<Request>> {
     /// Looked at beyond the limit, so that one busy lane does not hide the others.
     const LOOK_AHEAD: usize = 4;
     let full: Vec<&str> = full_lanes.iter().map(String::as_str).collect();
@@ -191,21 +191,21 @@ pub fn claim(
         return Ok(Vec::new());
     }
     let values = vec![Value::UuidArray(chosen), Value::Text(carrier)];
-    Ok(session.run(&MARK_SENDING, values)?.map(outgoing))
+    Ok(session.run(&MARK_SENDING, values)?.map(request_of_row))
 }
 
 /// Attempts of a sender that has died; `of_builtin` also those whose lease still runs.
-pub fn lost(session: &Session, of_builtin: bool) -> Result<Vec<Answered>> {
+pub fn find_lost_attempts(session: &Session, of_builtin: bool) -> Result<Vec<Attempt>> {
     let rows = session.run(&FIND_LOST, vec![Value::Boolean(of_builtin)])?;
-    let lost = rows.map(outgoing);
+    let lost = rows.map(request_of_row);
     Ok(lost
         .iter()
-        .map(|request| Answered::of(request, Answer::lost(), None))
+        .map(|request| Attempt::of(request, Response::lost(), None))
         .collect())
 }
 
-pub(super) fn outgoing(row: crate::db::statement::Row) -> Outgoing {
-    Outgoing {
+pub(super) fn request_of_row(row: crate::db::statement::Row) -> Request {
+    Request {
         id: row.uuid(1).unwrap_or_default(),
         purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
         destination: row.text(3).unwrap_or_default(),
@@ -222,13 +222,13 @@ pub(super) fn outgoing(row: crate::db::statement::Row) -> Outgoing {
 }
 
 /// Writes down what became of attempts, and queues the ones that follow. Returns what the parts that asked must know.
-pub fn record(session: &Session, answered: Vec<Answered>) -> Result<Vec<Settled>> {
-    if answered.is_empty() {
+pub fn record_attempts(session: &Session, attempts: Vec<Attempt>) -> Result<Vec<Outcome>> {
+    if attempts.is_empty() {
         return Ok(Vec::new());
     }
     let mut schedules: HashMap<Purpose, Schedule> = HashMap::new();
     let mut rows = Rowset::new(
-        c"answers",
+        c"attempts",
         &[
             (c"id", pg_sys::UUIDOID),
             (c"state", pg_sys::TEXTOID),
@@ -241,7 +241,7 @@ pub fn record(session: &Session, answered: Vec<Answered>) -> Result<Vec<Settled>
             (c"wait_us", pg_sys::INT8OID),
         ],
     );
-    for one in &answered {
+    for one in &attempts {
         let purpose = one.purpose.unwrap_or(Purpose::Outbound);
         let schedule = match schedules.entry(purpose) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
@@ -249,9 +249,9 @@ pub fn record(session: &Session, answered: Vec<Answered>) -> Result<Vec<Settled>
                 unknown.insert(schedule::of_purpose(session, purpose)?)
             }
         };
-        let answer = &one.answer;
+        let response = &one.response;
         let (state, wait) = match verdict(
-            answer,
+            response,
             Kind::of_destination(&one.destination),
             one.attempt,
             schedule,
@@ -262,24 +262,25 @@ pub fn record(session: &Session, answered: Vec<Answered>) -> Result<Vec<Settled>
         };
         rows.uuid(one.id)
             .text(Some(state))
-            .int4(answer.status)
-            .int4(answer.latency_ms);
-        let written = words::written(&one.destination, answer);
-        rows.text(written.error.as_deref()).text(written.body.as_deref());
+            .int4(response.status)
+            .int4(response.latency_ms);
+        let redacted = redaction::redact(&one.destination, response);
+        rows.text(redacted.error.as_deref())
+            .text(redacted.body.as_deref());
         rows.text(one.public_url.as_deref().filter(|url| !url.is_empty()));
         rows.uuid(ids::uuid_v7()).int8(wait).end_row();
     }
     rows.register(session)?;
-    Ok(session.run(&RECORD, vec![])?.map(settled))
+    Ok(session.run(&RECORD, vec![])?.map(outcome_of_row))
 }
 
-fn settled(row: crate::db::statement::Row) -> Settled {
+fn outcome_of_row(row: crate::db::statement::Row) -> Outcome {
     let state = match row.text(6).as_deref() {
         Some("succeeded") => State::Succeeded,
         Some("failed") => State::Failed,
         _ => State::Abandoned,
     };
-    Settled {
+    Outcome {
         purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
         subject: row.uuid(3).unwrap_or_default(),
         destination: row.text(4).unwrap_or_default(),
@@ -291,13 +292,13 @@ fn settled(row: crate::db::statement::Row) -> Settled {
 }
 
 /// Takes back attempts that are queued and no longer needed.
-pub fn cancel(session: &Session, subject: [u8; 16], why: &str) -> Result<()> {
+pub fn cancel_requests(session: &Session, subject: [u8; 16], why: &str) -> Result<()> {
     session.run(&CANCEL, vec![Value::Uuid(subject), Value::Text(why)])?;
     Ok(())
 }
 
 /// Takes back everything that is queued or believed to be under way. Returns whose it was.
-pub fn discard(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, [u8; 16])>> {
+pub fn discard_requests(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, [u8; 16])>> {
     let discarded = session.run(&DISCARD, vec![Value::Text(why)])?;
     Ok(discarded.map(|row| {
         let purpose = row.text(1).and_then(|name| Purpose::of_request(&name));
@@ -306,13 +307,13 @@ pub fn discard(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, [u8
 }
 
 /// How many requests are queued or under way.
-pub fn waiting(session: &Session) -> Result<i64> {
+pub fn count_waiting_requests(session: &Session) -> Result<i64> {
     let count = session.run(&WAITING, vec![])?.first(|row| row.int8(1));
     Ok(count.flatten().unwrap_or(0))
 }
 
 /// When there will be something to do: the next queued request is due or a lease runs out. Microseconds since 2000.
-pub fn next_due(session: &Session) -> Result<Option<i64>> {
+pub fn next_due_request(session: &Session) -> Result<Option<i64>> {
     Ok(session
         .run(&NEXT_DUE, vec![])?
         .first(|row| row.timestamp(1))

@@ -21,7 +21,7 @@ macro_rules! migrations {
         [$(Migration {
             version: $version,
             name: $name,
-            sql: include_str!(concat!("../sql/migrations/", $name, ".sql")),
+            sql: include_str!(concat!("../../sql/migrations/", $name, ".sql")),
         }),+]
     };
 }
@@ -31,7 +31,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     2 "0002_orders",
     3 "0003_ops_events",
     4 "0004_retry_schedule",
-    5 "0005_sending",
+    5 "0005_outbox",
     6 "0006_monitoring",
     7 "0007_archive",
     8 "0008_views",
@@ -42,8 +42,8 @@ const MIGRATIONS: &[Migration] = &migrations![
 /// The schema version this library works with.
 pub const LATEST_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
-const BOOKKEEPING: &str = include_str!("../sql/setup/bookkeeping.sql");
-const ATTACH: &str = include_str!("../sql/setup/attach.sql");
+const BOOKKEEPING: &str = include_str!("../../sql/setup/bookkeeping.sql");
+const ATTACH: &str = include_str!("../../sql/setup/attach.sql");
 
 thread_local! {
     /// Two setups at once run one after the other. The key is arbitrary: "raw_ops" in ASCII.

@@ -1,43 +1,44 @@
-//! What is written down of an answer, and what is not.
+//! What is written down of an response, and what is not.
 //!
 //! Where a request carries a secret (the URL of a Slack webhook, the credentials of Customer.io) whatever comes back may
 //! echo it in any form: escaped, encoded, cut in two. No search finds them all, so nothing of what came is kept there:
 //! the status and our own words only. What the services are known to say is recognised by comparing it whole with a
 //! closed list, and what is written down is the list's. A destination that is not known here is taken to have a secret.
 
-use super::outcome::Answer;
-use super::{ENDPOINT, customerio, slack};
+use super::ENDPOINT;
+use super::policy::Response;
+use super::receivers::{customerio, slack};
 
 /// What becomes of an answer in `http_requests`, and from there in whatever tells people.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub struct Redacted {
     pub error: Option<String>,
     pub body: Option<String>,
 }
 
 /// The only way from an answer to a table.
-pub fn written(destination: &str, answer: &Answer) -> Written {
+pub fn redact(destination: &str, response: &Response) -> Redacted {
     match destination {
         // Its URL stands in the table anyhow, and what a partner says is what an operator needs.
-        ENDPOINT => Written {
-            error: of_endpoint(answer),
-            body: answer.body.clone(),
+        ENDPOINT => Redacted {
+            error: of_endpoint(response),
+            body: response.body.clone(),
         },
-        _ => Written {
-            error: of_service(destination, answer),
+        _ => Redacted {
+            error: of_service(destination, response),
             body: None,
         },
     }
 }
 
 /// With what came from outside.
-fn of_endpoint(answer: &Answer) -> Option<String> {
-    match (&answer.error, answer.status) {
-        (Some(error), _) => Some(match &answer.detail {
+fn of_endpoint(response: &Response) -> Option<String> {
+    match (&response.error, response.status) {
+        (Some(error), _) => Some(match &response.detail {
             Some(detail) => format!("{error}: {detail}"),
             None => error.clone(),
         }),
-        (None, Some(status)) if !is_success(status) => Some(described(status, answer.body.as_deref())),
+        (None, Some(status)) if !is_success(status) => Some(described(status, response.body.as_deref())),
         (None, _) => None,
     }
 }
@@ -54,16 +55,16 @@ fn described(status: i32, body: Option<&str>) -> String {
 }
 
 /// In our own words only.
-fn of_service(destination: &str, answer: &Answer) -> Option<String> {
-    let said = answer.body.as_deref().unwrap_or_default();
-    let error = match (&answer.error, answer.status) {
+fn of_service(destination: &str, response: &Response) -> Option<String> {
+    let said = response.body.as_deref().unwrap_or_default();
+    let error = match (&response.error, response.status) {
         (Some(error), _) => error.clone(),
         (None, Some(status)) if !is_success(status) => format!("HTTP {status}"),
         (None, _) => return None,
     };
     let known = match destination {
-        customerio::DESTINATION => customerio::known_answer(answer.status, said)
-            .or_else(|| customerio::known_origin(answer.detail.as_deref()?)),
+        customerio::DESTINATION => customerio::known_answer(response.status, said)
+            .or_else(|| customerio::known_origin(response.detail.as_deref()?)),
         _ => slack::known_answer(said),
     };
     Some(match known {
@@ -89,11 +90,11 @@ mod tests {
         "",
     ];
 
-    fn said(status: i32, body: &str) -> Answer {
-        Answer {
+    fn said(status: i32, body: &str) -> Response {
+        Response {
             status: Some(status),
             body: Some(body.into()),
-            ..Answer::default()
+            ..Response::default()
         }
     }
 
@@ -109,11 +110,11 @@ mod tests {
         for destination in SERVICES {
             for status in [200, 302, 400, 401, 404, 500, 999] {
                 for echo in &echoes {
-                    let mut answer = said(status, echo);
-                    answer.detail = Some(format!("https://{SECRET}"));
-                    let written = written(destination, &answer);
-                    assert_eq!(written.body, None);
-                    let error = written.error.unwrap_or_default();
+                    let mut response = said(status, echo);
+                    response.detail = Some(format!("https://{SECRET}"));
+                    let redacted = redact(destination, &response);
+                    assert_eq!(redacted.body, None);
+                    let error = redacted.error.unwrap_or_default();
                     assert!(!error.contains(SECRET), "{destination}: {error}");
                     assert_eq!(error.is_empty(), status == 200, "{destination}: {error}");
                     assert!(
@@ -122,19 +123,19 @@ mod tests {
                     );
                 }
             }
-            let failed = Answer {
+            let failed = Response {
                 detail: Some(SECRET.into()),
-                ..Answer::failure("no connection: refused")
+                ..Response::failure("no connection: refused")
             };
-            let written = written(destination, &failed);
-            assert_eq!(written.error.as_deref(), Some("no connection: refused"));
+            let redacted = redact(destination, &failed);
+            assert_eq!(redacted.error.as_deref(), Some("no connection: refused"));
         }
     }
 
     #[test]
     fn what_services_are_known_to_say_is_told_in_our_own_words() {
         let error = |destination, status, body: &str| {
-            let error = written(destination, &said(status, body)).error;
+            let error = redact(destination, &said(status, body)).error;
             error.unwrap_or_default()
         };
         let slack = |status, body| error("slack_url_ops_alerts", status, body);
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn of_a_partner_the_beginning_of_what_was_said_is_shown() {
-        let error = |status, body: &str| written(ENDPOINT, &said(status, body)).error;
+        let error = |status, body: &str| redact(ENDPOINT, &said(status, body)).error;
         assert_eq!(
             error(404, "no_service\n").as_deref(),
             Some("HTTP 404: no_service")
@@ -162,9 +163,6 @@ mod tests {
         let long = error(500, &"é".repeat(500)).unwrap();
         assert_eq!(long.chars().count(), 10 + 200);
         assert_eq!(error(204, "fine"), None);
-        assert_eq!(
-            written(ENDPOINT, &said(204, "fine")).body.as_deref(),
-            Some("fine")
-        );
+        assert_eq!(redact(ENDPOINT, &said(204, "fine")).body.as_deref(), Some("fine"));
     }
 }

@@ -5,8 +5,8 @@ use crate::courier::notice;
 use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
 use crate::monitoring::alerts;
+use crate::outbox::{self, clone_guard};
 use crate::schedule::Purpose;
-use crate::sending::{guard, outbox};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -28,7 +28,7 @@ fn fn_resume_delivery_v1(p_discard_queued: default!(Option<bool>, false)) -> Res
 fn resume(session: &Session, discards: bool) -> Result<JsonB> {
     schema::ensure_ready(session)?;
     db::settings::commit_durably();
-    let held = guard::held(session)?;
+    let held = clone_guard::held(session)?;
     let needs_setting = held.as_ref().filter(|held| held.is_settings_matter());
     if let Some(held) = needs_setting.filter(|_| !discards) {
         return Err(Error::Conflict {
@@ -43,11 +43,11 @@ fn resume(session: &Session, discards: bool) -> Result<JsonB> {
     let (who, was_held) = (db::session_user(), held.is_some());
     // The setting may be taken away again: a copy that it held must not send then.
     if needs_setting.is_none() {
-        guard::resume(session, &who)?;
+        clone_guard::resume(session, &who)?;
     }
     let mut done = json!({
         "success": true, "was_held": was_held, "is_held": needs_setting.is_some(), "discarded": discarded,
-        "queued": outbox::waiting(session)?,
+        "queued": outbox::count_waiting_requests(session)?,
     });
     let details =
         json!({"who": who, "was_held": was_held, "is_held": needs_setting.is_some(), "discarded": discarded});
@@ -65,7 +65,7 @@ fn resume(session: &Session, discards: bool) -> Result<JsonB> {
 
 /// Takes back everything that is queued, and what asked for it must not ask again.
 fn discard(session: &Session) -> Result<usize> {
-    let discarded = outbox::discard(session, WHY)?;
+    let discarded = outbox::discard_requests(session, WHY)?;
     let of = |wanted: Purpose| {
         let ours = discarded.iter().filter(|(purpose, _)| *purpose == Some(wanted));
         ours.map(|(_, subject)| *subject).collect()

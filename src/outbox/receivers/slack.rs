@@ -14,7 +14,7 @@ pub fn destination(channel: &str) -> &'static str {
     }
 }
 
-/// What Slack is known to answer, and what that means. Source: CONTRACTS §7.
+/// What Slack is known to response, and what that means. Source: CONTRACTS §7.
 const ANSWERS: &[(&str, &str)] = &[
     (
         "invalid_payload",
@@ -72,7 +72,7 @@ const ANSWERS: &[(&str, &str)] = &[
 /// What an answer says, in our own words; `None` unless it is one of those, whole.
 pub fn known_answer(body: &str) -> Option<&'static str> {
     let said = body.trim();
-    let known = ANSWERS.iter().find(|(answer, _)| *answer == said);
+    let known = ANSWERS.iter().find(|(response, _)| *response == said);
     known.map(|(_, meaning)| *meaning)
 }
 

@@ -9,17 +9,18 @@ use crate::db::{self, Session, schema};
 use crate::error::Result;
 use crate::monitoring::alerts;
 use crate::monitoring::checks::courier_watchdog_health;
+use crate::outbox::carriers::pg_net;
+use crate::outbox::carriers::{self, InForce};
+use crate::outbox::clone_guard;
+use crate::outbox::policy::Response;
+use crate::outbox::receivers::{self, PreparedRequest, Unprepared};
+use crate::outbox::{self, Attempt, Outcome, Request};
 use crate::schedule::Purpose;
-use crate::sending::carrier::{self, InForce};
-use crate::sending::destination::{self, NotReady, Ready};
-use crate::sending::outbox::{self, Answered, Outgoing, Settled};
-use crate::sending::outcome::Answer;
-use crate::sending::{guard, pg_net};
 
 /// What a look at the outbox brought.
 pub enum Work {
     /// To be sent by the built-in carrier; recorded by [`finish`].
-    Builtin(Vec<(Outgoing, Ready)>),
+    Builtin(Vec<(Request, PreparedRequest)>),
     /// pg_net does the sending; call [`pg_net_pass`].
     PgNet,
     /// This database was restored or copied: it sends nothing.
@@ -39,15 +40,15 @@ pub struct Room<'a> {
 pub fn take(room: &Room<'_>) -> Result<Work> {
     db::session(|session| {
         schema::ensure_ready(session)?;
-        if !guard::may_send(session)? {
+        if !clone_guard::may_send(session)? {
             return Ok(Work::Held);
         }
-        if carrier::in_force(session)? == InForce::PgNet {
+        if carriers::carrier_in_force(session)? == InForce::PgNet {
             return Ok(Work::PgNet);
         }
-        let lost = outbox::lost(session, room.just_started)?;
-        record(session, lost)?;
-        let claimed = outbox::claim(
+        let lost = outbox::find_lost_attempts(session, room.just_started)?;
+        record_and_tell(session, lost)?;
+        let claimed = outbox::claim_requests(
             session,
             room.limit,
             room.of_lane,
@@ -59,10 +60,10 @@ pub fn take(room: &Room<'_>) -> Result<Work> {
 }
 
 /// Records what came back. One transaction.
-pub fn finish(answered: Vec<Answered>) -> Result<()> {
+pub fn finish(attempts: Vec<Attempt>) -> Result<()> {
     db::session(|session| {
         schema::ensure_ready(session)?;
-        record(session, answered)
+        record_and_tell(session, attempts)
     })
 }
 
@@ -81,22 +82,22 @@ const PG_NET_LIMIT: usize = 200;
 pub fn pg_net_pass() -> Result<Pass> {
     db::session(|session| {
         schema::ensure_ready(session)?;
-        let mut answered = pg_net::collect(session)?;
-        let collected = answered.len();
-        record(session, std::mem::take(&mut answered))?;
-        let lost = outbox::lost(session, false)?;
+        let mut attempts = pg_net::collect(session)?;
+        let collected = attempts.len();
+        record_and_tell(session, std::mem::take(&mut attempts))?;
+        let lost = outbox::find_lost_attempts(session, false)?;
         let given_up = pg_net::take_back(session, lost)?;
-        record(session, given_up)?;
+        record_and_tell(session, given_up)?;
         let room = PG_NET_LIMIT.saturating_sub(pg_net::in_flight(session)? as usize);
         let claimed = match room {
             0 => Vec::new(),
-            room => outbox::claim(session, room, &|_| room, &[], InForce::PgNet.as_str())?,
+            room => outbox::claim_requests(session, room, &|_| room, &[], InForce::PgNet.as_str())?,
         };
         let ready = ready(session, claimed)?;
         let dispatched = ready.len();
         let refused = pg_net::dispatch(session, ready)?;
         let dispatched = dispatched - refused.len();
-        record(session, refused)?;
+        record_and_tell(session, refused)?;
         Ok(Pass {
             dispatched,
             recorded: collected,
@@ -106,66 +107,66 @@ pub fn pg_net_pass() -> Result<Pass> {
 }
 
 /// Looks up where each request goes; what cannot go out, or need not, is recorded at once.
-fn ready(session: &Session, claimed: Vec<Outgoing>) -> Result<Vec<(Outgoing, Ready)>> {
+fn ready(session: &Session, claimed: Vec<Request>) -> Result<Vec<(Request, PreparedRequest)>> {
     let notices = claimed
         .iter()
         .filter(|request| request.purpose == Some(Purpose::Courier));
     let unwanted = notice::unwanted(session, notices.map(|request| request.subject).collect())?;
     let (mut ready, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
     for request in claimed {
-        let answer = if unwanted.contains(&request.subject) {
-            Answer::refused(notice::SETTLED)
+        let response = if unwanted.contains(&request.subject) {
+            Response::refused(notice::SETTLED)
         } else {
-            match destination::resolve(session, &request)? {
+            match receivers::prepare_request(session, &request)? {
                 Ok(target) => {
                     ready.push((request, target));
                     continue;
                 }
-                Err(NotReady::NotYet(problem)) => Answer::failure(problem),
-                Err(NotReady::Refused(problem)) => Answer::refused(problem),
+                Err(Unprepared::NotYet(problem)) => Response::failure(problem),
+                Err(Unprepared::Refused(problem)) => Response::refused(problem),
             }
         };
-        failed.push(Answered::of(&request, answer, None));
+        failed.push(Attempt::of(&request, response, None));
     }
-    record(session, failed)?;
+    record_and_tell(session, failed)?;
     Ok(ready)
 }
 
 /// Records outcomes; when they cannot be recorded together, one by one, so that an odd answer harms no neighbour.
-fn record(session: &Session, mut answered: Vec<Answered>) -> Result<()> {
-    if answered.is_empty() {
+fn record_and_tell(session: &Session, mut attempts: Vec<Attempt>) -> Result<()> {
+    if attempts.is_empty() {
         return Ok(());
     }
-    let together = db::attempt(|| record_set(session, answered.clone()));
+    let together = db::attempt(|| record_together(session, attempts.clone()));
     match together {
         Ok(()) => Ok(()),
-        Err(error) if answered.len() > 1 => {
+        Err(error) if attempts.len() > 1 => {
             pgrx::log!("raw_ops: answers are recorded one by one: {error}");
-            answered
+            attempts
                 .into_iter()
-                .try_for_each(|one| record(session, vec![one]))
+                .try_for_each(|one| record_and_tell(session, vec![one]))
         }
         Err(error) => {
-            for one in &mut answered {
+            for one in &mut attempts {
                 // The message may quote what could not be written.
-                one.answer = Answer {
+                one.response = Response {
                     detail: Some(error.to_string()),
-                    ..Answer::failure(format!(
+                    ..Response::failure(format!(
                         "the answer cannot be recorded (SQLSTATE {})",
                         error.sqlstate_text()
                     ))
                 };
             }
-            record_set(session, answered)
+            record_together(session, attempts)
         }
     }
 }
 
 /// Records outcomes and tells each part about its own.
-fn record_set(session: &Session, answered: Vec<Answered>) -> Result<()> {
-    let settled = outbox::record(session, answered)?;
-    let of = |purpose: Purpose| -> Vec<&Settled> {
-        settled
+fn record_together(session: &Session, attempts: Vec<Attempt>) -> Result<()> {
+    let outcomes = outbox::record_attempts(session, attempts)?;
+    let of = |purpose: Purpose| -> Vec<&Outcome> {
+        outcomes
             .iter()
             .filter(|one| one.purpose == Some(purpose))
             .collect()

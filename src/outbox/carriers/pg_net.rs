@@ -3,11 +3,11 @@
 //! Source: PG_FINDINGS §3.
 
 use super::builtin::shown;
-use super::destination::Ready;
-use super::outbox::{Answered, Outgoing, outgoing};
-use super::outcome::{Answer, retry_after};
 use crate::db::{self, Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
+use crate::outbox::policy::{Response, retry_after};
+use crate::outbox::receivers::PreparedRequest;
+use crate::outbox::{Attempt, Request, request_of_row};
 use crate::schedule::Purpose;
 use pgrx::pg_sys;
 use serde_json::{Map, Value as Json};
@@ -18,26 +18,26 @@ thread_local! {
         "select net.http_post(url := $1, body := $2::text::jsonb, headers := $3, timeout_milliseconds := $4)",
         &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::INT4OID]) };
     static MARK_DISPATCHED: Statement = const { Statement::new(
-        include_str!("../../sql/sending/mark_dispatched.sql"), &[pg_sys::UUIDOID]) };
+        include_str!("../../../sql/outbox/mark_dispatched.sql"), &[pg_sys::UUIDOID]) };
     static BEGIN_EPOCH: Statement = const { Statement::new(
         "insert into raw_ops.pg_net_epoch (epoch) values ($1) on conflict (only_row) do nothing", &[pg_sys::UUIDOID]) };
     static EPOCH: Statement = const { Statement::new("select epoch from raw_ops.pg_net_epoch", &[]) };
     static COLLECT: Statement = const { Statement::new(
-        include_str!("../../sql/sending/collect_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
+        include_str!("../../../sql/outbox/collect_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
     static FORGET_LATE: Statement = const { Statement::new(
-        include_str!("../../sql/sending/forget_late_answers.sql"), &[pg_sys::UUIDOID]) };
+        include_str!("../../../sql/outbox/forget_late_answers.sql"), &[pg_sys::UUIDOID]) };
     static LAST_ID: Statement = const { Statement::new(
         "select case when is_called then last_value else 0 end from net.http_request_queue_id_seq", &[]) };
     static FORGOTTEN: Statement = const { Statement::new(
-        include_str!("../../sql/sending/forgotten_by_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
+        include_str!("../../../sql/outbox/forgotten_by_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
     static UNQUEUE: Statement = const { Statement::new(
-        include_str!("../../sql/sending/unqueue_pg_net.sql"), &[pg_sys::UUIDARRAYOID]) };
+        include_str!("../../../sql/outbox/unqueue_pg_net.sql"), &[pg_sys::UUIDARRAYOID]) };
     static IN_FLIGHT: Statement = const { Statement::new(
         "select count(*) from raw_ops.http_requests where state = 'sending' and carrier = 'pg_net'", &[]) };
 }
 
 /// Hands requests to pg_net, which sends them once this transaction is committed. When it takes none, all failed.
-pub fn dispatch(session: &Session, requests: Vec<(Outgoing, Ready)>) -> Result<Vec<Answered>> {
+pub fn dispatch(session: &Session, requests: Vec<(Request, PreparedRequest)>) -> Result<Vec<Attempt>> {
     if requests.is_empty() {
         return Ok(Vec::new());
     }
@@ -45,22 +45,22 @@ pub fn dispatch(session: &Session, requests: Vec<(Outgoing, Ready)>) -> Result<V
         Ok(()) => Ok(Vec::new()),
         Err(error) => {
             // What it complains about may be the URL.
-            let failure = Answer {
+            let failure = Response {
                 detail: Some(error.to_string()),
-                ..Answer::failure(format!(
+                ..Response::failure(format!(
                     "pg_net took nothing (SQLSTATE {})",
                     error.sqlstate_text()
                 ))
             };
-            let failed = |(request, ready): (Outgoing, Ready)| {
-                Answered::of(&request, failure.clone(), Some(ready.public_url))
+            let failed = |(request, ready): (Request, PreparedRequest)| {
+                Attempt::of(&request, failure.clone(), Some(ready.public_url))
             };
             Ok(requests.into_iter().map(failed).collect())
         }
     }
 }
 
-fn hand_over(session: &Session, requests: &[(Outgoing, Ready)]) -> Result<()> {
+fn hand_over(session: &Session, requests: &[(Request, PreparedRequest)]) -> Result<()> {
     let mut rows = Rowset::new(
         c"dispatched",
         &[
@@ -108,7 +108,7 @@ fn epoch(session: &Session) -> Result<[u8; 16]> {
 }
 
 /// What has come back, and what never will, because pg_net has forgotten it. It keeps nothing of what came.
-pub fn collect(session: &Session) -> Result<Vec<Answered>> {
+pub fn collect(session: &Session) -> Result<Vec<Attempt>> {
     let epoch = epoch(session)?;
     session.run(&FORGET_LATE, vec![Value::Uuid(epoch)])?;
     if in_flight(session)? == 0 {
@@ -116,10 +116,10 @@ pub fn collect(session: &Session) -> Result<Vec<Answered>> {
     }
     let last_id = session.run(&LAST_ID, vec![])?.first(|row| row.int8(1)).flatten();
     let known = || vec![Value::Uuid(epoch), Value::Int8(last_id.unwrap_or(i64::MAX))];
-    let forgotten: Vec<Outgoing> = session.run(&FORGOTTEN, known())?.map(outgoing);
-    let lost = |request: &Outgoing| Answered::of(request, Answer::lost(), None);
+    let forgotten: Vec<Request> = session.run(&FORGOTTEN, known())?.map(request_of_row);
+    let lost = |request: &Request| Attempt::of(request, Response::lost(), None);
     // An answer under the id of a forgotten request is somebody else's, and stays.
-    let came = session.run(&COLLECT, known())?.map(answered);
+    let came = session.run(&COLLECT, known())?.map(attempt_of_row);
     Ok(came.into_iter().chain(forgotten.iter().map(lost)).collect())
 }
 
@@ -134,7 +134,7 @@ pub fn in_flight(session: &Session) -> Result<i64> {
 
 /// Of attempts whose lease has run out, those that are given up: what pg_net has not begun is taken back, so that it is not
 /// sent late as well. What it has in hand is waited for; that ends with its batch, or with its worker.
-pub fn take_back(session: &Session, mut unanswered: Vec<Answered>) -> Result<Vec<Answered>> {
+pub fn take_back(session: &Session, mut unanswered: Vec<Attempt>) -> Result<Vec<Attempt>> {
     if unanswered.is_empty() {
         return Ok(unanswered);
     }
@@ -146,14 +146,14 @@ pub fn take_back(session: &Session, mut unanswered: Vec<Answered>) -> Result<Vec
         .collect();
     unanswered.retain(|one| !in_hand.contains(&one.id));
     for one in &mut unanswered {
-        one.answer = Answer::failure(
+        one.response = Response::failure(
             "pg_net gave no answer in time; is its worker up? SELECT net.check_worker_is_up();",
         );
     }
     Ok(unanswered)
 }
 
-fn answered(row: crate::db::statement::Row) -> Answered {
+fn attempt_of_row(row: crate::db::statement::Row) -> Attempt {
     let status = row.int4(5);
     let body = row
         .text_bytes(7)
@@ -167,24 +167,24 @@ fn answered(row: crate::db::statement::Row) -> Answered {
         (Some(_), _) => None,
         (None, Some(true)) => Some(format!("no answer within {timeout} ms")),
         (None, _) => Some(match reason.as_deref().and_then(in_words) {
-            Some(words) => format!("no answer: {words}"),
-            None => "no answer, as pg_net says".into(),
+            Some(words) => format!("no response: {words}"),
+            None => "no response, as pg_net says".into(),
         }),
     };
-    Answered {
+    Attempt {
         id: row.uuid(1).unwrap_or_default(),
         purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
         destination: row.text(3).unwrap_or_default(),
         attempt: row.int4(4).unwrap_or(1),
         public_url: None,
-        answer: Answer {
+        response: Response {
             status,
             retry_after: asked.and_then(|value| retry_after(&value, db::clock())),
             latency_ms: row.int4(10).map(|latency| latency.max(0)),
             body,
             error,
             detail: reason,
-            ..Answer::default()
+            ..Response::default()
         },
     }
 }

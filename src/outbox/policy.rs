@@ -1,4 +1,4 @@
-//! What an answer means, and what follows: pure functions of the answer, the destination and the schedule.
+//! What an answer means, and what follows: pure functions of the response, the destination and the schedule.
 //! Source: SPEC §8; CONTRACTS §6 to §8.
 
 use crate::schedule::{Micros, Next, Schedule};
@@ -23,13 +23,13 @@ impl Kind {
 
 /// What came back from one attempt.
 #[derive(Clone, Debug, Default)]
-pub struct Answer {
+pub struct Response {
     /// `None` when no answer came: see `error`.
     pub status: Option<i32>,
     /// Microseconds the receiver asked us to wait.
     pub retry_after: Option<Micros>,
     pub latency_ms: Option<i32>,
-    /// What the receiver said, 4 KiB of it at most. Text from outside: [`super::words`] says where it may go.
+    /// What the receiver said, 4 KiB of it at most. Text from outside: [`super::redaction`] says where it may go.
     pub body: Option<String>,
     /// What went wrong, in our own words; an answer that is no success needs none.
     pub error: Option<String>,
@@ -41,8 +41,8 @@ pub struct Answer {
     pub is_lost: bool,
 }
 
-impl Answer {
-    /// An attempt that ended without an answer.
+impl Response {
+    /// An attempt that ended without an response.
     pub fn failure(error: impl Into<String>) -> Self {
         Self {
             error: Some(error.into()),
@@ -69,11 +69,11 @@ impl Answer {
     }
 }
 
-/// The class of an answer.
+/// The class of an response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    Done,
-    Again,
+    Success,
+    Retryable,
     /// No further attempt will help.
     Permanent,
     /// 410: the receiver wants no more, ever.
@@ -81,20 +81,20 @@ pub enum Class {
 }
 
 /// Which class an answer belongs to.
-pub fn class(answer: &Answer, kind: Kind) -> Class {
-    let Some(status) = answer.status else {
-        return if answer.is_refused_here {
+pub fn class(response: &Response, kind: Kind) -> Class {
+    let Some(status) = response.status else {
+        return if response.is_refused_here {
             Class::Permanent
         } else {
-            Class::Again
+            Class::Retryable
         };
     };
     match (status, kind) {
-        (200..=299, _) => Class::Done,
+        (200..=299, _) => Class::Success,
         (410, _) => Class::Gone,
-        (408 | 425 | 429 | 500.., _) => Class::Again,
+        (408 | 425 | 429 | 500.., _) => Class::Retryable,
         (_, Kind::Service) => Class::Permanent,
-        (_, Kind::Endpoint) => Class::Again,
+        (_, Kind::Endpoint) => Class::Retryable,
     }
 }
 
@@ -112,16 +112,16 @@ pub enum Verdict {
 const LONGEST_RETRY_AFTER: Micros = 86_400_000_000;
 
 /// What follows attempt number `attempt` (1 is the first).
-pub fn verdict(answer: &Answer, kind: Kind, attempt: i32, schedule: &Schedule) -> Verdict {
-    match class(answer, kind) {
-        Class::Done => Verdict::Succeeded,
+pub fn verdict(response: &Response, kind: Kind, attempt: i32, schedule: &Schedule) -> Verdict {
+    match class(response, kind) {
+        Class::Success => Verdict::Succeeded,
         Class::Permanent | Class::Gone => Verdict::Abandoned,
-        Class::Again => match schedule.after_failure(attempt) {
+        Class::Retryable => match schedule.after_failure(attempt) {
             Next::GiveUp => Verdict::Abandoned,
             // Once at once; a sender that dies again and again must not use up every attempt within seconds.
-            Next::RetryAfter(_) if answer.is_lost && attempt == 1 => Verdict::Failed(0),
+            Next::RetryAfter(_) if response.is_lost && attempt == 1 => Verdict::Failed(0),
             Next::RetryAfter(wait) => {
-                let asked = answer.retry_after.unwrap_or(0).clamp(0, LONGEST_RETRY_AFTER);
+                let asked = response.retry_after.unwrap_or(0).clamp(0, LONGEST_RETRY_AFTER);
                 Verdict::Failed(wait.max(asked))
             }
         },
@@ -143,10 +143,10 @@ pub fn retry_after(value: &str, now: Micros) -> Option<Micros> {
 mod tests {
     use super::*;
 
-    fn answered(status: i32) -> Answer {
-        Answer {
+    fn response(status: i32) -> Response {
+        Response {
             status: Some(status),
-            ..Answer::default()
+            ..Response::default()
         }
     }
 
@@ -154,27 +154,30 @@ mod tests {
     fn every_answer_has_its_class() {
         use Class::*;
         for (status, service, endpoint) in [
-            (200, Done, Done),
-            (202, Done, Done),
-            (204, Done, Done),
-            (301, Permanent, Again),
-            (400, Permanent, Again),
-            (401, Permanent, Again),
-            (404, Permanent, Again),
-            (408, Again, Again),
+            (200, Success, Success),
+            (202, Success, Success),
+            (204, Success, Success),
+            (301, Permanent, Retryable),
+            (400, Permanent, Retryable),
+            (401, Permanent, Retryable),
+            (404, Permanent, Retryable),
+            (408, Retryable, Retryable),
             (410, Gone, Gone),
-            (413, Permanent, Again),
-            (425, Again, Again),
-            (429, Again, Again),
-            (500, Again, Again),
-            (503, Again, Again),
-            (599, Again, Again),
+            (413, Permanent, Retryable),
+            (425, Retryable, Retryable),
+            (429, Retryable, Retryable),
+            (500, Retryable, Retryable),
+            (503, Retryable, Retryable),
+            (599, Retryable, Retryable),
         ] {
-            assert_eq!(class(&answered(status), Kind::Service), service, "{status}");
-            assert_eq!(class(&answered(status), Kind::Endpoint), endpoint, "{status}");
+            assert_eq!(class(&response(status), Kind::Service), service, "{status}");
+            assert_eq!(class(&response(status), Kind::Endpoint), endpoint, "{status}");
         }
-        let (failure, refused) = (Answer::failure("timed out"), Answer::refused("private address"));
-        assert_eq!(class(&failure, Kind::Service), Again);
+        let (failure, refused) = (
+            Response::failure("timed out"),
+            Response::refused("private address"),
+        );
+        assert_eq!(class(&failure, Kind::Service), Retryable);
         assert_eq!(class(&refused, Kind::Endpoint), Permanent);
     }
 
@@ -182,22 +185,22 @@ mod tests {
     fn the_schedule_decides_when_and_the_receiver_may_ask_for_more_time() {
         let schedule = Schedule::of_seconds(&[0, 15, 60]);
         let second = 1_000_000;
-        let after = |answer: &Answer, attempt| verdict(answer, Kind::Service, attempt, &schedule);
-        assert_eq!(after(&answered(500), 1), Verdict::Failed(15 * second));
-        assert_eq!(after(&answered(500), 2), Verdict::Failed(60 * second));
-        assert_eq!(after(&answered(500), 3), Verdict::Abandoned);
-        assert_eq!(after(&answered(400), 1), Verdict::Abandoned);
-        assert_eq!(after(&answered(200), 3), Verdict::Succeeded);
-        let busy = |seconds: i64| Answer {
+        let after = |response: &Response, attempt| verdict(response, Kind::Service, attempt, &schedule);
+        assert_eq!(after(&response(500), 1), Verdict::Failed(15 * second));
+        assert_eq!(after(&response(500), 2), Verdict::Failed(60 * second));
+        assert_eq!(after(&response(500), 3), Verdict::Abandoned);
+        assert_eq!(after(&response(400), 1), Verdict::Abandoned);
+        assert_eq!(after(&response(200), 3), Verdict::Succeeded);
+        let busy = |seconds: i64| Response {
             retry_after: Some(seconds * second),
-            ..answered(429)
+            ..response(429)
         };
         assert_eq!(after(&busy(30), 1), Verdict::Failed(30 * second));
         assert_eq!(after(&busy(3), 1), Verdict::Failed(15 * second));
         assert_eq!(after(&busy(1_000_000), 1), Verdict::Failed(86_400 * second));
-        assert_eq!(after(&Answer::lost(), 1), Verdict::Failed(0));
-        assert_eq!(after(&Answer::lost(), 2), Verdict::Failed(60 * second));
-        assert_eq!(after(&Answer::lost(), 3), Verdict::Abandoned);
+        assert_eq!(after(&Response::lost(), 1), Verdict::Failed(0));
+        assert_eq!(after(&Response::lost(), 2), Verdict::Failed(60 * second));
+        assert_eq!(after(&Response::lost(), 3), Verdict::Abandoned);
     }
 
     #[test]

@@ -1,4 +1,7 @@
-//! Which carrier is in force.
+//! Who sends: one file a carrier; and which of them is in force.
+
+pub mod builtin;
+pub mod pg_net;
 
 use crate::config::{self, Carrier};
 use crate::db::{Session, Statement};
@@ -26,7 +29,7 @@ thread_local! {
 }
 
 /// As `raw_ops.carrier` says; `auto` looks whether pg_net is installed in this database.
-pub fn in_force(session: &Session) -> Result<InForce> {
+pub fn carrier_in_force(session: &Session) -> Result<InForce> {
     match config::carrier() {
         Carrier::Builtin => Ok(InForce::Builtin),
         Carrier::PgNet => Ok(InForce::PgNet),
