@@ -1,5 +1,6 @@
 //! Acting as the owner of the tables: what a caller's rights are not enough for, without being a superuser.
 
+use super::settings;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 
@@ -66,7 +67,11 @@ fn as_role<T>(role: pg_sys::Oid, restrictions: i32, work: impl FnOnce() -> Resul
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut context);
         pg_sys::SetUserIdAndSecContext(role, context | restrictions);
     }
-    let outcome = work();
+    // What the role's triggers and views set must not stay behind in somebody else's session.
+    let outcome = match restrictions & RESTRICTED_OPERATION {
+        0 => work(),
+        _ => settings::confined(work),
+    };
     // SAFETY: as above.
     unsafe { pg_sys::SetUserIdAndSecContext(caller, context) };
     outcome

@@ -1,6 +1,7 @@
 //! Settings changed for a while.
 
 use pgrx::pg_sys;
+use std::cell::Cell;
 use std::ffi::CStr;
 
 /// While it lives, the settings it was given are in force; then, or after an ERROR, what was before.
@@ -50,6 +51,27 @@ impl Drop for Temporarily {
     }
 }
 
+thread_local! {
+    /// Whether [`commit_durably`] was asked for within the innermost [`confined`].
+    static IS_DURABLE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` and undoes whatever it has done to settings, SET of the session included: code of somebody else's may run in
+/// it. Only [`commit_durably`] holds beyond. After an ERROR the end of the (sub-)transaction undoes it all.
+pub fn confined<T>(work: impl FnOnce() -> T) -> T {
+    let before = IS_DURABLE.replace(false);
+    // SAFETY: the documented way to take changes of settings back; the level ends below, or with the (sub-)transaction.
+    let nest_level = unsafe { pg_sys::NewGUCNestLevel() };
+    let outcome = work();
+    // SAFETY: the level begun above; `false`: as after an error, nothing is kept.
+    unsafe { pg_sys::AtEOXact_GUC(false, nest_level) };
+    match IS_DURABLE.get() {
+        true => commit_durably(),
+        false => IS_DURABLE.set(before),
+    }
+    outcome
+}
+
 /// How long a drain waits for a row somebody else holds, unless the caller has a limit of their own: long enough for
 /// another drain to commit and for a deadlock to be found, short enough that one forgotten transaction does not hold up
 /// the shop.
@@ -75,6 +97,7 @@ pub fn hardly_wait_for_locks() -> Option<Temporarily> {
 /// For the rest of this transaction a commit is on disk when it is acknowledged: what tells somebody "stored" must not be
 /// undone by a crash. Stronger settings stay; so does `local`, which waits for this server's own disk.
 pub fn commit_durably() {
+    IS_DURABLE.set(true);
     // SAFETY: reads an integer setting and changes it as SET LOCAL does. That holds until the transaction ends, also
     // after the function (its SET clauses name other settings): the server reads it when it commits.
     unsafe {

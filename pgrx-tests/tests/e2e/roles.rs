@@ -234,6 +234,53 @@ async fn what_an_owner_leaves_for_commit_never_runs_as_a_superuser_who_called() 
 }
 
 #[tokio::test]
+async fn what_an_owners_code_sets_does_not_stay_in_the_session_of_who_called() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let owner = stack.connect().await.unwrap();
+    as_superuser(&stack, "CREATE SCHEMA mine AUTHORIZATION shop_owner").await;
+    run(
+        &owner,
+        "CREATE FUNCTION mine.set_all() RETURNS boolean LANGUAGE plpgsql AS $$
+         BEGIN
+             PERFORM set_config('search_path', 'mine, pg_catalog', false), set_config('statement_timeout', '77s', false),
+                     set_config('work_mem', '77MB', true), set_config('synchronous_commit', 'off', false);
+             RETURN true;
+         END $$;
+         CREATE FUNCTION mine.on_insert() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN PERFORM mine.set_all(); RETURN NEW; END $$;
+         CREATE TRIGGER sets BEFORE INSERT ON raw_ops.webhook_inbox FOR EACH ROW EXECUTE FUNCTION mine.on_insert();
+         DO $do$ BEGIN
+             EXECUTE 'CREATE OR REPLACE VIEW raw_ops.undelivered_alerts AS SELECT * FROM ('
+                 || rtrim(pg_get_viewdef('raw_ops.undelivered_alerts'::regclass), ';') || ') AS kept WHERE mine.set_all()';
+         END $do$",
+    )
+    .await;
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    let settings = "SELECT name || ' = ' || setting FROM pg_settings
+                     WHERE name IN ('search_path', 'statement_timeout', 'work_mem', 'synchronous_commit') ORDER BY 1";
+    run(&superuser, "SET synchronous_commit = off").await;
+    let before: Vec<String> = column(&superuser, settings).await;
+    for call in [
+        "SELECT raw_ops.fn_health_v1()",
+        "SELECT raw_ops.receive_webhook('shopify', 'orders/create', gen_random_uuid()::text, '{}', '{}')",
+        "SELECT raw_ops.process_pending_webhooks()",
+    ] {
+        run(&superuser, call).await;
+        assert_eq!(column::<String>(&superuser, settings).await, before, "{call}");
+        run(&superuser, &format!("BEGIN; {call}")).await;
+        let within: Vec<String> = column(&superuser, settings).await;
+        let changed: Vec<&String> = within.iter().filter(|one| !before.contains(one)).collect();
+        let expected = match call.contains("receive") {
+            // What was stored is on disk at the commit.
+            true => vec!["synchronous_commit = on"],
+            false => vec![],
+        };
+        assert_eq!(changed, expected, "{call}");
+        run(&superuser, "COMMIT").await;
+    }
+}
+
+#[tokio::test]
 async fn jobs_that_a_superuser_schedules_are_the_owners() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let superuser = stack.connect_as_superuser().await.unwrap();
