@@ -14,12 +14,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("setup", &["db", "error"]),
     ("providers", &["json", "error"]),
     ("elements", &["db", "error"]),
-    ("orders", &["providers", "audit", "db", "json", "error"]),
-    ("sending", &["schedule", "audit", "db", "config", "error"]),
+    ("convergence", &["db", "json"]),
+    (
+        "orders",
+        &["convergence", "providers", "audit", "db", "json", "error"],
+    ),
+    ("outbox", &["schedule", "audit", "db", "config", "error"]),
     (
         "courier",
         &[
-            "sending",
+            "outbox",
+            "convergence",
             "elements",
             "providers",
             "schedule",
@@ -50,15 +55,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "monitoring",
         &[
-            "wake", "sending", "schedule", "audit", "setup", "db", "config", "error",
+            "wake", "outbox", "schedule", "audit", "setup", "db", "config", "error",
         ],
     ),
     (
-        "delivery",
+        "dispatch",
         &[
             "monitoring",
             "courier",
-            "sending",
+            "outbox",
             "schedule",
             "audit",
             "db",
@@ -70,7 +75,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("wake", &["config"]),
     (
         "worker",
-        &["wake", "delivery", "inbox", "sending", "db", "config", "error"],
+        &["wake", "dispatch", "inbox", "outbox", "db", "config", "error"],
     ),
 ];
 

@@ -8,14 +8,15 @@
 //! |---------------|----------------------------------------------------------------------------------------|
 //! | [`worker`]    | background workers and the sender: their loops                                         |
 //! | [`jobs`]      | the pg_cron jobs: what runs when; housekeeping                                         |
-//! | [`delivery`]  | one pass over the outbox: claim, send, record, tell the part that asked                |
+//! | [`dispatch`]  | one pass over the outbox: claim, send, record, tell the part that asked                |
 //! | [`monitoring`] | checks (one file each), their runs, alerts; dashboard, metrics, health                |
 //! | [`recovery`]  | the archive; replay and reconciliation come here                                       |
 //! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
 //! | [`courier`]   | parcels, what couriers report about them, notices to customers, tasks for people          |
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
-//! | [`sending`]   | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
+//! | [`outbox`]    | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
 //! | [`elements`]  | what is left of list-shaped webhooks: elements that wait, or that nobody can read           |
+//! | [`convergence`] | "newer wins", field by field: the same payloads come to the same row in any order                |
 //! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
 //! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
 //! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
@@ -34,6 +35,7 @@
 
 mod audit;
 mod config;
+mod convergence;
 mod courier;
 mod db;
 mod dispatch;

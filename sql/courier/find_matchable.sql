@@ -6,5 +6,6 @@ select distinct element.reference
    and element.state = 'waiting'
    and element.waits_until > now()
    and exists (select from raw_ops.shipments as shipment
-                where upper(left(shipment.tracking_no, 100)) = upper(element.reference))
+                where upper(left(shipment.tracking_no, 100)) = upper(element.reference)
+                  and shipment.status <> 'replaced')
  limit $1

@@ -1,14 +1,43 @@
 -- Courier Watchdog: what couriers report about parcels, who is told, who has to act. Source: DLV.
 
+create table raw_ops.fulfillments (
+    shopify_fulfillment_id bigint      not null,
+    courier_name           text,
+    status                 text,
+    formal_status          text,
+    tracking_numbers       text[],
+    shopify_updated_at     timestamptz,
+    shopify_triggered_at   timestamptz,
+    payload_hash           bigint,
+    field_versions         jsonb,
+    created_at             timestamptz not null default clock_timestamp(),
+    updated_at             timestamptz not null default clock_timestamp(),
+    constraint fulfillments_pkey primary key (shopify_fulfillment_id),
+    constraint fulfillments_formal_status_check check (formal_status in ('pending', 'open', 'success')),
+    constraint fulfillments_tracking_numbers_check check (tracking_numbers <> '{}')
+);
+comment on table raw_ops.fulfillments is
+    'What the payloads of a Shopify fulfillment come to, so that its shipments are the same whatever order they arrive in.';
+comment on column raw_ops.fulfillments.status is
+    'Where its parcels are (shipment_status), or that they are not under way any more (cancelled, error, failure).';
+comment on column raw_ops.fulfillments.formal_status is 'Shopify''s status of the fulfillment itself: no news about a parcel under way.';
+comment on column raw_ops.fulfillments.tracking_numbers is 'The newest list; a shipment under another number is replaced.';
+comment on column raw_ops.fulfillments.shopify_updated_at is 'updated_at of the newest payload, else when that was triggered.';
+comment on column raw_ops.fulfillments.shopify_triggered_at is 'When the newest payload''s webhook was triggered.';
+comment on column raw_ops.fulfillments.payload_hash is 'XXH3 of that payload: decides where the times do not.';
+comment on column raw_ops.fulfillments.field_versions is
+    'Fields that the newest payload said nothing about, and the version of the one that did; as in orders. Null: none.';
+
 create table raw_ops.shipments (
     id                     uuid        not null,
     order_id               uuid,
     courier_name           text,
     tracking_no            text,
     tracking_url           text,
+    tracking_url_version   jsonb,
     status                 text        not null default 'created',
     shopify_fulfillment_id bigint,
-    shopify_updated_at     timestamptz,
+    shopify_created_at     timestamptz,
     created_at             timestamptz not null default clock_timestamp(),
     updated_at             timestamptz not null default clock_timestamp(),
     constraint shipments_pkey primary key (id),
@@ -32,7 +61,10 @@ comment on column raw_ops.shipments.tracking_no is
     'As the courier writes it, without blanks; null until the fulfillment has one. Couriers use numbers again after months.';
 comment on column raw_ops.shipments.status is
     'Shopify''s shipment_status (in_transit, delivered, …), else its fulfillment status (success, cancelled, …); replaced: the fulfillment has another tracking number now.';
-comment on column raw_ops.shipments.shopify_updated_at is 'updated_at of the newest fulfillment payload applied; an older one changes nothing.';
+comment on column raw_ops.shipments.tracking_url_version is
+    'Of the payload that gave the URL: [updated_at, triggered_at, hash], microseconds since 2000; an older one does not change it.';
+comment on column raw_ops.shipments.shopify_created_at is
+    'When the shop fulfilled it: of two shipments under one number the later is meant.';
 comment on index raw_ops.idx_shipments_tracking_no is 'From a courier''s event to its parcel.';
 
 create table raw_ops.courier_event_mapping (
@@ -188,8 +220,9 @@ insert into raw_ops.monitor_thresholds
     ('courier_watchdog_health', 'stuck_events', 'warning', '#ops-alerts', 60, 'minutes', '24 hours', '1 hour',
      'A notice created within the lookback has waited for longer than this');
 
+alter table raw_ops.fulfillments enable row level security;
 alter table raw_ops.shipments enable row level security;
 alter table raw_ops.courier_event_mapping enable row level security;
 alter table raw_ops.courier_events enable row level security;
 alter table raw_ops.courier_tasks enable row level security;
-revoke all on raw_ops.shipments, raw_ops.courier_event_mapping, raw_ops.courier_events, raw_ops.courier_tasks from public;
+revoke all on raw_ops.fulfillments, raw_ops.shipments, raw_ops.courier_event_mapping, raw_ops.courier_events, raw_ops.courier_tasks from public;

@@ -1,9 +1,10 @@
 //! Courier Watchdog: what couriers report about parcels ([`event`]), the notice to the customer ([`notice`], picked up by
-//! [`retry`] where it was lost), what a person has to do ([`task`]), and the parcels themselves ([`shipment`]). Events come by
+//! [`retry`] where it was lost), what a person has to do ([`task`]), and the shipments themselves ([`shipment`], [`fulfillment`]). Events come by
 //! webhook ([`report`]), or wait for their parcel ([`waiting`]).
 //! Source: DLV.
 
 mod event;
+mod fulfillment;
 pub mod notice;
 mod report;
 mod retry;
@@ -27,6 +28,8 @@ pub enum Change<'a> {
         fulfillment: Fulfillment<'a>,
         /// When the webhook was triggered: tells the age of a payload without `updated_at`.
         triggered_at: Option<i64>,
+        /// Decides which payload is the newer where the times do not.
+        payload_hash: i64,
     },
     ParcelEvents {
         webhook: Id,
@@ -61,20 +64,21 @@ pub fn apply(session: &Session, changes: Vec<(usize, Change<'_>)>) -> Result<Vec
             Change::Fulfillment {
                 fulfillment,
                 triggered_at,
-            } => fulfillments.push((index, fulfillment, triggered_at)),
+                payload_hash,
+            } => fulfillments.push((index, fulfillment, triggered_at, payload_hash)),
             Change::ParcelEvents { webhook, events } => reports.push((index, webhook, events)),
         }
     }
     // Always in one order, so that two drains wait for each other instead of deadlocking.
-    fulfillments.sort_by_key(|(_, fulfillment, _)| fulfillment.shopify_fulfillment_id);
+    fulfillments.sort_by_key(|(_, fulfillment, ..)| fulfillment.shopify_fulfillment_id);
     reports.sort_by_cached_key(|(_, _, events)| {
         let mut readable = events.iter().filter_map(|element| element.read.as_ref().ok());
         readable.next().map(|event| event.tracking_no.clone())
     });
 
     let mut outcomes = Vec::with_capacity(fulfillments.len() + reports.len());
-    for (index, fulfillment, triggered_at) in fulfillments {
-        let done = shipment::converge(session, &fulfillment, triggered_at).map(Applied::Shipments);
+    for (index, fulfillment, triggered_at, hash) in fulfillments {
+        let done = shipment::converge(session, &fulfillment, triggered_at, hash).map(Applied::Shipments);
         outcomes.push((index, own_fault(done)?));
     }
     for (index, webhook, events) in reports {

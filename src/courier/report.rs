@@ -16,7 +16,7 @@ pub const PROVIDER: &str = "dpd";
 
 thread_local! {
     static PARCELS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_parcels.sql"), &[pg_sys::TEXTARRAYOID]) };
+        include_str!("../../sql/courier/find_parcels.sql"), &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]) };
 }
 
 /// What became of a webhook's events.
@@ -101,7 +101,10 @@ fn shipments(
 
 /// The shipments that tracking numbers name now.
 pub fn parcels(session: &Session, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
-    let found = session.run(&PARCELS, vec![Value::TextArray(numbers)])?;
+    let found = session.run(
+        &PARCELS,
+        vec![Value::TextArray(numbers), Value::Text(dpd::COURIER)],
+    )?;
     let found = found.map(|row| (row.text(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
     Ok(found.into_iter().collect())
 }

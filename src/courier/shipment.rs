@@ -1,26 +1,31 @@
-//! Parcels, converged from Shopify's fulfillments whatever the order they come in: the newest `updated_at` wins.
+//! Shipments, converged from Shopify's fulfillments.
 
+use super::fulfillment::{FULFILLMENT, Fulfillment, Known, Shipment};
 use super::{Id, shown};
-use crate::db::{Rowset, Session, Statement, Value, ids};
+use crate::convergence::Version;
+use crate::convergence::columns::{push_version, state, version};
+use crate::db::statement::Row;
+use crate::db::{Rowset, Session, Statement, Value};
 use crate::error::{Error, Result};
-use crate::providers::shopify_fulfillment::Fulfillment;
+use crate::providers::shopify_fulfillment::Fulfillment as Payload;
 use pgrx::pg_sys;
 use serde_json::{Value as Json, json};
 
 thread_local! {
     static ORDER: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_order.sql"), &[pg_sys::INT8OID]) };
-    /// Two payloads of one fulfillment are applied one after the other: which parcels it has is a matter of several rows.
+    /// Two payloads of one fulfillment are applied one after the other: what it comes to is a matter of several rows.
     static LOCK: Statement = const { Statement::new(
         "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops fulfillment ' || $1::text, 0))",
         &[pg_sys::INT8OID]) };
-    static VERSION: Statement = const { Statement::new(
-        "select max(shopify_updated_at) from raw_ops.shipments where shopify_fulfillment_id = $1", &[pg_sys::INT8OID]) };
-    static NAME: Statement = const { Statement::new(
-        include_str!("../../sql/courier/name_parcel.sql"), &[pg_sys::INT8OID, pg_sys::TEXTOID]) };
-    static UPSERT: Statement = const { Statement::new(include_str!("../../sql/courier/upsert_parcels.sql"), &[]) };
-    static REPLACE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/replace_parcels.sql"), &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID]) };
+    static FULFILLMENTS: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_fulfillment.sql"), &[pg_sys::INT8OID]) };
+    static SHIPMENTS: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_shipments.sql"), &[pg_sys::INT8OID]) };
+    static WRITE_FULFILLMENT: Statement = const { Statement::new(
+        include_str!("../../sql/courier/write_fulfillment.sql"), &[]) };
+    static WRITE_SHIPMENTS: Statement = const { Statement::new(
+        include_str!("../../sql/courier/write_shipments.sql"), &[]) };
 }
 
 /// What a fulfillment did.
@@ -45,96 +50,142 @@ impl Converged {
 /// [`Error::MissingReference`] while its order is not here.
 pub fn converge(
     session: &Session,
-    fulfillment: &Fulfillment<'_>,
+    payload: &Payload<'_>,
     triggered_at: Option<i64>,
+    payload_hash: i64,
 ) -> Result<Converged> {
-    let order = session.run(&ORDER, vec![Value::Int8(fulfillment.shopify_order_id)])?;
+    let order = session.run(&ORDER, vec![Value::Int8(payload.shopify_order_id)])?;
     let Some(order_id) = order.first(|row| row.uuid(1)).flatten() else {
-        let id = fulfillment.shopify_order_id;
+        let id = payload.shopify_order_id;
         return Err(Error::MissingReference(format!(
             "fulfillment.order_id: there is no order {id} here yet"
         )));
     };
-    let id = fulfillment.shopify_fulfillment_id;
+    let id = payload.shopify_fulfillment_id;
     session.run(&LOCK, vec![Value::Int8(id)])?;
-    let known = session.run(&VERSION, vec![Value::Int8(id)])?;
-    let known = known.first(|row| row.timestamp(1)).flatten();
-    let version = fulfillment.version.map(|version| version.0).or(triggered_at);
-    let outcome = if matches!((version, known), (Some(own), Some(known)) if own < known) {
-        "stale"
-    } else {
-        write(session, fulfillment, order_id, version)?
+    let mut known = find(session, id)?;
+    let (before, count) = (known.fulfillment.state.clone(), known.shipments.len());
+    let version = Version {
+        at: payload.version.map(|version| version.0).or(triggered_at),
+        triggered_at,
+        hash: payload_hash,
+    };
+    let changed = known.hear(payload, version);
+    if known.fulfillment.state != before {
+        write_fulfillment(session, id, &known.fulfillment)?;
+    }
+    write_shipments(session, payload, order_id, &known.shipments, &changed)?;
+    let outcome = match changed.last() {
+        Some(last) if *last >= count => "created",
+        Some(_) => "updated",
+        None if version < before.version => "stale",
+        None => "unchanged",
     };
     Ok(Converged {
         outcome,
         order_id,
         shopify_fulfillment_id: id,
-        parcels: fulfillment.parcels.len(),
+        parcels: payload.parcels.len(),
     })
 }
 
-fn write(
-    session: &Session,
-    fulfillment: &Fulfillment<'_>,
-    order_id: Id,
-    version: Option<i64>,
-) -> Result<&'static str> {
-    let id = fulfillment.shopify_fulfillment_id;
-    let mut changed = 0;
-    if let Some(first) = fulfillment.parcels.first() {
-        let values = vec![Value::Int8(id), Value::Text(&first.tracking_no)];
-        changed += session.run(&NAME, values)?.affected();
-    }
-    let mut rows = parcels(fulfillment, order_id, version);
-    rows.register(session)?;
-    let created = session
-        .run(&UPSERT, vec![])?
-        .map(|row| row.boolean(2) == Some(true));
-    changed += created.len();
-    if !fulfillment.parcels.is_empty() {
-        let numbers = fulfillment
-            .parcels
-            .iter()
-            .map(|parcel| parcel.tracking_no.as_str());
-        let values = vec![Value::Int8(id), Value::TextArray(numbers.collect())];
-        changed += session.run(&REPLACE, values)?.affected();
-    }
-    Ok(match (changed, created.contains(&true)) {
-        (0, _) => "unchanged",
-        (_, true) => "created",
-        (_, false) => "updated",
+fn find(session: &Session, id: i64) -> Result<Known> {
+    let fulfillment = session.run(&FULFILLMENTS, vec![Value::Int8(id)])?;
+    let shipments = session.run(&SHIPMENTS, vec![Value::Int8(id)])?;
+    Ok(Known {
+        fulfillment: fulfillment
+            .first(known_fulfillment)
+            .unwrap_or_else(Fulfillment::unknown),
+        shipments: shipments.map(known_shipment),
     })
 }
 
-/// The rowset `parcels`: a fulfillment without a tracking number yet is one parcel without a number.
-fn parcels(fulfillment: &Fulfillment<'_>, order_id: Id, version: Option<i64>) -> Rowset {
+fn known_fulfillment(row: Row) -> Fulfillment {
+    Fulfillment {
+        courier_name: row.text(1),
+        status: row.text(2),
+        formal_status: row.text(3),
+        tracking_numbers: row.texts(4),
+        state: state(row, &FULFILLMENT, version(row, 5), 8),
+    }
+}
+
+fn known_shipment(row: Row) -> Shipment {
+    Shipment {
+        id: row.uuid(1).unwrap_or_default(),
+        tracking_no: row.text(2),
+        courier_name: row.text(3),
+        tracking_url: row.text(4),
+        url_version: row.jsonb(5).map_or(Version::NEVER, Version::from_json),
+        status: row.text(6).unwrap_or_default(),
+    }
+}
+
+fn write_fulfillment(session: &Session, id: i64, fulfillment: &Fulfillment) -> Result<()> {
     let mut rows = Rowset::new(
-        c"parcels",
+        c"fulfillment",
+        &[
+            (c"shopify_fulfillment_id", pg_sys::INT8OID),
+            (c"courier_name", pg_sys::TEXTOID),
+            (c"status", pg_sys::TEXTOID),
+            (c"formal_status", pg_sys::TEXTOID),
+            (c"tracking_numbers", pg_sys::TEXTARRAYOID),
+            (c"version", pg_sys::TIMESTAMPTZOID),
+            (c"triggered_at", pg_sys::TIMESTAMPTZOID),
+            (c"payload_hash", pg_sys::INT8OID),
+            (c"field_versions", pg_sys::JSONBOID),
+        ],
+    );
+    rows.int8(Some(id))
+        .text(fulfillment.courier_name.as_deref())
+        .text(fulfillment.status.as_deref())
+        .text(fulfillment.formal_status.as_deref())
+        .texts(&fulfillment.tracking_numbers);
+    push_version(&mut rows, fulfillment.state.version);
+    rows.optional_json(FULFILLMENT.own_to_json(&fulfillment.state.own).as_ref())
+        .end_row();
+    rows.register(session)?;
+    session.run(&WRITE_FULFILLMENT, vec![])?;
+    Ok(())
+}
+
+fn write_shipments(
+    session: &Session,
+    payload: &Payload<'_>,
+    order_id: Id,
+    shipments: &[Shipment],
+    changed: &[usize],
+) -> Result<()> {
+    if changed.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rowset::new(
+        c"changed",
         &[
             (c"id", pg_sys::UUIDOID),
             (c"order_id", pg_sys::UUIDOID),
             (c"courier_name", pg_sys::TEXTOID),
             (c"tracking_no", pg_sys::TEXTOID),
             (c"tracking_url", pg_sys::TEXTOID),
+            (c"tracking_url_version", pg_sys::JSONBOID),
             (c"status", pg_sys::TEXTOID),
             (c"shopify_fulfillment_id", pg_sys::INT8OID),
-            (c"version", pg_sys::TIMESTAMPTZOID),
+            (c"shopify_created_at", pg_sys::TIMESTAMPTZOID),
         ],
     );
-    let named = fulfillment
-        .parcels
-        .iter()
-        .map(|parcel| (Some(parcel.tracking_no.as_str()), parcel.tracking_url));
-    let unnamed = fulfillment.parcels.is_empty().then_some((None, None));
-    for (tracking_no, tracking_url) in named.chain(unnamed) {
-        rows.uuid(ids::uuid_v7()).uuid(order_id);
-        rows.text(fulfillment.courier_name)
-            .text(tracking_no)
-            .text(tracking_url);
-        rows.text(fulfillment.status)
-            .int8(Some(fulfillment.shopify_fulfillment_id))
-            .timestamp(version)
+    for shipment in changed.iter().map(|place| &shipments[*place]) {
+        rows.uuid(shipment.id)
+            .uuid(order_id)
+            .text(shipment.courier_name.as_deref())
+            .text(shipment.tracking_no.as_deref())
+            .text(shipment.tracking_url.as_deref());
+        rows.optional_json(shipment.url_version.to_json().as_ref())
+            .text(Some(&shipment.status))
+            .int8(Some(payload.shopify_fulfillment_id))
+            .timestamp(payload.created_at.map(|time| time.0))
             .end_row();
     }
-    rows
+    rows.register(session)?;
+    session.run(&WRITE_SHIPMENTS, vec![])?;
+    Ok(())
 }

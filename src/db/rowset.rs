@@ -91,6 +91,11 @@ impl Rowset {
         self.push(value.and_then(IntoDatum::into_datum))
     }
 
+    pub fn texts(&mut self, values: &[String]) -> &mut Self {
+        let values: Vec<&str> = values.iter().map(String::as_str).collect();
+        self.push(values.into_datum())
+    }
+
     pub fn bytes(&mut self, value: Option<&[u8]>) -> &mut Self {
         self.push(value.and_then(IntoDatum::into_datum))
     }

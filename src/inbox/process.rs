@@ -164,6 +164,7 @@ fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>
         Command::RecordFulfillment(fulfillment) => Change::Courier(courier::Change::Fulfillment {
             fulfillment,
             triggered_at: claim.triggered_at,
+            payload_hash: claim.payload.map_or(0, Jsonb::hash),
         }),
         Command::RecordParcelEvents(events) => Change::Courier(courier::Change::ParcelEvents {
             webhook: claim.id,

@@ -4,12 +4,12 @@
 //! one Shopify knows longest (the least id). While there is none, it belongs to a guest, one an e-mail. What guests'
 //! orders say of a person counts only while that is a guest. So it makes no difference who was heard of first.
 
-use super::convergence::{Fields, Said, State};
 use super::fields::{CUSTOMER, said_of_customer};
 use super::lookup::{self, EmailKey, EmailMatch, KnownCustomer};
 use super::moves::Moves;
-use super::write::push_version;
 use super::{Change, Id, Person, Plan};
+use crate::convergence::columns::push_version;
+use crate::convergence::{Fields, Said, State};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, ids};
 use crate::error::Result;

@@ -3,7 +3,7 @@
 //! Null decides what states an order's condition (statuses, note, tags, cancellation). Elsewhere it says nothing: not of
 //! sums and items, and not of a person, since redaction looks so.
 
-use super::convergence::{Fields, Shape, Version};
+use crate::convergence::{Fields, Shape, Version};
 use crate::json::{Json, Kind};
 use crate::providers::shopify_order::{Customer, Item, Order};
 

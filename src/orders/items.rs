@@ -1,10 +1,10 @@
 //! The items of known orders: the newest list tells which there are, their quantities and prices; what it leaves open of
 //! an item, an older list may have said.
 
-use super::convergence::{Said, State, Version};
 use super::fields::{ITEM, said_of_item};
 use super::lookup::{self, KnownItem};
 use super::{Id, Plan};
+use crate::convergence::{Said, State, Version};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, Value, ids};
 use crate::error::Result;

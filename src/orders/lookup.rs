@@ -1,8 +1,9 @@
 //! What a set of payloads meets: its orders and their items, its customers, and who else has an e-mail of theirs.
 
-use super::convergence::{Shape, State, Version};
 use super::fields::{CUSTOMER, ITEM, ORDER};
 use super::{Change, Id};
+use crate::convergence::columns::{state, version};
+use crate::convergence::{State, Version};
 use crate::db::statement::Row;
 use crate::db::{Session, Statement, Value};
 use crate::error::{Error, Result};
@@ -152,26 +153,6 @@ fn known_order(row: Row) -> (i64, KnownOrder) {
         billing_has_street: row.boolean(10).unwrap_or(false),
     };
     (row.int8(1).unwrap_or_default(), order)
-}
-
-/// Three columns: `shopify_updated_at`, `shopify_triggered_at`, `payload_hash`.
-fn version(row: Row, column: i32) -> Version {
-    row.int8(column + 2).map_or(Version::NEVER, |hash| Version {
-        at: row.timestamp(column),
-        triggered_at: row.timestamp(column + 1),
-        hash,
-    })
-}
-
-/// Two columns: which fields are null, `field_versions`.
-fn state(row: Row, shape: &Shape, version: Version, column: i32) -> State {
-    State {
-        version,
-        own: row
-            .jsonb(column + 1)
-            .map_or_else(Vec::new, |kept| shape.own_from_json(kept)),
-        blank: row.int4(column).unwrap_or(0).cast_unsigned(),
-    }
 }
 
 /// The items of orders that are locked, by order.

@@ -1,10 +1,9 @@
 //! Customers, orders and items, converged from Shopify's payloads whatever the order they come in: field by field the
-//! newest payload that speaks of it decides ([`convergence`], [`fields`]).
+//! newest payload that speaks of it decides ([`crate::convergence`], [`fields`]).
 //!
 //! [`apply`] takes a whole set: a look at what is here ([`lookup`]), then one statement for all that is new, and a few
 //! for what is known and not yet as the payloads say. Payloads of one order in one set are applied one after the other.
 
-mod convergence;
 mod customers;
 mod fields;
 mod items;
@@ -15,10 +14,10 @@ mod tests;
 mod transaction;
 mod write;
 
+use crate::convergence::{Fields, Said, State, Version};
 use crate::db::{Jsonb, LostRace, Session};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order::Order;
-use convergence::{Said, State, Version};
 use lookup::{EmailKey, Met, Orders};
 use serde_json::json;
 use std::collections::HashMap;
@@ -155,7 +154,7 @@ struct Plan<'c, 'a> {
     before: Option<&'c State>,
     after: State,
     /// The fields this payload decides.
-    take: convergence::Fields,
+    take: Fields,
 }
 
 /// A buyer's row.

@@ -1,8 +1,8 @@
 //! Writing orders and items: inserts for what is new, and for what is known what its payloads decide.
 
-use super::convergence::Version;
 use super::fields::{ITEMS, ORDER};
 use super::{Id, Outcome, Plan, items};
+use crate::convergence::columns::push_version;
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement};
 use crate::error::Result;
@@ -154,11 +154,4 @@ fn push(plan: &Plan<'_, '_>, items_changed: bool, rows: &mut Rowset) {
     rows.int4(Some(plan.take.cast_signed()))
         .boolean(Some(items_changed))
         .end_row();
-}
-
-/// Three columns: `version`, `triggered_at`, `payload_hash`.
-pub fn push_version(rows: &mut Rowset, version: Version) {
-    rows.timestamp(version.at)
-        .timestamp(version.triggered_at)
-        .int8((version != Version::NEVER).then_some(version.hash));
 }

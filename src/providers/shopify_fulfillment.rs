@@ -17,6 +17,8 @@ pub struct Fulfillment<'a> {
     pub status: Option<&'a str>,
     /// `updated_at`: which of two payloads of one fulfillment is the newer.
     pub version: Option<Timestamp>,
+    /// When the shop made it.
+    pub created_at: Option<Timestamp>,
     /// Without a tracking number yet: empty.
     pub parcels: Vec<Parcel<'a>>,
 }
@@ -45,6 +47,7 @@ pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Fulfillment<'a>> {
         courier_name: fulfillment.member("tracking_company").trimmed()?,
         status,
         version: fulfillment.member("updated_at").timestamp()?,
+        created_at: fulfillment.member("created_at").timestamp()?,
         parcels: parcels(&fulfillment)?,
     })
 }

@@ -1,7 +1,6 @@
 //! Text and numbers from outside, of any length: nothing is unstorable for an index, nothing grows beyond what came in.
 
 use raw_ops_e2e::courier::{fulfillment, fulfillment_delivery};
-use serde_json::json;
 
 use super::parcels::{order, send, with_shim};
 use super::*;

@@ -2,7 +2,6 @@
 //! waits for it, what nobody can read is left for a person; and the webhook says so.
 
 use raw_ops_e2e::courier::{Dpd, TOKEN_VARIABLE, dpd_event};
-use serde_json::json;
 
 use super::parcels::{TOKEN, order, send, send_fulfillment};
 use super::*;

@@ -11,6 +11,7 @@ mod old_news;
 mod once;
 mod parcels;
 mod tasks;
+mod whose_parcel;
 
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -19,7 +20,7 @@ use raw_ops_e2e::courier::tell_customers_through;
 use raw_ops_e2e::receiver::customerio::{Account, CUSTOMERS};
 use raw_ops_e2e::stack::OWNER_ROLE;
 use raw_ops_e2e::{Cluster, Machine, Received, Receiver, Stack, StackOptions, wait_for, wait_until};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_postgres::Client;
 
 use crate::support::*;

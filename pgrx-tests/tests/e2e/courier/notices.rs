@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use raw_ops_e2e::Reply;
 use raw_ops_e2e::pg_net::{self, PgNetWorker};
-use serde_json::json;
 
 use super::*;
 

@@ -2,7 +2,6 @@
 
 use raw_ops_e2e::Reply;
 use raw_ops_e2e::courier::{Dpd, fulfillment, fulfillment_delivery};
-use serde_json::json;
 
 use super::parcels::{PARCEL, TOKEN, order, send, send_fulfillment, with_shim};
 use super::*;

@@ -5,6 +5,8 @@
 //! of its own ([`State::own`]). What a row ends in depends on the set of payloads only: of two that speak of a field the
 //! newer is kept, and versions have a total order.
 
+pub mod columns;
+
 use crate::json::{Json, Kind};
 use serde_json::json;
 
@@ -29,6 +31,24 @@ impl Version {
         triggered_at: None,
         hash: i64::MIN,
     };
+
+    /// As the database keeps it: `[at, triggered_at, hash]`; `None` for never.
+    pub fn to_json(self) -> Option<serde_json::Value> {
+        (self != Version::NEVER).then(|| json!([self.at, self.triggered_at, self.hash]))
+    }
+
+    /// The reverse.
+    pub fn from_json<'a, J: Json<'a>>(kept: J) -> Version {
+        let part = |index| kept.element(index).filter(|part| part.kind() != Kind::Null);
+        match part(2).and_then(Json::as_i64) {
+            Some(hash) => Version {
+                at: part(0).and_then(Json::as_i64),
+                triggered_at: part(1).and_then(Json::as_i64),
+                hash,
+            },
+            None => Version::NEVER,
+        }
+    }
 }
 
 /// The fields of a kind of row.
@@ -144,15 +164,7 @@ impl Shape {
     pub fn own_from_json<'a, J: Json<'a>>(&self, kept: J) -> Vec<(usize, Version)> {
         let mut own = Vec::new();
         for group in (0..kept.length()).filter_map(|group| kept.element(group)) {
-            let part = |index| group.element(index).filter(|part| part.kind() != Kind::Null);
-            let version = match part(2).and_then(Json::as_i64) {
-                Some(hash) => Version {
-                    at: part(0).and_then(Json::as_i64),
-                    triggered_at: part(1).and_then(Json::as_i64),
-                    hash,
-                },
-                None => Version::NEVER,
-            };
+            let version = Version::from_json(group);
             let names = (3..group.length()).filter_map(|index| group.element(index)?.as_str());
             let fields = names.filter_map(|name| self.names.iter().position(|known| *known == name));
             own.extend(fields.map(|field| (field, version)));
