@@ -141,6 +141,9 @@ create index idx_courier_events_shipment_id
     on raw_ops.courier_events (shipment_id);
 create index idx_courier_events_created_at
     on raw_ops.courier_events (created_at desc);
+create index idx_courier_events_ended
+    on raw_ops.courier_events (shipment_id)
+    where event_type in ('delivered', 'returned');
 create unique index idx_courier_events_idempotency
     on raw_ops.courier_events (shipment_id, event_code, event_time);
 comment on table raw_ops.courier_events is 'Every event a courier reported, once each; written by process_courier_event().';

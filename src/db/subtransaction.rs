@@ -28,6 +28,7 @@ impl LostRace {
 
 thread_local! {
     static LOCKED_TABLE: Statement = const { Statement::new(include_str!("../../sql/db/locked_table.sql"), &[]) };
+    static STALLED_BY: Statement = const { Statement::new(include_str!("../../sql/db/stalled_by_table.sql"), &[]) };
 }
 
 /// Runs `work` in a sub-transaction: all of it holds, or none. A PostgreSQL ERROR or a Rust panic inside becomes an
@@ -103,6 +104,7 @@ fn attempt_against<T>(races: &[LostRace], work: impl FnOnce() -> Result<T>) -> R
         }
         outcome.map_err(|(error, waited_for)| match waited_for {
             true if error.is_lock_timeout() => table_locked(),
+            false if error.is_lock_timeout() => stalled(error),
             _ => match lost_race(races, &error, violation.as_ref()) {
                 Some(what) => Error::Raced(what),
                 None => owners_triggers::explained(error),
@@ -230,11 +232,24 @@ fn has_waited_for_a_table() -> bool {
 
 /// Names a table that somebody has locked. To be called when what failed is rolled back: it looks into the catalogs.
 fn table_locked() -> Error {
-    let found = super::session(|session| session.look(&LOCKED_TABLE, vec![]));
-    let name = found
+    Error::TableLocked {
+        table: table_named_by(&LOCKED_TABLE),
+    }
+}
+
+/// A wait for a row whose holder waits for a table is a wait for that table. To be called as [`table_locked`].
+fn stalled(waited_for_a_row: Error) -> Error {
+    match table_named_by(&STALLED_BY) {
+        None => waited_for_a_row,
+        table => Error::TableLocked { table },
+    }
+}
+
+fn table_named_by(statement: &'static std::thread::LocalKey<Statement>) -> Option<String> {
+    let found = super::session(|session| session.look(statement, vec![]));
+    found
         .ok()
-        .and_then(|rows| rows.first(|row| row.text(1)).flatten());
-    Error::TableLocked { table: name }
+        .and_then(|rows| rows.first(|row| row.text(1)).flatten())
 }
 
 /// Raises an error as PostgreSQL raises its own.

@@ -72,6 +72,54 @@ fn hinted_statement(hint: &str) -> &str {
 }
 
 #[tokio::test]
+async fn of_two_drains_neither_charges_webhooks_for_rows_the_other_holds_while_it_waits_for_a_table() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let (client, holder) = (
+        stack.connect().await.unwrap(),
+        stack.connect_as_superuser().await.unwrap(),
+    );
+    let orders: Vec<Order> = Generator::new(38).orders(0..3).collect();
+    receive_orders(&client, &orders).await;
+    assert_eq!(drain(&client, 100).await, [3, 3, 0, 0]);
+    lock(&holder, "raw_ops.order_items").await;
+    // All of the same few orders, with items to write: each drain holds rows the other needs.
+    for minute in 0..40 {
+        for order in &orders {
+            let mut edited: Value = serde_json::from_slice(&order.bytes).unwrap();
+            edited["updated_at"] = format!("2027-01-01T00:{minute:02}:00Z").into();
+            edited["line_items"][0]["quantity"] = (minute + 10).into();
+            let event_id = format!("{} at {minute}", order.id);
+            receive(
+                &client,
+                "orders/updated",
+                &event_id,
+                edited.to_string().as_bytes(),
+            )
+            .await;
+        }
+    }
+    let before = fates(&client).await;
+    let mut drains = tokio::task::JoinSet::new();
+    for timeout in ["150ms", "400ms", "250ms"] {
+        let drain = stack.connect().await.unwrap();
+        drains.spawn(async move {
+            run(&drain, &format!("SET lock_timeout = '{timeout}'")).await;
+            for _ in 0..6 {
+                // Refused as a whole, or nothing done.
+                let _ = drain
+                    .batch_execute("SELECT raw_ops.process_pending_webhooks(20)")
+                    .await;
+            }
+        });
+    }
+    drains.join_all().await;
+    assert_eq!(fates(&client).await, before);
+    release(&holder).await;
+    while drain(&client, 100).await[0] > 0 {}
+    assert_eq!(states(&client).await, in_states([("success", 123)]));
+}
+
+#[tokio::test]
 async fn the_worker_waits_for_a_locked_table_says_so_and_goes_on() {
     let stack = Stack::start(StackOptions::for_tests().without_shim())
         .await
