@@ -49,9 +49,9 @@ comment on function raw_ops.process_courier_event(uuid, text, text, text, timest
 comment on function raw_ops.notify_courier_exception() is
     'Trigger: makes http_requests follow the notice to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
 comment on function raw_ops.match_waiting_courier_events() is
-    'Trigger: records the events of webhook_elements that have waited for this parcel.';
+    'Trigger: records the events of webhook_elements that have waited for this shipment.';
 comment on function raw_ops.fn_retry_courier_notifications_v1() is
-    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later; records events whose parcel has appeared unnoticed. For pg_cron.';
+    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later; records events whose shipment has appeared unnoticed. For pg_cron.';
 comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is

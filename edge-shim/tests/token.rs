@@ -44,7 +44,7 @@ async fn the_token_may_be_in_a_header_or_in_the_address() {
     );
     assert_eq!(
         webhook.event_id, None,
-        "the inbox makes it of parcel, code and time"
+        "the inbox makes it of shipment, code and time"
     );
     assert_eq!(webhook.body, BODY);
     for call in inbox.calls() {

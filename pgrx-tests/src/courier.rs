@@ -1,4 +1,4 @@
-//! Parcels under way: Shopify's fulfillments, and DPD's events as a forwarder posts them to the shim.
+//! Shipments under way: Shopify's fulfillments, and DPD's events as a forwarder posts them to the shim.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub fn fulfillment(id: i64, order_id: i64, numbers: &[&str], updated_at: &str) -
     })
 }
 
-/// Where a parcel is followed.
+/// Where a shipment is followed.
 pub fn tracking_url(number: &str) -> String {
     format!("https://track.dpd.co.uk/parcels/{number}")
 }
@@ -40,8 +40,8 @@ pub fn fulfillment_delivery(topic: &str, fulfillment: &Value) -> Delivery {
 }
 
 /// An event of DPD's; the time is UK time, without an offset.
-pub fn dpd_event(parcel: &str, code: &str, text: &str, time: &str) -> Value {
-    json!({"parcelNumber": parcel, "eventCode": code, "eventText": text, "eventDate": time, "eventLocation": "Birmingham"})
+pub fn dpd_event(shipment: &str, code: &str, text: &str, time: &str) -> Value {
+    json!({"parcelNumber": shipment, "eventCode": code, "eventText": text, "eventDate": time, "eventLocation": "Birmingham"})
 }
 
 /// Sends DPD's events to the shim.

@@ -9,7 +9,7 @@
 //! - [`stack`]: both together, with raw_ops and pg_cron set up in one database
 //! - [`shopify`]: signs webhooks and sends them as Shopify does
 //! - [`orders`]: makes realistic orders, the same ones for the same seed
-//! - [`courier`]: parcels under way: fulfillments, DPD's events
+//! - [`courier`]: shipments under way: fulfillments, DPD's events
 //! - [`payloads`]: real payloads from public sources
 //! - [`receiver`]: the outside world: Slack, Customer.io, partners, and everything that goes wrong there
 //! - [`pg_net`]: a stand-in for the extension pg_net, with its worker

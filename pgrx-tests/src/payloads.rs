@@ -37,7 +37,7 @@ impl Payload {
         )
     }
 
-    /// Is the body a fulfillment: parcels of an order?
+    /// Is the body a fulfillment: shipments of an order?
     pub fn is_fulfillment(&self) -> bool {
         self.topic.starts_with("fulfillments/")
     }

@@ -1,4 +1,4 @@
--- $1 most: references of events that wait although their parcel is here: it was written while the trigger was off, or in a
+-- $1 most: references of events that wait although their shipment is here: it was written while the trigger was off, or in a
 -- REPEATABLE READ transaction at the same moment.
 select distinct element.reference
   from raw_ops.webhook_elements as element

@@ -1,4 +1,4 @@
--- $1 a shipment: the parcel, who is to be told about it, and how its way has ended, if it has. The order's e-mail is the
+-- $1 a shipment: itself, who is to be told about it, and how its way has ended, if it has. The order's e-mail is the
 -- one its buyer gave, and corrects, for this order; the customer's is the next. Blank texts count as none.
 select shipment.id, shipment.courier_name, shipment.tracking_no, shipment.tracking_url, orders.order_name,
        coalesce(nullif(btrim(orders.email), ''), nullif(btrim(customer.email), '')),

@@ -1,5 +1,5 @@
 -- $1 notices that are about to go out, $2 for how many microseconds one may have been due: those that are no news any more
--- are skipped, and come back. The parcel's way has ended meanwhile, or nothing was sent for so long. A notice that a person
+-- are skipped, and come back. The shipment's way has ended meanwhile, or nothing was sent for so long. A notice that a person
 -- wrote is not among them; nor is one about the end itself.
 with late as (
     select event.id,
@@ -23,7 +23,7 @@ with late as (
 )
 update raw_ops.ops_events as event
    set notification_status = 'skipped',
-       notification_last_error = case when late.ended is not null then 'not told: the parcel was ' || late.ended || ' meanwhile'
+       notification_last_error = case when late.ended is not null then 'not told: the shipment was ' || late.ended || ' meanwhile'
                                       else 'not told: it was due for longer than raw_ops.courier_notice_max_age' end,
        notification_next_retry_at = null
   from late

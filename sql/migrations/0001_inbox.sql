@@ -159,7 +159,7 @@ comment on column raw_ops.webhook_elements.state is
 comment on column raw_ops.webhook_elements.reference is 'What it waits for, in capitals: for dpd the tracking number.';
 comment on column raw_ops.webhook_elements.error is 'What it waits for, or what is wrong with it, naming the field.';
 comment on column raw_ops.webhook_elements.waits_until is
-    'Later it is not matched any more: couriers use numbers again, and it may be about another parcel then.';
+    'Later it is not matched any more: couriers use numbers again, and it may be about another shipment then.';
 comment on index raw_ops.webhook_elements_waiting_key is 'From what has appeared to what waits for it; the same element sent twice waits once.';
 
 create view raw_ops.webhook_elements_left as

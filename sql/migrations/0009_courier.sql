@@ -1,4 +1,4 @@
--- Courier Watchdog: what couriers report about parcels, who is told, who has to act. Source: DLV.
+-- Courier Watchdog: what couriers report about shipments, who is told, who has to act. Source: DLV.
 
 create table raw_ops.fulfillments (
     shopify_fulfillment_id bigint      not null,
@@ -19,8 +19,8 @@ create table raw_ops.fulfillments (
 comment on table raw_ops.fulfillments is
     'What the payloads of a Shopify fulfillment come to, so that its shipments are the same whatever order they arrive in.';
 comment on column raw_ops.fulfillments.status is
-    'Where its parcels are (shipment_status), or that they are not under way any more (cancelled, error, failure).';
-comment on column raw_ops.fulfillments.formal_status is 'Shopify''s status of the fulfillment itself: no news about a parcel under way.';
+    'Where its shipments are (shipment_status), or that they are not under way any more (cancelled, error, failure).';
+comment on column raw_ops.fulfillments.formal_status is 'Shopify''s status of the fulfillment itself: no news about a shipment under way.';
 comment on column raw_ops.fulfillments.tracking_numbers is 'The newest list; a shipment under another number is replaced.';
 comment on column raw_ops.fulfillments.shopify_updated_at is 'updated_at of the newest payload, else when that was triggered.';
 comment on column raw_ops.fulfillments.shopify_triggered_at is 'When the newest payload''s webhook was triggered.';
@@ -45,7 +45,7 @@ create table raw_ops.shipments (
     constraint shipments_tracking_no_check check (tracking_no <> '')
 );
 create index idx_shipments_order_id on raw_ops.shipments (order_id);
--- One row a parcel of a fulfillment, also when two webhooks bring it at once. What comes from outside may be of any length,
+-- One row a shipment of a fulfillment, also when two webhooks bring it at once. What comes from outside may be of any length,
 -- an index entry may not: so a hash of it here, its beginning there.
 create unique index shipments_fulfillment_parcel_key
     on raw_ops.shipments (shopify_fulfillment_id, hashtextextended(coalesce(tracking_no, ''), 0))
@@ -54,9 +54,9 @@ create index idx_shipments_tracking_no
     on raw_ops.shipments (upper(left(tracking_no, 100)), created_at desc)
     where tracking_no is not null;
 create index idx_shipments_created_at on raw_ops.shipments (created_at desc);
-comment on table raw_ops.shipments is 'Parcels: one row a tracking number of a Shopify fulfillment, or one of your own making.';
+comment on table raw_ops.shipments is 'One row a tracking number of a Shopify fulfillment, or one of your own making.';
 comment on column raw_ops.shipments.order_id is
-    'Whose parcel it is; null for one without an order here (then nobody is told about it).';
+    'Whose shipment it is; null for one without an order here (then nobody is told about it).';
 comment on column raw_ops.shipments.tracking_no is
     'As the courier writes it, without blanks; null until the fulfillment has one. Couriers use numbers again after months.';
 comment on column raw_ops.shipments.status is
@@ -65,7 +65,7 @@ comment on column raw_ops.shipments.tracking_url_version is
     'Of the payload that gave the URL: [updated_at, triggered_at, hash], microseconds since 2000; an older one does not change it.';
 comment on column raw_ops.shipments.shopify_created_at is
     'When the shop fulfilled it: of two shipments under one number the later is meant.';
-comment on index raw_ops.idx_shipments_tracking_no is 'From a courier''s event to its parcel.';
+comment on index raw_ops.idx_shipments_tracking_no is 'From a courier''s event to its shipment.';
 
 create table raw_ops.courier_event_mapping (
     id                             uuid        not null,
@@ -100,7 +100,7 @@ insert into raw_ops.courier_event_mapping
     (raw_ops.fn_uuid_v7(), 'DPD', '03', 'address_issue', 'address_problem', true, 'high',
      'Address issue. Please confirm details', '2 hours', 'Watch for the customer''s reply and correct the address at the courier'),
     (raw_ops.fn_uuid_v7(), 'DPD', '05', 'customer_refused', null, false, 'high',
-     null, '24 hours', 'Contact the customer to understand why the parcel was refused'),
+     null, '24 hours', 'Contact the customer to understand why the shipment was refused'),
     (raw_ops.fn_uuid_v7(), 'DPD', '08', 'access_issue', 'access_problem', true, 'medium',
      'Driver unable to access. Will retry', null, null),
     (raw_ops.fn_uuid_v7(), 'DPD', '09', 'weather_delay', 'weather_delay', true, 'low',
@@ -112,7 +112,7 @@ comment on table raw_ops.courier_event_mapping is
 comment on column raw_ops.courier_event_mapping.courier_name is 'Compared without regard to case.';
 comment on column raw_ops.courier_event_mapping.event_code is 'Text, compared exactly: 1 is not 01.';
 comment on column raw_ops.courier_event_mapping.event_type is
-    'Yours to name. Two have a meaning: delivered and returned end the parcel''s way, and nobody is told of its other events any more.';
+    'Yours to name. Two have a meaning: delivered and returned end the shipment''s way, and nobody is told of its other events any more.';
 comment on column raw_ops.courier_event_mapping.notification_template_id is 'What the Customer.io campaign branches on.';
 comment on column raw_ops.courier_event_mapping.customer_message is
     'The event''s description for the customer when the courier sends no text.';
@@ -150,7 +150,7 @@ comment on table raw_ops.courier_events is 'Every event a courier reported, once
 comment on column raw_ops.courier_events.event_type is 'From the mapping as it was then; null: the code was not in it.';
 comment on column raw_ops.courier_events.requires_customer_notification is 'Whether the customer was to be told of it.';
 comment on column raw_ops.courier_events.withheld is
-    'Why nobody was told and no task opened, though the mapping says so: too_old (raw_ops.courier_notice_max_age), or the parcel was delivered or returned already.';
+    'Why nobody was told and no task opened, though the mapping says so: too_old (raw_ops.courier_notice_max_age), or the shipment was delivered or returned already.';
 comment on column raw_ops.courier_events.event_time is 'When the courier says it happened.';
 comment on column raw_ops.courier_events.created_at is 'When it was recorded here.';
 comment on index raw_ops.idx_courier_events_idempotency is 'The same event twice tells the customer once, also when two report it at once.';

@@ -103,8 +103,8 @@ comment on view raw_ops.courier_manual_interventions is
     'Tasks of the last 30 days against exceptions (DLV''s target is below 2 %), and how many were done within their SLA.';
 
 create view raw_ops.courier_delivery_after_exception as
-select counts.*, trunc(100.0 * delivered / nullif(parcels - under_way, 0), 2) as delivered_percent
-  from (select count(*) as parcels,
+select counts.*, trunc(100.0 * delivered / nullif(shipments - under_way, 0), 2) as delivered_percent
+  from (select count(*) as shipments,
                count(*) filter (where is_delivered) as delivered,
                count(*) filter (where not is_delivered and status not in ('failure', 'cancelled', 'returned', 'replaced')
                                       and last_at > now() - interval '7 days') as under_way
@@ -116,9 +116,9 @@ select counts.*, trunc(100.0 * delivered / nullif(parcels - under_way, 0), 2) as
                           from raw_ops.courier_events
                          where created_at > now() - interval '30 days' and event_type <> 'delivered'
                          group by shipment_id) as event
-                  join raw_ops.shipments as shipment on shipment.id = event.shipment_id) as parcel) as counts;
+                  join raw_ops.shipments as shipment on shipment.id = event.shipment_id) as shipment) as counts;
 comment on view raw_ops.courier_delivery_after_exception is
-    'Parcels with an exception in the last 30 days: delivered all the same, as Shopify or a courier event of type delivered says? A parcel without news for 7 days counts as not. DLV''s target is above 95 %.';
+    'Shipments with an exception in the last 30 days: delivered all the same, as Shopify or a courier event of type delivered says? A shipment without news for 7 days counts as not. DLV''s target is above 95 %.';
 
 create view raw_ops.courier_delivery_attempts as
 select counts.*, trunc(100.0 * failed / nullif(attempts, 0), 2) as failure_rate_percent

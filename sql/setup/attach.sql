@@ -52,25 +52,25 @@ begin
     end if;
 
     if not exists (select from pg_catalog.pg_trigger
-                   where tgrelid = 'raw_ops.shipments'::regclass and tgname = 'trigger_match_new_parcel') then
-        create trigger trigger_match_new_parcel
+                   where tgrelid = 'raw_ops.shipments'::regclass and tgname = 'trigger_match_new_shipment') then
+        create trigger trigger_match_new_shipment
             after insert on raw_ops.shipments
             for each row
             when (new.tracking_no is not null)
             execute function raw_ops.match_waiting_courier_events();
-        comment on trigger trigger_match_new_parcel on raw_ops.shipments is
-            'Records the courier''s events that came before their parcel, whoever writes it.';
+        comment on trigger trigger_match_new_shipment on raw_ops.shipments is
+            'Records the courier''s events that came before their shipment, whoever writes it.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger
-                   where tgrelid = 'raw_ops.shipments'::regclass and tgname = 'trigger_match_named_parcel') then
-        create trigger trigger_match_named_parcel
+                   where tgrelid = 'raw_ops.shipments'::regclass and tgname = 'trigger_match_named_shipment') then
+        create trigger trigger_match_named_shipment
             after update of tracking_no on raw_ops.shipments
             for each row
             when (new.tracking_no is not null and new.tracking_no is distinct from old.tracking_no)
             execute function raw_ops.match_waiting_courier_events();
-        comment on trigger trigger_match_named_parcel on raw_ops.shipments is
-            'The same for a parcel that has its number now.';
+        comment on trigger trigger_match_named_shipment on raw_ops.shipments is
+            'The same for a shipment that has its number now.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger

@@ -31,7 +31,7 @@ thread_local! {
         "select notification_status from raw_ops.ops_events where id = $1", &[pg_sys::UUIDOID]) };
 }
 
-/// Why an event is [`withheld`]; the other reasons are the ends of a parcel's way.
+/// Why an event is [`withheld`]; the other reasons are the ends of a shipment's way.
 const TOO_OLD: &str = "too_old";
 /// Characters of a code: it is part of an index entry.
 const LONGEST_CODE: usize = 100;
@@ -47,7 +47,7 @@ pub struct Event<'a> {
     pub raw: Option<Jsonb<'a>>,
 }
 
-/// The parcel, and who is to be told about it.
+/// The shipment, and who is to be told about it.
 struct Shipment {
     id: Id,
     courier: Option<String>,
@@ -71,7 +71,7 @@ pub struct Meaning {
 }
 
 impl Meaning {
-    /// Whether it ends the parcel's way.
+    /// Whether it ends the shipment's way.
     pub fn is_end(&self) -> bool {
         matches!(self.event_type.as_str(), "delivered" | "returned")
     }
@@ -197,7 +197,7 @@ pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
     Ok(recorded)
 }
 
-/// Old news is not told as new, and of a parcel whose way has ended only the end itself. What would not be told anyway is not
+/// Old news is not told as new, and of a shipment whose way has ended only the end itself. What would not be told anyway is not
 /// withheld.
 fn withheld<'a>(event: &Event<'_>, shipment: &'a Shipment, meaning: &Meaning) -> Option<&'a str> {
     if !meaning.tells_customer && meaning.duty.is_none() {
@@ -328,7 +328,7 @@ fn earlier(session: &Session, event: &Event<'_>, meaning: Option<&Meaning>) -> R
 fn reason(withheld: &str) -> String {
     match withheld {
         TOO_OLD => "the event is older than raw_ops.courier_notice_max_age: stored, nobody is told".into(),
-        end => format!("the parcel was {end} already: stored, nobody is told"),
+        end => format!("the shipment was {end} already: stored, nobody is told"),
     }
 }
 

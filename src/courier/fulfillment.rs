@@ -27,9 +27,9 @@ const CREATED: &str = "created";
 pub struct Fulfillment {
     pub state: State,
     pub courier_name: Option<String>,
-    /// Where the parcels are, or that they are not under way any more.
+    /// Where the shipments are, or that they are not under way any more.
     pub status: Option<String>,
-    /// `pending`, `open` or `success`: says of the fulfillment only, so it is no news about a parcel that is under way.
+    /// `pending`, `open` or `success`: says of the fulfillment only, so it is no news about a shipment that is under way.
     pub formal_status: Option<String>,
     pub tracking_numbers: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl Fulfillment {
                 version,
                 says: bit(payload.courier_name.is_some(), COURIER)
                     | bit(formal.is_some(), FORMAL_STATUS)
-                    | bit(!payload.parcels.is_empty(), NUMBERS),
+                    | bit(!payload.shipments.is_empty(), NUMBERS),
                 blank: 0,
                 outranks: 0,
             },
@@ -91,7 +91,10 @@ impl Fulfillment {
             self.formal_status = formal.map(str::to_owned);
         }
         if taken & NUMBERS != 0 {
-            let numbers = payload.parcels.iter().map(|parcel| parcel.tracking_no.clone());
+            let numbers = payload
+                .shipments
+                .iter()
+                .map(|shipment| shipment.tracking_no.clone());
             self.tracking_numbers = numbers.collect();
         }
         if let Some(status) = status {
@@ -124,7 +127,7 @@ impl Fulfillment {
     }
 }
 
-/// Of the same second the end of a parcel's way counts as the latest.
+/// Of the same second the end of a shipment's way counts as the latest.
 fn version_of_status(version: Version, status: &str) -> Version {
     match status {
         "delivered" | "returned" => Version {
@@ -157,13 +160,13 @@ impl Known {
         for (place, shipment) in self.shipments.iter().enumerate() {
             places.extend(shipment.tracking_no.clone().map(|number| (number, place)));
         }
-        for parcel in &payload.parcels {
-            let place = *places.entry(parcel.tracking_no.clone()).or_insert_with(|| {
+        for shipment in &payload.shipments {
+            let place = *places.entry(shipment.tracking_no.clone()).or_insert_with(|| {
                 self.shipments
-                    .push(Shipment::new(Some(parcel.tracking_no.clone())));
+                    .push(Shipment::new(Some(shipment.tracking_no.clone())));
                 self.shipments.len() - 1
             });
-            self.shipments[place].hear_url(parcel.tracking_url, version);
+            self.shipments[place].hear_url(shipment.tracking_url, version);
         }
         if self.shipments.is_empty() {
             self.shipments.push(Shipment::new(None));

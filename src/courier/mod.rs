@@ -1,6 +1,6 @@
-//! Courier Watchdog: what couriers report about parcels ([`event`]), the notice to the customer ([`notice`], picked up by
+//! Courier Watchdog: what couriers report about shipments ([`event`]), the notice to the customer ([`notice`], picked up by
 //! [`retry`] where it was lost), what a person has to do ([`task`]), and the shipments themselves ([`shipment`], [`fulfillment`]). Events come by
-//! webhook ([`report`]), or wait for their parcel ([`waiting`]).
+//! webhook ([`report`]), or wait for their shipment ([`waiting`]).
 //! Source: DLV.
 
 mod event;
@@ -15,7 +15,7 @@ mod waiting;
 
 use crate::db::{Jsonb, Session};
 use crate::error::{Error, Result};
-use crate::providers::dpd::ParcelEvent;
+use crate::providers::dpd::ShipmentEvent;
 use crate::providers::list::Element;
 use crate::providers::shopify_fulfillment::Fulfillment;
 use serde_json::Value as Json;
@@ -31,9 +31,9 @@ pub enum Change<'a> {
         /// Decides which payload is the newer where the times do not.
         payload_hash: i64,
     },
-    ParcelEvents {
+    ShipmentEvents {
         webhook: Id,
-        events: Vec<Element<Jsonb<'a>, ParcelEvent<Jsonb<'a>>>>,
+        events: Vec<Element<Jsonb<'a>, ShipmentEvent<Jsonb<'a>>>>,
     },
 }
 
@@ -52,7 +52,7 @@ impl Applied {
     }
 }
 
-/// Applies a set, one by one; fulfillments first, since events are about their parcels. What is wrong with one of them
+/// Applies a set, one by one; fulfillments first, since events are about their shipments. What is wrong with one of them
 /// stands in its outcome.
 ///
 /// # Errors
@@ -66,7 +66,7 @@ pub fn apply(session: &Session, changes: Vec<(usize, Change<'_>)>) -> Result<Vec
                 triggered_at,
                 payload_hash,
             } => fulfillments.push((index, fulfillment, triggered_at, payload_hash)),
-            Change::ParcelEvents { webhook, events } => reports.push((index, webhook, events)),
+            Change::ShipmentEvents { webhook, events } => reports.push((index, webhook, events)),
         }
     }
     // Always in one order, so that two drains wait for each other instead of deadlocking.

@@ -1,11 +1,11 @@
-//! What DPD reports about parcels, as its webhooks bring it: each event for itself. Those whose parcel is not here yet wait.
+//! What DPD reports about shipments, as its webhooks bring it: each event for itself. Those whose shipment is not here yet wait.
 
 use super::Id;
 use super::event::{self, Event, Recorded};
 use crate::db::{self, Jsonb, Session, Statement, Value};
 use crate::elements::{self, Left};
 use crate::error::{Category, Error, Result};
-use crate::providers::dpd::{self, ParcelEvent};
+use crate::providers::dpd::{self, ShipmentEvent};
 use crate::providers::list::Element;
 use pgrx::pg_sys;
 use serde_json::{Value as Json, json};
@@ -15,8 +15,8 @@ use std::collections::HashMap;
 pub const PROVIDER: &str = "dpd";
 
 thread_local! {
-    static PARCELS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_parcels.sql"), &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]) };
+    static NAMED_SHIPMENTS: Statement = const { Statement::new(
+        include_str!("../../sql/courier/find_named_shipments.sql"), &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]) };
 }
 
 /// What became of a webhook's events.
@@ -36,18 +36,18 @@ impl Reported {
 /// Records what can be recorded and keeps the rest.
 ///
 /// # Errors
-/// [`Error::MissingReference`] when too many events of unknown parcels wait already: the others are recorded all the same.
+/// [`Error::MissingReference`] when too many events of unknown shipments wait already: the others are recorded all the same.
 pub fn record(
     session: &Session,
     webhook: Id,
-    elements: &[Element<Jsonb<'_>, ParcelEvent<Jsonb<'_>>>],
+    elements: &[Element<Jsonb<'_>, ShipmentEvent<Jsonb<'_>>>],
 ) -> Result<Reported> {
     let shipments = shipments(session, elements)?;
     let (mut known, mut left) = (Vec::with_capacity(elements.len()), Vec::new());
     for element in elements {
         match &element.read {
             Ok(event) => match shipments.get(&event.tracking_no) {
-                Some(shipment) => known.push((element, of_parcel(event, *shipment))),
+                Some(shipment) => known.push((element, of_shipment(event, *shipment))),
                 None => left.push(waiting(element, &event.tracking_no)),
             },
             Err(error) => left.push(refused(element, error)),
@@ -79,38 +79,38 @@ pub fn record(
     })
 }
 
-/// The shipments of the parcels that events are about. Of those that are not here none can appear unseen any more until
+/// The shipments that events are about. Of those that are not here none can appear unseen any more until
 /// the events are stored as waiting.
 fn shipments(
     session: &Session,
-    elements: &[Element<Jsonb<'_>, ParcelEvent<Jsonb<'_>>>],
+    elements: &[Element<Jsonb<'_>, ShipmentEvent<Jsonb<'_>>>],
 ) -> Result<HashMap<String, Id>> {
     let readable = elements.iter().filter_map(|element| element.read.as_ref().ok());
     let mut numbers: Vec<&str> = readable.map(|event| event.tracking_no.as_str()).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let mut found = parcels(session, numbers.clone())?;
+    let mut found = shipments_under(session, numbers.clone())?;
     numbers.retain(|number| !found.contains_key(*number));
     if !numbers.is_empty() {
         let references: Vec<String> = numbers.iter().map(|number| elements::reference(number)).collect();
         elements::lock_to_wait(session, PROVIDER, &references)?;
-        found.extend(parcels(session, numbers)?);
+        found.extend(shipments_under(session, numbers)?);
     }
     Ok(found)
 }
 
 /// The shipments that tracking numbers name now.
-pub fn parcels(session: &Session, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
+pub fn shipments_under(session: &Session, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
     let found = session.run(
-        &PARCELS,
+        &NAMED_SHIPMENTS,
         vec![Value::TextArray(numbers), Value::Text(dpd::COURIER)],
     )?;
     let found = found.map(|row| (row.text(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
     Ok(found.into_iter().collect())
 }
 
-/// An event as it is recorded of this parcel.
-pub fn of_parcel<'e, 'a: 'e>(event: &'e ParcelEvent<Jsonb<'a>>, shipment: Id) -> Event<'e> {
+/// An event as it is recorded of this shipment.
+pub fn of_shipment<'e, 'a: 'e>(event: &'e ShipmentEvent<Jsonb<'a>>, shipment: Id) -> Event<'e> {
     Event {
         shipment,
         courier: dpd::COURIER,
@@ -174,7 +174,7 @@ pub fn record_each(session: &Session, events: &[&Event<'_>]) -> Result<Vec<Resul
     Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
 }
 
-/// In the order in which things happened, but ends first: of a parcel that has arrived, nobody is told what went wrong
+/// In the order in which things happened, but ends first: of a shipment that has arrived, nobody is told what went wrong
 /// before.
 fn in_order(session: &Session, events: &[&Event<'_>]) -> Result<Vec<usize>> {
     let mut ends: HashMap<&str, bool> = HashMap::new();

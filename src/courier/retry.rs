@@ -1,7 +1,7 @@
 //! The safety net under the trigger: notices that are due and whose request is missing, or due later. Ordinary retries are
-//! the outbox's own. And under the trigger of `shipments`: events that wait although their parcel is here.
+//! the outbox's own. And under the trigger of `shipments`: events that wait although their shipment is here.
 
-use super::{notice, waiting as parcels};
+use super::{notice, waiting};
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
 use pgrx::JsonB;
@@ -25,7 +25,7 @@ fn fn_retry_courier_notifications_v1() -> Result<JsonB, ErrorReport> {
 
 fn pick_up(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    let matched = parcels::match_missed(session)?;
+    let matched = waiting::match_missed(session)?;
     let waiting = session.run(&WAITING, vec![Value::Int8(LIMIT)])?;
     let waiting: Vec<_> = waiting.map(|row| row.uuid(1).unwrap_or_default());
     let done = notice::queue(session, &waiting)?;

@@ -34,14 +34,14 @@ pub struct Converged {
     order_id: Id,
     shopify_fulfillment_id: i64,
     /// In the payload.
-    parcels: usize,
+    shipments: usize,
 }
 
 impl Converged {
     pub fn to_json(&self) -> Json {
         json!({
             "success": true, "outcome": self.outcome, "order_id": shown(self.order_id),
-            "shopify_fulfillment_id": self.shopify_fulfillment_id, "parcels": self.parcels,
+            "shopify_fulfillment_id": self.shopify_fulfillment_id, "shipments": self.shipments,
         })
     }
 }
@@ -85,7 +85,7 @@ pub fn converge(
         outcome,
         order_id,
         shopify_fulfillment_id: id,
-        parcels: payload.parcels.len(),
+        shipments: payload.shipments.len(),
     })
 }
 

@@ -1,25 +1,25 @@
-//! Events that came before their parcel: recorded once it is written, by a fulfillment or by hand.
+//! Events that came before their shipment: recorded once it is written, by a fulfillment or by hand.
 
 use super::event::Event;
 use super::report::{self, PROVIDER};
 use crate::db::{self, Jsonb, Session, Statement, Value, owner, schema};
 use crate::elements::{self, Waiting};
 use crate::error::Result;
-use crate::providers::dpd::{self, ParcelEvent};
+use crate::providers::dpd::{self, ShipmentEvent};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 /// Events recorded at a time; there are hardly ever more. The rest is found by [`match_missed`].
 const MOST_EVENTS: i64 = 1_000;
-/// Parcels looked at in one run of [`match_missed`].
-const MOST_PARCELS: i64 = 100;
+/// Shipments looked at in one run of [`match_missed`].
+const MOST_REFERENCES: i64 = 100;
 
 thread_local! {
     static MATCHABLE: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_matchable.sql"), &[pg_sys::INT8OID]) };
 }
 
-/// The trigger of `shipments`: a parcel has a tracking number now.
+/// The trigger of `shipments`: a shipment has a tracking number now.
 #[pg_trigger]
 fn match_waiting_courier_events<'a>(
     trigger: &'a pgrx::PgTrigger<'a>,
@@ -34,7 +34,7 @@ fn match_waiting_courier_events<'a>(
     Ok(trigger.new())
 }
 
-/// With the owner's rights: who may write a parcel need not have any on events.
+/// With the owner's rights: who may write a shipment need not have any on events.
 fn match_new(number: &str) -> Result<()> {
     let reference = elements::reference(number);
     if reference.chars().nth(elements::LONGEST_REFERENCE).is_some() {
@@ -53,7 +53,7 @@ fn match_new(number: &str) -> Result<()> {
 
 /// The safety net under the trigger. Returns how many events it recorded.
 pub fn match_missed(session: &Session) -> Result<usize> {
-    let references = session.run(&MATCHABLE, vec![Value::Int8(MOST_PARCELS)])?;
+    let references = session.run(&MATCHABLE, vec![Value::Int8(MOST_REFERENCES)])?;
     let references: Vec<String> = references.map(|row| row.text(1).unwrap_or_default());
     match references.is_empty() {
         true => Ok(0),
@@ -61,13 +61,13 @@ pub fn match_missed(session: &Session) -> Result<usize> {
     }
 }
 
-/// Records what waits for these parcels. An event that cannot be recorded is left for a person, and harms nobody else.
+/// Records what waits for these shipments. An event that cannot be recorded is left for a person, and harms nobody else.
 fn record(session: &Session, references: &[String]) -> Result<usize> {
     let waiting = elements::waiting(session, PROVIDER, references, MOST_EVENTS)?;
     if waiting.is_empty() {
         return Ok(0);
     }
-    let mut read: Vec<(&Waiting<'_>, ParcelEvent<Jsonb<'_>>)> = Vec::with_capacity(waiting.len());
+    let mut read: Vec<(&Waiting<'_>, ShipmentEvent<Jsonb<'_>>)> = Vec::with_capacity(waiting.len());
     for one in &waiting {
         match dpd::parse_waiting(one.element, &one.reference) {
             Ok(event) => read.push((one, event)),
@@ -75,12 +75,12 @@ fn record(session: &Session, references: &[String]) -> Result<usize> {
         }
     }
     let numbers = read.iter().map(|(_, event)| event.tracking_no.as_str()).collect();
-    let shipments = report::parcels(session, numbers)?;
+    let shipments = report::shipments_under(session, numbers)?;
     let known: Vec<(&Waiting<'_>, Event<'_>)> = read
         .iter()
         .filter_map(|(one, event)| {
             let shipment = shipments.get(&event.tracking_no)?;
-            Some((*one, report::of_parcel(event, *shipment)))
+            Some((*one, report::of_shipment(event, *shipment)))
         })
         .collect();
     let events: Vec<&Event<'_>> = known.iter().map(|(_, event)| event).collect();

@@ -166,7 +166,7 @@ fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>
             triggered_at: claim.triggered_at,
             payload_hash: claim.payload.map_or(0, Jsonb::hash),
         }),
-        Command::RecordParcelEvents(events) => Change::Courier(courier::Change::ParcelEvents {
+        Command::RecordShipmentEvents(events) => Change::Courier(courier::Change::ShipmentEvents {
             webhook: claim.id,
             events,
         }),

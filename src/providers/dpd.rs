@@ -1,4 +1,4 @@
-//! DPD UK's parcel events. There is no public contract of a push, so this reads what DPD's public tracking answers and its
+//! DPD UK's shipment events. There is no public contract of a push, so this reads what DPD's public tracking answers and its
 //! forwarders (Make.com, a script) plausibly send: see docs/providers.md. Codes stay text, times without an offset are
 //! UK time.
 
@@ -11,9 +11,9 @@ use crate::json::{Field, Json, Kind, Timestamp};
 /// What the mapping calls the courier.
 pub const COURIER: &str = "DPD";
 
-/// What happened to a parcel.
+/// What happened to a shipment.
 #[derive(Clone, Debug)]
-pub struct ParcelEvent<J> {
+pub struct ShipmentEvent<J> {
     pub tracking_no: String,
     /// As it came: leading zeros count.
     pub code: String,
@@ -24,7 +24,7 @@ pub struct ParcelEvent<J> {
 }
 
 /// The first of these that is there counts.
-const PARCEL: &[&str] = &[
+const TRACKING_NO: &[&str] = &[
     "parcelNumber",
     "parcel_number",
     "parcelNo",
@@ -72,20 +72,20 @@ const DATE: &[&str] = &["eventDate", "event_date", "date"];
 /// Where several events stand together.
 const LISTS: &[&str] = &["events", "parcelEvents", "parcelevents", "parcel_events", "data"];
 
-/// Characters of a parcel number, a code or a time: all are looked up in an index, or make up the delivery's id.
+/// Characters of a shipment number, a code or a time: all are looked up in an index, or make up the delivery's id.
 const LONGEST: usize = 100;
 /// Characters of a text that is passed on to the customer.
 const LONGEST_TEXT: usize = 10_000;
 
-/// Reads one event, or several: an array of them, or an object with a list of them (which may name the parcel once).
+/// Reads one event, or several: an array of them, or an object with a list of them (which may name the shipment once).
 ///
 /// # Errors
 /// [`crate::error::Error::Payload`] naming the first field that is missing or not understood, where there is no event at all
 /// that can be read.
-pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ParcelEvent<J>>>> {
+pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ShipmentEvent<J>>>> {
     let root = Field::root("event", payload);
-    let of_list = |list: &Field<'_, J>, parcel: Option<&Field<'_, J>>| {
-        read_each(list, "event", |element| event(&element.object()?, parcel))
+    let of_list = |list: &Field<'_, J>, shipment: Option<&Field<'_, J>>| {
+        read_each(list, "event", |element| event(&element.object()?, shipment))
     };
     if payload.kind() == Kind::Array {
         return of_list(&root, None);
@@ -104,32 +104,34 @@ pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ParcelEvent<J
     }])
 }
 
-/// Reads an element that has waited for this parcel.
+/// Reads an element that has waited for this shipment.
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_waiting<'a, J: Json<'a>>(element: J, parcel: &str) -> Result<ParcelEvent<J>> {
+pub fn parse_waiting<'a, J: Json<'a>>(element: J, shipment: &str) -> Result<ShipmentEvent<J>> {
     event_of(&Field::root("event", element).object()?, || {
-        Ok(Some(parcel.to_owned()))
+        Ok(Some(shipment.to_owned()))
     })
 }
 
-/// `around` names the parcel of an event that does not.
-fn event<'a, J: Json<'a>>(field: &Field<'_, J>, around: Option<&Field<'_, J>>) -> Result<ParcelEvent<J>> {
-    event_of(field, || around.map_or(Ok(None), |around| first(around, PARCEL)))
+/// `around` names the shipment of an event that does not.
+fn event<'a, J: Json<'a>>(field: &Field<'_, J>, around: Option<&Field<'_, J>>) -> Result<ShipmentEvent<J>> {
+    event_of(field, || {
+        around.map_or(Ok(None), |around| first(around, TRACKING_NO))
+    })
 }
 
 fn event_of<'a, J: Json<'a>>(
     field: &Field<'_, J>,
-    parcel: impl Fn() -> Result<Option<String>>,
-) -> Result<ParcelEvent<J>> {
-    let named = match first(field, PARCEL)? {
+    shipment: impl Fn() -> Result<Option<String>>,
+) -> Result<ShipmentEvent<J>> {
+    let named = match first(field, TRACKING_NO)? {
         Some(own) => Some(own),
-        None => parcel()?,
+        None => shipment()?,
     };
     let missing = |names: &[&'static str]| field.member(names[0]);
-    Ok(ParcelEvent {
-        tracking_no: tracking_no(&missing(PARCEL).required(named)?),
+    Ok(ShipmentEvent {
+        tracking_no: tracking_no(&missing(TRACKING_NO).required(named)?),
         code: missing(CODE).required(first(field, CODE)?)?,
         // Only shown: nothing is refused for it.
         text: first_up_to(LONGEST_TEXT, field, TEXT).ok().flatten(),
@@ -138,15 +140,15 @@ fn event_of<'a, J: Json<'a>>(
     })
 }
 
-/// A delivery's own id, where the payload tells one event: parcel, code and time, as they stand there.
+/// A delivery's own id, where the payload tells one event: shipment, code and time, as they stand there.
 pub fn event_id<'a, J: Json<'a>>(payload: J) -> Option<String> {
     let root = Field::root("event", payload);
     let part = |names| first(&root, names).ok().flatten();
-    let parcel = tracking_no(&part(PARCEL)?);
+    let shipment = tracking_no(&part(TRACKING_NO)?);
     let (code, time) = (part(CODE)?, part(TIME)?);
     match part(DATE) {
-        Some(date) if date != time => Some(format!("{parcel}:{code}:{date} {time}")),
-        _ => Some(format!("{parcel}:{code}:{time}")),
+        Some(date) if date != time => Some(format!("{shipment}:{code}:{date} {time}")),
+        _ => Some(format!("{shipment}:{code}:{time}")),
     }
 }
 
@@ -193,7 +195,7 @@ mod tests {
     use serde_json::{Value, json};
 
     /// The events of a payload that can be read.
-    fn read(payload: &Value) -> Result<Vec<ParcelEvent<&Value>>> {
+    fn read(payload: &Value) -> Result<Vec<ShipmentEvent<&Value>>> {
         parse(payload)?.into_iter().map(|element| element.read).collect()
     }
 
@@ -273,7 +275,7 @@ mod tests {
                 "event.events[3] 1"
             ]
         );
-        // The parcel that all of them lack.
+        // The shipment that all of them lack.
         let nameless = json!({"events": [good]});
         assert_eq!(
             read(&nameless).unwrap_err().to_string(),
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_is_known_by_parcel_code_and_time() {
+    fn a_delivery_is_known_by_shipment_code_and_time() {
         let payload =
             json!({"parcelNumber": "1550 1", "eventCode": "01", "eventDate": "2026-01-19 14:05:00"});
         assert_eq!(

@@ -10,7 +10,7 @@ mod uk_time;
 
 use crate::error::{Error, Result};
 use crate::json::Json;
-use dpd::ParcelEvent;
+use dpd::ShipmentEvent;
 use list::Element;
 use shopify_fulfillment::Fulfillment;
 use shopify_order::Order;
@@ -21,10 +21,10 @@ pub enum Command<'a, J> {
     UpsertOrder(Order<'a, J>),
     /// The same, but the order must be here already: a cancellation that overtook its order waits for it.
     CancelOrder(Order<'a, J>),
-    /// Converge an order's parcels on this payload.
+    /// Converge an order's shipments on this payload.
     RecordFulfillment(Fulfillment<'a>),
-    /// What a courier reports about parcels; each for itself.
-    RecordParcelEvents(Vec<Element<J, ParcelEvent<J>>>),
+    /// What a courier reports about shipments; each for itself.
+    RecordShipmentEvents(Vec<Element<J, ShipmentEvent<J>>>),
 }
 
 const SHOPIFY_TOPICS: &str = "orders/create, orders/updated, orders/paid, orders/fulfilled, \
@@ -49,7 +49,7 @@ pub fn command<'a, J: Json<'a>>(provider: &str, topic: &str, payload: J) -> Resu
             shopify_fulfillment::parse(payload).map(Command::RecordFulfillment)
         }
         // One kind of webhook, whatever the sender calls it.
-        ("dpd", _) => dpd::parse(payload).map(Command::RecordParcelEvents),
+        ("dpd", _) => dpd::parse(payload).map(Command::RecordShipmentEvents),
         _ => Err(Error::UnknownTopic {
             provider: provider.into(),
             topic: topic.into(),

@@ -1,4 +1,4 @@
-//! Shopify's fulfillment object, as `fulfillments/*` webhooks carry it: parcels under way for one order.
+//! Shopify's fulfillment object, as `fulfillments/*` webhooks carry it: shipments under way for one order.
 //!
 //! Only `id` and `order_id` are required. An absent, null or empty field reads as `None`, which never erases what is
 //! known.
@@ -13,19 +13,19 @@ pub struct Fulfillment<'a> {
     pub shopify_fulfillment_id: i64,
     pub shopify_order_id: i64,
     pub courier_name: Option<&'a str>,
-    /// `shipment_status` (the parcel's), else `status` (the fulfillment's own).
+    /// `shipment_status` (the shipment's), else `status` (the fulfillment's own).
     pub status: Option<&'a str>,
     /// `updated_at`: which of two payloads of one fulfillment is the newer.
     pub version: Option<Timestamp>,
     /// When the shop made it.
     pub created_at: Option<Timestamp>,
     /// Without a tracking number yet: empty.
-    pub parcels: Vec<Parcel<'a>>,
+    pub shipments: Vec<Shipment<'a>>,
 }
 
-/// One parcel.
+/// One shipment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parcel<'a> {
+pub struct Shipment<'a> {
     pub tracking_no: String,
     pub tracking_url: Option<&'a str>,
 }
@@ -48,12 +48,12 @@ pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Fulfillment<'a>> {
         status,
         version: fulfillment.member("updated_at").timestamp()?,
         created_at: fulfillment.member("created_at").timestamp()?,
-        parcels: parcels(&fulfillment)?,
+        shipments: shipments(&fulfillment)?,
     })
 }
 
 /// `tracking_numbers` beside `tracking_urls`; `tracking_number` is the first of them, and all that old versions have.
-fn parcels<'a, J: Json<'a>>(fulfillment: &Field<'_, J>) -> Result<Vec<Parcel<'a>>> {
+fn shipments<'a, J: Json<'a>>(fulfillment: &Field<'_, J>) -> Result<Vec<Shipment<'a>>> {
     let mut numbers = texts(&fulfillment.member("tracking_numbers"))?;
     let mut urls = texts(&fulfillment.member("tracking_urls"))?;
     if numbers.iter().all(Option::is_none) {
@@ -62,20 +62,20 @@ fn parcels<'a, J: Json<'a>>(fulfillment: &Field<'_, J>) -> Result<Vec<Parcel<'a>
     if urls.iter().all(Option::is_none) {
         urls = vec![fulfillment.member("tracking_url").trimmed()?];
     }
-    let mut parcels: Vec<Parcel<'a>> = Vec::with_capacity(numbers.len());
+    let mut shipments: Vec<Shipment<'a>> = Vec::with_capacity(numbers.len());
     let mut seen = HashSet::with_capacity(numbers.len());
     for (index, number) in numbers.into_iter().enumerate() {
         let Some(tracking_no) = number.map(tracking_no).filter(|number| !number.is_empty()) else {
             continue;
         };
         if seen.insert(tracking_no.clone()) {
-            parcels.push(Parcel {
+            shipments.push(Shipment {
                 tracking_no,
                 tracking_url: urls.get(index).copied().flatten(),
             });
         }
     }
-    Ok(parcels)
+    Ok(shipments)
 }
 
 fn texts<'a, J: Json<'a>>(list: &Field<'_, J>) -> Result<Vec<Option<&'a str>>> {
@@ -96,15 +96,15 @@ mod tests {
     use serde_json::{Value, json};
 
     fn numbers(payload: &Value) -> Vec<(String, Option<&str>)> {
-        let parcels = parse(payload).unwrap().parcels;
-        parcels
+        let shipments = parse(payload).unwrap().shipments;
+        shipments
             .into_iter()
-            .map(|parcel| (parcel.tracking_no, parcel.tracking_url))
+            .map(|shipment| (shipment.tracking_no, shipment.tracking_url))
             .collect()
     }
 
     #[test]
-    fn every_tracking_number_is_a_parcel_with_the_url_beside_it() {
+    fn every_tracking_number_is_a_shipment_with_the_url_beside_it() {
         let payload = json!({
             "id": 1, "order_id": 2, "tracking_number": "A 1", "tracking_url": "https://t/A",
             "tracking_numbers": ["A 1", "", "B", "A1"], "tracking_urls": ["https://t/A", "https://t/none", "https://t/B"],
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_parcels_own_status_comes_first() {
+    fn the_shipments_own_status_comes_first() {
         let status = |payload: Value| parse(&payload).unwrap().status.map(str::to_owned);
         let both = json!({"id": 1, "order_id": 2, "status": "success", "shipment_status": "in_transit"});
         assert_eq!(status(both).as_deref(), Some("in_transit"));

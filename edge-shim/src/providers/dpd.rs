@@ -1,7 +1,7 @@
 //! DPD: no signature is known of, so whoever sends (DPD itself, or the forwarder in between) proves itself with a shared
 //! token: a header where headers can be set, else the address's query string, which is not logged.
 //!
-//! The inbox itself tells one delivery from another: parcel, code and time are in the body.
+//! The inbox itself tells one delivery from another: shipment, code and time are in the body.
 
 use super::{Delivery, Description, Provider, Route, Unsigned, first_header, kept_headers};
 use crate::signature::{self, Secret};

@@ -57,7 +57,9 @@ WHERE id = '[EVENT_ID]';"
 #[tokio::test]
 async fn the_test_event_is_sent_verified_and_cleaned_up() {
     let courier = Courier::start().await;
-    courier.parcel("TEST123456789GB", Some("alice@example.com")).await;
+    courier
+        .shipment("TEST123456789GB", Some("alice@example.com"))
+        .await;
     // Line 441.
     let shipments = rows(&courier.client, "SELECT id FROM raw_ops.shipments LIMIT 1;").await;
     let shipment = shipments[0].get::<_, uuid::Uuid>(0).to_string();
@@ -119,9 +121,9 @@ async fn the_manual_retrigger_sends_a_failed_notice_again() {
     courier.notice_in(&event, "sent").await;
 }
 
-/// One sent, one failed, one skipped, one that waits; of these parcels.
+/// One sent, one failed, one skipped, one that waits; of these shipments.
 async fn a_day(courier: &Courier) -> String {
-    let shipment = courier.parcel("DPD1", Some("alice@example.com")).await;
+    let shipment = courier.shipment("DPD1", Some("alice@example.com")).await;
     let sent = notice_of(&courier.report(&shipment, "01", 0).await);
     courier.notice_in(&sent, "sent").await;
     courier.world.next("/api/v1/customers/*", [Reply::status(400)]);
@@ -130,7 +132,7 @@ async fn a_day(courier: &Courier) -> String {
     courier.world.next("/api/v1/customers/*", [Reply::status(500)]);
     let waiting = notice_of(&courier.report(&shipment, "01", 2).await);
     courier.attempted(&waiting, 1).await;
-    let nobody = courier.parcel("DPD2", None).await;
+    let nobody = courier.shipment("DPD2", None).await;
     courier.report(&nobody, "12", 3).await;
     courier.report(&shipment, "77", 4).await;
     waiting
@@ -291,7 +293,7 @@ SET notification_template_id = 'weather_delay_v2'
 WHERE event_code = '09';",
     )
     .await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let answer = courier.report(&shipment, "09", 0).await;
     assert_eq!(answer["notification_template_id"], "weather_delay_v2");
 }

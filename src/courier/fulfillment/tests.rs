@@ -1,6 +1,6 @@
 use super::*;
 use crate::json::Timestamp;
-use crate::providers::shopify_fulfillment::Parcel;
+use crate::providers::shopify_fulfillment::Shipment as Shipped;
 use proptest::prelude::*;
 
 /// A payload: status, numbers (as positions in a short list) with or without a URL, a courier.
@@ -20,7 +20,7 @@ const STATUSES: [Option<&str>; 9] = [
 const NUMBERS: [&str; 4] = ["P1", "P2", "P3", "P4"];
 
 fn payload(said: &Said, url: &'static str) -> Payload<'static> {
-    let parcel = |&(number, has_url): &(usize, bool)| Parcel {
+    let shipment = |&(number, has_url): &(usize, bool)| Shipped {
         tracking_no: NUMBERS[number].to_owned(),
         tracking_url: has_url.then_some(url),
     };
@@ -31,7 +31,7 @@ fn payload(said: &Said, url: &'static str) -> Payload<'static> {
         status: said.0,
         version: Some(Timestamp(0)),
         created_at: None,
-        parcels: said.1.iter().map(parcel).collect(),
+        shipments: said.1.iter().map(shipment).collect(),
     }
 }
 
@@ -86,7 +86,7 @@ fn of_the_same_second_the_payload_triggered_later_decides_which_number_is_replac
 }
 
 #[test]
-fn what_an_older_payload_said_of_the_parcel_is_heard_when_it_comes_late() {
+fn what_an_older_payload_said_of_the_shipment_is_heard_when_it_comes_late() {
     let delivered = payload(&(Some("delivered"), vec![(0, false)], None), "a");
     let formal = payload(&(Some("success"), vec![(0, false)], None), "b");
     let (older, newer) = ((&delivered, at(1, None, 1)), (&formal, at(2, None, 2)));

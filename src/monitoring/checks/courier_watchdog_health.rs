@@ -121,7 +121,7 @@ pub fn tell(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
     };
     let finding = Finding::new(FAILED, lowest, "Courier Notice Failed")
         .field("Failed Now", count)
-        .field("Parcel", last.tracking_no.unwrap_or("unknown"))
+        .field("Shipment", last.tracking_no.unwrap_or("unknown"))
         .field("Event", last.event_type.unwrap_or("unknown"))
         .field("Attempts", last.attempts)
         .field("Error", last.error)

@@ -225,11 +225,11 @@ fn courier_notices(courier: &Courier) -> Option<Advice> {
     let problem = match (courier.failed_lately, courier.stuck) {
         (0, 0) => return None,
         (0, stuck) => format!(
-            "{} for more than an hour to be told about their parcel.",
+            "{} for more than an hour to be told about their shipment.",
             counted(stuck, "customer has waited", "customers have waited")
         ),
         (failed, _) => format!(
-            "{} of their parcel's trouble in the last 24 hours: the notice failed for good.",
+            "{} of their shipment's trouble in the last 24 hours: the notice failed for good.",
             counted(failed, "customer has not heard", "customers have not heard")
         ),
     };

@@ -25,7 +25,7 @@ fn tasks(html: &mut Html, courier: &Courier) {
         return;
     }
     html.raw(
-        "<table class=\"rows\">\n<thead><tr><th>Task</th><th>Parcel</th><th>Due</th></tr></thead>\n<tbody>\n",
+        "<table class=\"rows\">\n<thead><tr><th>Task</th><th>Shipment</th><th>Due</th></tr></thead>\n<tbody>\n",
     );
     for task in &courier.tasks {
         row(html, task);
@@ -46,7 +46,7 @@ fn row(html: &mut Html, task: &CourierTask) {
         .text(&task.code)
         .raw(")<br>")
         .text(&task.action);
-    html.raw("</td><td data-label=\"parcel\">")
+    html.raw("</td><td data-label=\"shipment\">")
         .text(&task.tracking_no);
     if !task.order_name.is_empty() {
         html.raw("<br><span class=\"about\">")
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shop_without_parcels_says_so() {
+    fn a_shop_without_shipments_says_so() {
         let page = page(&Courier::default());
         assert!(page.contains("Nothing for a person to do."), "{page}");
         assert!(page.contains("No notices to customers"), "{page}");

@@ -64,9 +64,9 @@ pub async fn watch(
     );
     let buyer = client.query_one(BUYER, &[]).await?;
     let (order, name, email): (i64, &str, &str) = (buyer.get(0), buyer.get(1), buyer.get(2));
-    let parcel = fulfillment(FULFILLMENT, order, &[PARCEL], "2026-01-19T09:00:00+00:00");
+    let shipment = fulfillment(FULFILLMENT, order, &[PARCEL], "2026-01-19T09:00:00+00:00");
     let answer = sender
-        .send(&fulfillment_delivery("fulfillments/create", &parcel))
+        .send(&fulfillment_delivery("fulfillments/create", &shipment))
         .await;
     ensure!(answer.accepted(), "the fulfillment was not taken: {answer:?}");
     wait_until(LIMIT, "the parcel", async || {
@@ -75,7 +75,7 @@ pub async fn watch(
     })
     .await?;
     screen.say(&format!(
-        "Shopify says (fulfillments/create) that order {name} is on its way: parcel {PARCEL}. The same day DPD reports that nobody was home."
+        "Shopify says (fulfillments/create) that order {name} is on its way: shipment {PARCEL}. The same day DPD reports that nobody was home."
     ));
     missed_delivery(screen, checks, client, &world, email).await?;
     address_issue(screen, checks, client, &world).await

@@ -5,7 +5,7 @@
 //! - [`plan`]: what is sent and what must become of it; [`truth`]: what the payloads say together
 //! - [`sending`]: the wave; [`books`]: the tables after it; [`proof`]: whether they are right
 //! - [`retries`]: what fails at first; [`alarm`]: who hears of it
-//! - [`courier`]: what happens to parcels, and who is told
+//! - [`courier`]: what happens to shipments, and who is told
 //! - [`page`]: the dashboard
 //! - [`screen`], [`table`], [`checks`]: how it is shown
 

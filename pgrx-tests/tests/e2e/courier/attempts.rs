@@ -15,7 +15,7 @@ const WAITS: &str = "SELECT array_agg(round(extract(epoch FROM next.send_after -
 async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
     let courier = Courier::start().await;
     courier.world.always(EVENTS, Reply::status(503).text("down"));
-    let shipment = courier.parcel("15501234567890", Some("a@example.com")).await;
+    let shipment = courier.shipment("15501234567890", Some("a@example.com")).await;
     let event = notice_of(&courier.report(&shipment, "01", 0).await);
     let mut minutes = Vec::new();
     for attempt in 1..=4 {
@@ -92,7 +92,7 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
 async fn what_somebody_writes_into_a_waiting_notice_holds() {
     let courier = Courier::start().await;
     courier.world.always(EVENTS, Reply::status(500));
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let event = notice_of(&courier.report(&shipment, "01", 0).await);
     let set = |assignment: &str| format!("UPDATE raw_ops.ops_events SET {assignment} WHERE id = '{event}'");
     let due_in = format!(
@@ -158,7 +158,7 @@ async fn bad_credentials_and_bad_requests_fail_at_once() {
     ] {
         let courier = Courier::start().await;
         courier.world.next(EVENTS, [answer]);
-        let shipment = courier.parcel("1", Some("a@example.com")).await;
+        let shipment = courier.shipment("1", Some("a@example.com")).await;
         let event = notice_of(&courier.report(&shipment, "09", 0).await);
         let row = courier.notice_in(&event, "failed").await;
         assert_eq!(row["notification_attempts"], 1);
@@ -178,7 +178,7 @@ async fn a_missing_secret_is_an_attempt_that_says_what_to_run() {
         "SELECT raw_ops.fn_set_secret_v1('customerio_api_key', NULL)",
     )
     .await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let event = notice_of(&courier.report(&shipment, "09", 0).await);
     let row = courier.attempted(&event, 1).await;
     assert_eq!(row["notification_status"], "pending");
@@ -200,7 +200,7 @@ async fn customerio_asking_for_time_gets_it() {
     courier
         .world
         .next(EVENTS, [Reply::status(429).retry_after(1_200)]);
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let event = notice_of(&courier.report(&shipment, "09", 0).await);
     courier.attempted(&event, 1).await;
     assert_eq!(one::<Vec<i32>>(&courier.client, WAITS).await, [20], "not 5");
@@ -240,7 +240,7 @@ async fn every_recorded_answer_of_customerio_leads_to_the_right_state() {
             .filter(|exchange| is_ours(&exchange.path));
         let replies = exchanges.map(|exchange| customerio::recorded(exchange, &courier.world));
         courier.world.next(EVENTS, replies);
-        let shipment = courier.parcel(scenario, Some("a@example.com")).await;
+        let shipment = courier.shipment(scenario, Some("a@example.com")).await;
         let event = notice_of(
             &courier
                 .report(&shipment, "09", u32::try_from(minute).unwrap())

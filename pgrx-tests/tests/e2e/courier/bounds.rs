@@ -2,7 +2,7 @@
 
 use raw_ops_e2e::courier::{fulfillment, fulfillment_delivery};
 
-use super::parcels::{order, send, with_shim};
+use super::reports::{order, send, with_shim};
 use super::*;
 
 async fn receive_body(client: &Client, id: &str, body: &str) {
@@ -17,7 +17,7 @@ fn noise(length: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_tracking_number_of_any_length_is_a_parcel() {
+async fn a_tracking_number_of_any_length_is_a_shipment() {
     let courier = with_shim().await;
     let order = order();
     send(&courier, &order.delivery("orders/create")).await;
@@ -38,7 +38,7 @@ async fn a_tracking_number_of_any_length_is_a_parcel() {
 #[tokio::test]
 async fn an_event_with_a_text_too_long_for_an_index_is_refused_by_name() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("A", None).await;
+    let shipment = courier.shipment("A", None).await;
     let long = noise(3_000);
     let list = json!([
         {"parcelNumber": "A", "eventCode": long, "eventTime": noon()},

@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn restoring_a_dump_sends_nothing_and_nothing_fails_for_it() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let sent = notice_of(&courier.report(&shipment, "01", 0).await);
     courier.notice_in(&sent, "sent").await;
     courier.world.next(EVENTS, [Reply::status(500)]);

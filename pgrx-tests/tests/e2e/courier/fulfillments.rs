@@ -1,13 +1,13 @@
-//! Parcels from Shopify's fulfillments.
+//! Shipments from Shopify's fulfillments.
 
 use raw_ops_e2e::courier::{fulfillment, fulfillment_delivery};
 use raw_ops_e2e::payloads;
 use raw_ops_e2e::shopify::Delivery;
 
-use super::parcels::{order, send, send_fulfillment, with_shim};
+use super::reports::{order, send, send_fulfillment, with_shim};
 use super::*;
 
-async fn parcels(courier: &Courier) -> Vec<String> {
+async fn shipments(courier: &Courier) -> Vec<String> {
     column(
         &courier.client,
         "SELECT concat_ws(' ', coalesce(tracking_no, '-'), status, courier_name) FROM raw_ops.shipments ORDER BY tracking_no, status",
@@ -20,15 +20,15 @@ async fn the_newest_fulfillment_wins_and_nothing_known_is_erased() {
     let courier = with_shim().await;
     let order = order();
     send(&courier, &order.delivery("orders/create")).await;
-    // Packed, without a number yet; then two parcels; then the second one's number is corrected.
+    // Packed, without a number yet; then two shipments; then the second one's number is corrected.
     send_fulfillment(&courier, &order, &[], "2026-01-19T09:00:00Z").await;
     drain(&courier.client, 100).await;
-    assert_eq!(parcels(&courier).await, ["- success DPD UK"]);
+    assert_eq!(shipments(&courier).await, ["- success DPD UK"]);
     let id: String = one(&courier.client, "SELECT id::text FROM raw_ops.shipments").await;
     send_fulfillment(&courier, &order, &["A1", "B1"], "2026-01-19T10:00:00Z").await;
     drain(&courier.client, 100).await;
     assert_eq!(
-        parcels(&courier).await,
+        shipments(&courier).await,
         ["A1 success DPD UK", "B1 success DPD UK"]
     );
     let first: String = one(
@@ -36,13 +36,13 @@ async fn the_newest_fulfillment_wins_and_nothing_known_is_erased() {
         "SELECT id::text FROM raw_ops.shipments WHERE tracking_no = 'A1'",
     )
     .await;
-    assert_eq!(first, id, "the parcel has its number now");
+    assert_eq!(first, id, "the shipment has its number now");
     send_fulfillment(&courier, &order, &["A1", "B2"], "2026-01-19T11:00:00Z").await;
     // Late, and older.
     send_fulfillment(&courier, &order, &["A1", "B1"], "2026-01-19T10:30:00Z").await;
     drain(&courier.client, 100).await;
     let corrected = ["A1 success DPD UK", "B1 replaced DPD UK", "B2 success DPD UK"];
-    assert_eq!(parcels(&courier).await, corrected);
+    assert_eq!(shipments(&courier).await, corrected);
     // The same second again, and a part of it: nothing is lost.
     let mut partial = fulfillment(255_858_046, order.id, &["A1", "B2"], "2026-01-19T11:00:00Z");
     for member in ["tracking_company", "tracking_url", "tracking_urls", "status"] {
@@ -50,7 +50,7 @@ async fn the_newest_fulfillment_wins_and_nothing_known_is_erased() {
     }
     send(&courier, &fulfillment_delivery("fulfillments/update", &partial)).await;
     drain(&courier.client, 100).await;
-    assert_eq!(parcels(&courier).await, corrected);
+    assert_eq!(shipments(&courier).await, corrected);
     let urls = "SELECT count(*) FROM raw_ops.shipments WHERE tracking_url IS NOT NULL";
     assert_eq!(one::<i64>(&courier.client, urls).await, 3);
     // On its way.
@@ -59,7 +59,7 @@ async fn the_newest_fulfillment_wins_and_nothing_known_is_erased() {
     send(&courier, &fulfillment_delivery("fulfillments/update", &partial)).await;
     drain(&courier.client, 100).await;
     assert_eq!(
-        parcels(&courier).await,
+        shipments(&courier).await,
         [
             "A1 in_transit DPD UK",
             "B1 replaced DPD UK",
@@ -99,7 +99,7 @@ async fn two_payloads_of_one_fulfillment_at_once_end_as_the_newer_says() {
 }
 
 #[tokio::test]
-async fn shopifys_own_samples_become_parcels() {
+async fn shopifys_own_samples_become_shipments() {
     let courier = with_shim().await;
     for payload in payloads::shopify()
         .unwrap()

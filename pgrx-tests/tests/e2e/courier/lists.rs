@@ -1,9 +1,9 @@
-//! A webhook that is a list: each element for itself. What can be done is done, what is about a parcel that is not here
+//! A webhook that is a list: each element for itself. What can be done is done, what is about a shipment that is not here
 //! waits for it, what nobody can read is left for a person; and the webhook says so.
 
 use raw_ops_e2e::courier::{Dpd, TOKEN_VARIABLE, dpd_event};
 
-use super::parcels::{TOKEN, order, send, send_fulfillment};
+use super::reports::{TOKEN, order, send, send_fulfillment};
 use super::*;
 
 /// With the shim; webhooks are processed when the test says so.
@@ -12,8 +12,8 @@ async fn with_shim() -> Courier {
 }
 
 /// An event of today, as an element of a list.
-fn element(parcel: &str, code: &str, minute: u64) -> Value {
-    json!({"parcelNumber": parcel, "eventCode": code, "eventTime": noon() + 60 * minute})
+fn element(shipment: &str, code: &str, minute: u64) -> Value {
+    json!({"parcelNumber": shipment, "eventCode": code, "eventTime": noon() + 60 * minute})
 }
 
 async fn receive_list(client: &Client, id: &str, body: &Value) -> String {
@@ -28,10 +28,10 @@ const RECORDED: &str = "SELECT concat_ws(' ', s.tracking_no, e.event_code) FROM 
                           JOIN raw_ops.shipments s ON s.id = e.shipment_id ORDER BY e.event_time";
 
 #[tokio::test]
-async fn an_unknown_parcel_in_a_list_waits_and_its_neighbours_are_done() {
+async fn an_unknown_shipment_in_a_list_waits_and_its_neighbours_are_done() {
     let courier = with_shim().await;
-    courier.parcel("A", Some("a@example.com")).await;
-    courier.parcel("C", Some("c@example.com")).await;
+    courier.shipment("A", Some("a@example.com")).await;
+    courier.shipment("C", Some("c@example.com")).await;
     let dpd = Dpd::to(courier.stack.shim().unwrap(), TOKEN);
     let list = json!([
         element("A", "01", 0),
@@ -72,7 +72,7 @@ async fn an_unknown_parcel_in_a_list_waits_and_its_neighbours_are_done() {
         ]
     );
 
-    // Its parcel appears: the customer hears of it at once.
+    // Its shipment appears: the customer hears of it at once.
     let order = order();
     send(&courier, &order.delivery("orders/create")).await;
     send_fulfillment(&courier, &order, &["B"], "2026-01-19T09:00:00Z").await;
@@ -91,7 +91,7 @@ async fn an_unknown_parcel_in_a_list_waits_and_its_neighbours_are_done() {
 }
 
 #[tokio::test]
-async fn an_event_waits_for_its_parcel_whoever_writes_it() {
+async fn an_event_waits_for_its_shipment_whoever_writes_it() {
     let courier = Courier::start().await;
     let client = &courier.client;
     for (name, write) in [
@@ -135,9 +135,9 @@ async fn an_event_waits_for_its_parcel_whoever_writes_it() {
     assert_eq!(drain(client, 10).await, [1, 1, 0, 0]);
     run(
         client,
-        "ALTER TABLE raw_ops.shipments DISABLE TRIGGER trigger_match_new_parcel;
+        "ALTER TABLE raw_ops.shipments DISABLE TRIGGER trigger_match_new_shipment;
          INSERT INTO raw_ops.shipments (tracking_no) VALUES ('MISSED');
-         ALTER TABLE raw_ops.shipments ENABLE TRIGGER trigger_match_new_parcel",
+         ALTER TABLE raw_ops.shipments ENABLE TRIGGER trigger_match_new_shipment",
     )
     .await;
     let job: Value = one(client, "SELECT raw_ops.fn_retry_courier_notifications_v1()").await;
@@ -146,7 +146,7 @@ async fn an_event_waits_for_its_parcel_whoever_writes_it() {
         one::<i64>(client, "SELECT count(*) FROM raw_ops.courier_events").await,
         3
     );
-    // It waits for a week: then the number may be another parcel's.
+    // It waits for a week: then the number may be another shipment's.
     receive_list(client, "late", &element("LATE", "01", 0)).await;
     assert_eq!(drain(client, 10).await, [1, 1, 0, 0]);
     run(
@@ -168,9 +168,9 @@ async fn an_event_waits_for_its_parcel_whoever_writes_it() {
 }
 
 #[tokio::test]
-async fn an_event_stored_at_the_moment_its_parcel_appears_is_not_lost() {
+async fn an_event_stored_at_the_moment_its_shipment_appears_is_not_lost() {
     let courier = Courier::start().await;
-    let (events, parcels) = (
+    let (events, shipments) = (
         courier.stack.connect().await.unwrap(),
         courier.stack.connect().await.unwrap(),
     );
@@ -183,9 +183,9 @@ async fn an_event_stored_at_the_moment_its_parcel_appears_is_not_lost() {
         let insert = format!("INSERT INTO raw_ops.shipments (tracking_no) VALUES ('{number}')");
         let drain = "SELECT raw_ops.process_pending_webhooks(10)";
         let (first, second, sql) = if parcel_is_first {
-            (&parcels, &events, [insert.as_str(), drain])
+            (&shipments, &events, [insert.as_str(), drain])
         } else {
-            (&events, &parcels, [drain, insert.as_str()])
+            (&events, &shipments, [drain, insert.as_str()])
         };
         run(first, "BEGIN").await;
         run(first, sql[0]).await;
@@ -239,7 +239,7 @@ async fn an_event_stored_at_the_moment_its_parcel_appears_is_not_lost() {
 async fn an_event_that_the_database_refuses_harms_no_other_and_is_told_to_people() {
     let courier = Courier::start().await;
     let client = &courier.client;
-    courier.parcel("A", Some("a@example.com")).await;
+    courier.shipment("A", Some("a@example.com")).await;
     run(
         client,
         "ALTER TABLE raw_ops.courier_events ADD CONSTRAINT no_weather CHECK (event_code <> '09')",
@@ -277,7 +277,7 @@ async fn an_event_that_the_database_refuses_harms_no_other_and_is_told_to_people
         (&json!("warning"), &json!(1), &json!(1)),
         "{health}"
     );
-    // An event that waited and then cannot be recorded is left for a person, and its parcel is written all the same.
+    // An event that waited and then cannot be recorded is left for a person, and its shipment is written all the same.
     receive_list(
         client,
         "waits",
@@ -298,7 +298,7 @@ async fn an_event_that_the_database_refuses_harms_no_other_and_is_told_to_people
 async fn when_too_many_wait_the_known_are_done_and_the_webhook_is_tried_again() {
     let courier = Courier::start().await;
     let client = &courier.client;
-    courier.parcel("A", None).await;
+    courier.shipment("A", None).await;
     run(
         client,
         "INSERT INTO raw_ops.webhook_elements (webhook_id, provider, path, element, state, reference, error, waits_until)

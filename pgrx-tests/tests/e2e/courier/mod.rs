@@ -9,9 +9,9 @@ mod lists;
 mod notices;
 mod old_news;
 mod once;
-mod parcels;
+mod reports;
 mod tasks;
-mod whose_parcel;
+mod whose_shipment;
 
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -55,8 +55,8 @@ impl Courier {
         Self { client, world, stack }
     }
 
-    /// An order with its customer and a parcel of it; returns the shipment's id.
-    pub async fn parcel(&self, number: &str, email: Option<&str>) -> String {
+    /// An order with its customer and a shipment; returns that shipment's id.
+    pub async fn shipment(&self, number: &str, email: Option<&str>) -> String {
         let sql = "WITH buyer AS (
                        INSERT INTO raw_ops.customers (shopify_customer_id, email, first_name)
                        VALUES (abs(hashtextextended($1, 0)), $2, 'Alice') RETURNING id
@@ -72,7 +72,7 @@ impl Courier {
         }
     }
 
-    /// What DPD reports about a parcel, at so many minutes past [`noon`].
+    /// What DPD reports about a shipment, at so many minutes past [`noon`].
     pub async fn report(&self, shipment: &str, code: &str, minute: u32) -> Value {
         one(&self.client, &event(shipment, code, minute)).await
     }

@@ -11,7 +11,7 @@ use super::*;
 async fn customerio_gets_exactly_the_request_that_dlv_prints_within_a_second_of_the_commit() {
     let courier = Courier::start().await;
     let shipment = courier
-        .parcel("DPD123456789GB", Some("alice+box@example.com"))
+        .shipment("DPD123456789GB", Some("alice+box@example.com"))
         .await;
     let mut latencies = Vec::new();
     for minute in 0..5 {
@@ -82,7 +82,7 @@ async fn pg_net_carries_the_same_request_and_its_answers_lead_to_the_same_states
     pg_net::create_extension(&superuser).await.unwrap();
     let worker = PgNetWorker::builder(&courier.stack.cluster, &courier.stack.db);
     let _worker = worker.pause(Duration::from_millis(20)).start().await.unwrap();
-    let shipment = courier.parcel("DPD1", Some("alice+box@example.com")).await;
+    let shipment = courier.shipment("DPD1", Some("alice+box@example.com")).await;
     let sent = notice_of(&courier.report(&shipment, "01", 0).await);
     courier.notice_in(&sent, "sent").await;
     let told = courier.told();
@@ -105,11 +105,11 @@ async fn pg_net_carries_the_same_request_and_its_answers_lead_to_the_same_states
 #[tokio::test]
 async fn a_transaction_that_rolls_back_tells_nobody() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     run(&courier.client, "BEGIN").await;
     courier.report(&shipment, "01", 0).await;
     run(&courier.client, "ROLLBACK").await;
-    let later = courier.parcel("2", Some("b@example.com")).await;
+    let later = courier.shipment("2", Some("b@example.com")).await;
     let answer = courier.report(&later, "01", 0).await;
     courier.notice_in(&notice_of(&answer), "sent").await;
     let told = courier.told();
@@ -123,7 +123,7 @@ async fn a_transaction_that_rolls_back_tells_nobody() {
 #[tokio::test]
 async fn each_code_is_told_with_its_template_or_not_at_all() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     for (code, event_type, template, priority) in [
         ("01", "customer_not_home", "missed_delivery_retry", "medium"),
         ("02", "premises_closed", "missed_delivery_retry", "medium"),
@@ -181,7 +181,7 @@ async fn each_code_is_told_with_its_template_or_not_at_all() {
 #[tokio::test]
 async fn the_mapping_is_data_of_each_courier() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let call = |name: &str, text: &str| {
         format!(
             "SELECT raw_ops.process_courier_event('{shipment}', '{name}', 'X7', {text}, clock_timestamp(), NULL)"
@@ -209,7 +209,7 @@ async fn the_mapping_is_data_of_each_courier() {
 async fn without_an_address_the_notice_is_skipped_and_with_the_orders_own_it_is_sent() {
     let courier = Courier::start().await;
     for (number, email) in [("1", None), ("2", Some("   "))] {
-        let shipment = courier.parcel(number, email).await;
+        let shipment = courier.shipment(number, email).await;
         let answer = courier.report(&shipment, "01", 0).await;
         assert_eq!(answer["notification_status"], "skipped", "{answer}");
     }
@@ -221,7 +221,7 @@ async fn without_an_address_the_notice_is_skipped_and_with_the_orders_own_it_is_
     let requests = "SELECT count(*) FROM raw_ops.http_requests";
     assert_eq!(one::<i64>(&courier.client, requests).await, 0);
 
-    let guest = courier.parcel("3", None).await;
+    let guest = courier.shipment("3", None).await;
     run(
         &courier.client,
         &format!(
@@ -240,7 +240,7 @@ async fn without_an_address_the_notice_is_skipped_and_with_the_orders_own_it_is_
 #[tokio::test]
 async fn what_is_wrong_with_a_call_is_said() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let unknown = "00000000-0000-7000-8000-000000000000";
     let missing = refused(&courier.client, &event(unknown, "01", 0)).await;
     assert_eq!(missing.sqlstate, "P0002");
@@ -274,7 +274,7 @@ async fn what_is_wrong_with_a_call_is_said() {
 #[tokio::test]
 async fn a_role_with_the_function_alone_may_report_events_and_nobody_else() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     as_superuser(
         &courier.stack,
         "CREATE ROLE forwarder LOGIN; CREATE ROLE stranger LOGIN; GRANT USAGE ON SCHEMA raw_ops TO forwarder, stranger;

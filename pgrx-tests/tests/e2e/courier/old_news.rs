@@ -3,7 +3,7 @@
 use raw_ops_e2e::Reply;
 use raw_ops_e2e::courier::{Dpd, fulfillment, fulfillment_delivery};
 
-use super::parcels::{PARCEL, TOKEN, order, send, send_fulfillment, with_shim};
+use super::reports::{PARCEL, TOKEN, order, send, send_fulfillment, with_shim};
 use super::*;
 
 const STORED: &str =
@@ -12,7 +12,7 @@ const STORED: &str =
 const SPOKEN: &str = "SELECT (SELECT count(*) FROM raw_ops.ops_events WHERE kind = 'CUSTOMER_EVENT') +
                              (SELECT count(*) FROM raw_ops.courier_tasks)";
 
-/// A code of the account that ends a parcel's way.
+/// A code of the account that ends a shipment's way.
 async fn map_end(client: &Client, code: &str, event_type: &str) {
     let sql = "INSERT INTO raw_ops.courier_event_mapping (courier_name, event_code, event_type, requires_customer_notification, priority)
                VALUES ('DPD', $1, $2, false, 'low')";
@@ -27,7 +27,7 @@ async fn an_event_older_than_a_day_is_stored_opens_no_task_and_tells_nobody() {
         one::<String>(client, "SHOW raw_ops.courier_notice_max_age").await,
         "1d"
     );
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let at = |code: &str, ago: &str| event_at(&shipment, code, &format!("now() - interval '{ago}'"));
     for (code, ago) in [
         ("01", "9 days"),
@@ -75,17 +75,17 @@ async fn an_event_older_than_a_day_is_stored_opens_no_task_and_tells_nobody() {
 async fn parcel_events_of_last_week_that_come_today_by_webhook_tell_nobody() {
     let options = by_hand().shim_env(raw_ops_e2e::courier::TOKEN_VARIABLE, TOKEN);
     let courier = Courier::start_with(options).await;
-    courier.parcel(PARCEL, Some("a@example.com")).await;
+    courier.shipment(PARCEL, Some("a@example.com")).await;
     let dpd = Dpd::to(courier.stack.shim().unwrap(), TOKEN);
     for days in [9, 10] {
         let event = json!({"parcelNumber": PARCEL, "eventCode": "01", "eventTime": noon() - days * 86_400});
         assert_eq!(dpd.send(&event).await.unwrap().status, 200);
     }
-    // One that waited for its parcel, and is old by then.
+    // One that waited for its shipment, and is old by then.
     let late = json!({"parcelNumber": "LATE", "eventCode": "01", "eventTime": noon() - 86_400});
     assert_eq!(dpd.send(&late).await.unwrap().status, 200);
     assert_eq!(drain(&courier.client, 10).await, [3, 3, 0, 0]);
-    courier.parcel("LATE", Some("b@example.com")).await;
+    courier.shipment("LATE", Some("b@example.com")).await;
     assert_eq!(
         column::<String>(&courier.client, STORED).await,
         ["01 f too_old", "01 f too_old", "01 f too_old"]
@@ -100,7 +100,7 @@ async fn a_missed_delivery_from_before_the_delivery_that_comes_after_it_tells_no
     map_end(client, "13", "delivered").await;
     map_end(client, "14", "returned").await;
     for (number, code, end) in [("1", "13", "delivered"), ("2", "14", "returned")] {
-        let shipment = courier.parcel(number, Some("a@example.com")).await;
+        let shipment = courier.shipment(number, Some("a@example.com")).await;
         courier.report(&shipment, code, 60).await;
         // Before the end, and after it.
         for (code, minute) in [("01", 0), ("03", 0), ("05", 90)] {
@@ -114,7 +114,7 @@ async fn a_missed_delivery_from_before_the_delivery_that_comes_after_it_tells_no
         }
     }
     // Shopify knows of the delivery.
-    let shipment = courier.parcel("3", Some("a@example.com")).await;
+    let shipment = courier.shipment("3", Some("a@example.com")).await;
     run(
         client,
         &format!("UPDATE raw_ops.shipments SET status = 'delivered' WHERE id = '{shipment}'"),
@@ -129,7 +129,7 @@ async fn a_list_that_holds_the_delivery_tells_nothing_of_before_whatever_its_ord
     let courier = Courier::start().await;
     map_end(&courier.client, "001", "delivered").await;
     for (number, codes) in [("1", ["01", "03", "001"]), ("2", ["001", "03", "01"])] {
-        courier.parcel(number, Some("a@example.com")).await;
+        courier.shipment(number, Some("a@example.com")).await;
         let events: Vec<Value> = codes
             .iter()
             .map(|code| json!({"eventCode": code, "eventTime": noon() + if *code == "001" { 60 } else { 0 }}))
@@ -151,11 +151,11 @@ async fn a_list_that_holds_the_delivery_tells_nothing_of_before_whatever_its_ord
 }
 
 #[tokio::test]
-async fn a_notice_that_waits_when_the_parcel_arrives_is_not_sent_any_more() {
+async fn a_notice_that_waits_when_the_shipment_arrives_is_not_sent_any_more() {
     let courier = Courier::start().await;
     let client = &courier.client;
     map_end(client, "13", "delivered").await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     courier.world.next(EVENTS, [Reply::status(500)]);
     let missed = notice_of(&courier.report(&shipment, "01", 0).await);
     courier.attempted(&missed, 1).await;
@@ -164,9 +164,9 @@ async fn a_notice_that_waits_when_the_parcel_arrives_is_not_sent_any_more() {
     let row = courier.notice_in(&missed, "skipped").await;
     assert_eq!(
         row["notification_last_error"],
-        "not told: the parcel was delivered meanwhile"
+        "not told: the shipment was delivered meanwhile"
     );
-    // What a person writes is sent, about whatever parcel (DLV's own test event).
+    // What a person writes is sent, about whatever shipment (DLV's own test event).
     let sql = format!(
         "INSERT INTO raw_ops.ops_events (kind, entity_type, entity_id, customer_event_type, event_payload)
          VALUES ('CUSTOMER_EVENT', 'shipment', '{shipment}', 'courier_exception', '{{\"email\": \"test@example.com\"}}') RETURNING id::text"
@@ -176,7 +176,7 @@ async fn a_notice_that_waits_when_the_parcel_arrives_is_not_sent_any_more() {
     assert_eq!(courier.alerts(), [], "nothing has failed");
 
     // One that nobody sent for a day: the sender was not there.
-    let other = courier.parcel("2", Some("b@example.com")).await;
+    let other = courier.shipment("2", Some("b@example.com")).await;
     courier.world.next(EVENTS, [Reply::status(500)]);
     let lain = notice_of(&courier.report(&other, "01", 0).await);
     courier.attempted(&lain, 1).await;
@@ -205,7 +205,7 @@ async fn a_notice_that_waits_when_the_parcel_arrives_is_not_sent_any_more() {
 }
 
 #[tokio::test]
-async fn a_parcels_status_never_goes_backwards() {
+async fn a_shipments_status_never_goes_backwards() {
     let courier = with_shim().await;
     let order = order();
     send(&courier, &order.delivery("orders/create")).await;
@@ -231,7 +231,7 @@ async fn a_parcels_status_never_goes_backwards() {
 #[tokio::test]
 async fn the_orders_own_address_goes_before_the_customers() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("old@example.com")).await;
+    let shipment = courier.shipment("1", Some("old@example.com")).await;
     let correct = format!(
         "UPDATE raw_ops.orders SET email = 'corrected@example.com' WHERE id = (SELECT order_id FROM raw_ops.shipments WHERE id = '{shipment}')"
     );

@@ -17,7 +17,7 @@ fn ids(courier: &Courier) -> BTreeSet<String> {
 #[tokio::test]
 async fn the_same_event_twice_is_told_once() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let first = courier.report(&shipment, "03", 0).await;
     courier.notice_in(&notice_of(&first), "sent").await;
     let again = courier.report(&shipment, "03", 0).await;
@@ -44,7 +44,7 @@ async fn the_same_event_twice_is_told_once() {
 #[tokio::test]
 async fn the_same_event_from_two_connections_at_once_is_told_once() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let (one_side, other_side) = (
         courier.stack.connect().await.unwrap(),
         courier.stack.connect().await.unwrap(),
@@ -101,7 +101,7 @@ async fn the_same_event_from_two_connections_at_once_is_told_once() {
 async fn a_retry_run_during_a_send_sends_nothing_more() {
     let courier = Courier::start().await;
     courier.world.next(EVENTS, [Reply::never()]);
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let event = notice_of(&courier.report(&shipment, "01", 0).await);
     courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
     let retry = "SELECT raw_ops.fn_retry_courier_notifications_v1()";
@@ -126,7 +126,7 @@ async fn a_sender_killed_between_send_and_record_sends_the_same_message_again() 
     })
     .await;
     courier.world.next(EVENTS, [Reply::never()]);
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let event = notice_of(&courier.report(&shipment, "12", 0).await);
     courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
     let sender: i32 = one(
@@ -219,7 +219,7 @@ async fn what_was_written_while_the_trigger_was_off_is_picked_up_twenty_a_run() 
 #[tokio::test]
 async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let retrigger = |event: &str| {
         format!(
             "UPDATE raw_ops.ops_events SET notification_status = 'pending', notification_attempts = 0,
@@ -286,7 +286,7 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
 #[tokio::test]
 async fn what_is_settled_by_hand_or_removed_is_not_sent_any_more() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let mut events = Vec::new();
     for minute in 0..3 {
         courier.world.next(EVENTS, [Reply::status(500)]);

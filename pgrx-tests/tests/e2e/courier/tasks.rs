@@ -7,7 +7,7 @@ const TASK: &str = "SELECT concat_ws(' ', event_code, event_type, due_at - creat
 #[tokio::test]
 async fn three_codes_open_a_task_with_its_due_time_and_a_note_closes_it() {
     let courier = Courier::start().await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
     let mut answers = Vec::new();
     for code in ["01", "02", "03", "05", "08", "09", "12", "99"] {
         answers.push(courier.report(&shipment, code, 0).await);
@@ -86,8 +86,8 @@ async fn the_views_add_up() {
         "SELECT raw_ops.fn_invoke_monitor('courier_watchdog_health')",
     )
     .await;
-    let shipment = courier.parcel("1", Some("a@example.com")).await;
-    let nobody = courier.parcel("2", None).await;
+    let shipment = courier.shipment("1", Some("a@example.com")).await;
+    let nobody = courier.shipment("2", None).await;
     for minute in 0..4 {
         let answer = courier.report(&shipment, "01", minute).await;
         courier.notice_in(&notice_of(&answer), "sent").await;
@@ -141,7 +141,7 @@ async fn the_views_add_up() {
             "7 2 2 1 28.57",
         ),
         (
-            "SELECT concat_ws(' ', parcels, delivered, under_way, delivered_percent) FROM raw_ops.courier_delivery_after_exception",
+            "SELECT concat_ws(' ', shipments, delivered, under_way, delivered_percent) FROM raw_ops.courier_delivery_after_exception",
             "2 2 0 100.00",
         ),
         (

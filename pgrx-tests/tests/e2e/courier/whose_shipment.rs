@@ -4,7 +4,7 @@ use raw_ops_e2e::courier::{Dpd, dpd_event, fulfillment, fulfillment_delivery};
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::wait_until;
 
-use super::parcels::{TOKEN, send, with_shim};
+use super::reports::{TOKEN, send, with_shim};
 use super::*;
 
 /// Two orders of two people.

@@ -1,4 +1,4 @@
-//! What DPD reports about parcels, through the shim.
+//! What DPD reports about shipments, through the shim.
 
 use raw_ops_e2e::courier::{Dpd, TOKEN_VARIABLE, dpd_event, fulfillment, fulfillment_delivery};
 use raw_ops_e2e::orders::{Generator, Order};
@@ -47,7 +47,7 @@ async fn from_the_order_to_the_customers_message() {
     let event = dpd_event(PARCEL, "01", "No one was home", "2026-01-19 14:05:00");
     let answer = dpd.send(&event).await.unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
-    // All at once: orders first, then parcels, then what is reported about them.
+    // All at once: orders first, then shipments, then what is reported about them.
     assert_eq!(drain(&courier.client, 100).await, [3, 3, 0, 0]);
     let request = courier.world.wait_for_requests(LIMIT, 1).await.unwrap().remove(0);
     let email = order
@@ -112,7 +112,7 @@ async fn a_wrong_token_is_refused_and_nothing_is_stored() {
 }
 
 #[tokio::test]
-async fn an_event_before_its_parcel_and_a_parcel_before_its_order_wait_for_them() {
+async fn an_event_before_its_shipment_and_a_shipment_before_its_order_wait_for_them() {
     let courier = with_shim().await;
     let order = order();
     let dpd = Dpd::to(courier.stack.shim().unwrap(), TOKEN);
@@ -146,7 +146,7 @@ async fn an_event_before_its_parcel_and_a_parcel_before_its_order_wait_for_them(
     assert_eq!(
         retry(&courier.client).await,
         [1, 1, 0, 0],
-        "the parcel, and with it the event"
+        "the shipment, and with it the event"
     );
     courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
     let time = "SELECT event_time = '2026-07-19T13:05:00Z' FROM raw_ops.courier_events";
