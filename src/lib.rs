@@ -12,7 +12,7 @@
 //! | [`monitoring`] | checks (one file each), their runs, alerts; dashboard, metrics, health                |
 //! | [`recovery`]  | the archive; replay and reconciliation come here                                       |
 //! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
-//! | [`courier`]   | shipments, what couriers report about them, notices to customers, tasks for people          |
+//! | [`courier`]   | shipments, what couriers report about them, notifications to customers, tasks for people          |
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
 //! | [`outbox`]    | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
 //! | [`elements`]  | what is left of list-shaped webhooks: elements that wait, or that nobody can read           |

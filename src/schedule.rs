@@ -15,7 +15,7 @@ pub enum Purpose {
     Webhooks,
     /// A message to Slack about an alert.
     Alert,
-    /// A notice to a customer about their shipment.
+    /// A notification to a customer about their shipment.
     Courier,
     /// A webhook to a partner.
     Outbound,

@@ -75,7 +75,7 @@ impl Dpd {
     }
 }
 
-/// Lets raw_ops send its notices to this receiver, which plays the account.
+/// Lets raw_ops send its notifications to this receiver, which plays the account.
 pub async fn tell_customers_through(stack: &Stack, receiver: &Receiver, account: &Account) -> Result<()> {
     let client = stack.connect().await?;
     receiver.always(&format!("{CUSTOMERS}*"), account.track_api());

@@ -1,5 +1,5 @@
--- Notices that are due, but whose request is not: it is missing (the trigger was off, the outbox was emptied), or due
--- later than the notice says. Oldest first, $1 at most; those others work on are skipped. Source: DLV, Retry Processor.
+-- Notifications that are due, but whose request is not: it is missing (the trigger was off, the outbox was emptied), or due
+-- later than the notification says. Oldest first, $1 at most; those others work on are skipped. Source: DLV, Retry Processor.
 select event.id
   from raw_ops.ops_events as event
  where event.kind = 'CUSTOMER_EVENT'

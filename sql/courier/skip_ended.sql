@@ -1,5 +1,5 @@
--- $1 notices that are about to go out, $2 for how many microseconds one may have been due: those that are no news any more
--- are skipped, and come back. The shipment's way has ended meanwhile, or nothing was sent for so long. A notice that a person
+-- $1 notifications that are about to go out, $2 for how many microseconds one may have been due: those that are no news any more
+-- are skipped, and come back. The shipment's way has ended meanwhile, or nothing was sent for so long. A notification that a person
 -- wrote is not among them; nor is one about the end itself.
 with late as (
     select event.id,

@@ -3,7 +3,7 @@ delete from raw_ops.alerts
  where id in (
        select alert.id
          from raw_ops.alerts as alert
-        where alert.state in ('resolved', 'notice')
+        where alert.state in ('resolved', 'info')
           and coalesce(alert.resolved_at, alert.last_seen_at) < now() - (
                   select keep_for from raw_ops.log_retention where log_name = 'alerts')
           and not exists (

@@ -148,7 +148,7 @@ insert into raw_ops.retry_schedule (purpose, attempt, wait) values
     ('outbound', 1, '0'), ('outbound', 2, '1 minute'), ('outbound', 3, '5 minutes'), ('outbound', 4, '30 minutes'),
     ('outbound', 5, '2 hours'), ('outbound', 6, '24 hours');
 comment on column raw_ops.retry_schedule.purpose is
-    'webhooks: processing of the inbox; alert: messages to Slack; courier: customer notices; outbound: partner webhooks.';
+    'webhooks: processing of the inbox; alert: messages to Slack; courier: customer notifications; outbound: partner webhooks.';
 
 alter table raw_ops.http_requests enable row level security;
 alter table raw_ops.pg_net_epoch enable row level security;

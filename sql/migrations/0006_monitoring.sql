@@ -118,7 +118,7 @@ create table raw_ops.alerts (
     last_notified_at timestamptz not null default clock_timestamp(),
     resolved_at      timestamptz,
     constraint alerts_pkey primary key (id),
-    constraint alerts_state_check check (state in ('open', 'resolved', 'notice')),
+    constraint alerts_state_check check (state in ('open', 'resolved', 'info')),
     constraint alerts_severity_check check (severity in ('info', 'warning', 'critical')),
     constraint alerts_channel_check check (channel in ('#ops-alerts', '#ops-urgent', '#daily-ops')),
     constraint alerts_occurrences_check check (occurrences >= 1),
@@ -128,7 +128,7 @@ create table raw_ops.alerts (
 create unique index alerts_one_open_key on raw_ops.alerts (check_name, condition) where state = 'open';
 create index idx_alerts_opened_at on raw_ops.alerts (opened_at desc);
 comment on table raw_ops.alerts is 'What was found wrong: one open row per check and condition, closed when the check no longer finds it.';
-comment on column raw_ops.alerts.state is 'open; resolved; notice: told once and not followed (the daily digest).';
+comment on column raw_ops.alerts.state is 'open; resolved; info: told once and not followed (the daily digest).';
 comment on column raw_ops.alerts.severity is 'The highest so far.';
 comment on column raw_ops.alerts.occurrences is 'How many runs have found it.';
 comment on index raw_ops.alerts_one_open_key is 'One open alert per check and condition, also when two runs find it at once.';
@@ -148,7 +148,7 @@ create table raw_ops.alert_messages (
     delivered_at timestamptz,
     constraint alert_messages_pkey primary key (id),
     constraint alert_messages_alert_id_fkey foreign key (alert_id) references raw_ops.alerts (id) on delete cascade,
-    constraint alert_messages_kind_check check (kind in ('opened', 'escalated', 'repeated', 'resolved', 'notice')),
+    constraint alert_messages_kind_check check (kind in ('opened', 'escalated', 'repeated', 'resolved', 'info')),
     constraint alert_messages_severity_check check (severity in ('info', 'warning', 'critical')),
     constraint alert_messages_channel_check check (channel in ('#ops-alerts', '#ops-urgent', '#daily-ops')),
     constraint alert_messages_delivery_check

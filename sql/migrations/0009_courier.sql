@@ -184,7 +184,7 @@ comment on table raw_ops.courier_tasks is
 comment on column raw_ops.courier_tasks.due_at is 'When it was recorded, plus the mapping''s task_sla.';
 comment on column raw_ops.courier_tasks.note is 'What was done; required once it is done.';
 
--- Notices to customers are rows of ops_events.
+-- Notifications to customers are rows of ops_events.
 alter table raw_ops.ops_events add constraint ops_events_notification_status_check
     check (notification_status in ('pending', 'sent', 'failed', 'skipped'));
 create index idx_ops_events_courier_unprocessed
@@ -199,11 +199,11 @@ create index idx_ops_events_courier_failed
     on raw_ops.ops_events (created_at desc)
     where kind = 'CUSTOMER_EVENT' and customer_event_type = 'courier_exception' and notification_status = 'failed';
 comment on column raw_ops.ops_events.kind is
-    'INFO (receipt), ERROR (a dead letter), AUDIT (a person''s act) or CUSTOMER_EVENT (a notice to a customer).';
+    'INFO (receipt), ERROR (a dead letter), AUDIT (a person''s act) or CUSTOMER_EVENT (a notification to a customer).';
 comment on column raw_ops.ops_events.customer_event_type is 'For CUSTOMER_EVENT: courier_exception is sent to Customer.io at commit.';
-comment on column raw_ops.ops_events.processed_at is 'For a notice: when Customer.io accepted it. One that has this is never sent.';
+comment on column raw_ops.ops_events.processed_at is 'For a notification: when Customer.io accepted it. One that has this is never sent.';
 comment on column raw_ops.ops_events.notification_status is
-    'Null (no notice, or not attempted yet), pending (waits for delivery or retry), sent, failed (no attempt is left), skipped (no e-mail).';
+    'Null (no notification, or not attempted yet), pending (waits for delivery or retry), sent, failed (no attempt is left), skipped (no e-mail).';
 comment on column raw_ops.ops_events.notification_attempts is
     'Attempts that have ended. What is written here and into notification_next_retry_at by hand holds: set to 0 with status pending, it is sent again from the first.';
 comment on column raw_ops.ops_events.notification_last_error is 'Of the last attempt that failed; kept after a later success.';
@@ -217,11 +217,11 @@ insert into raw_ops.monitors (check_name, description, heartbeat_every) values
 insert into raw_ops.monitor_thresholds
        (check_name, condition, severity, channel, threshold, unit, lookback, repeat_after, description) values
     ('courier_watchdog_health', 'failed_notifications', 'warning', '#ops-alerts', 0, 'notifications', '24 hours', '1 hour',
-     'More notices than this failed for good within the lookback'),
+     'More notifications than this failed for good within the lookback'),
     ('courier_watchdog_health', 'failed_notifications', 'critical', '#ops-urgent', 2, 'notifications', '24 hours', '1 hour',
-     'More notices than this failed for good within the lookback'),
+     'More notifications than this failed for good within the lookback'),
     ('courier_watchdog_health', 'stuck_events', 'warning', '#ops-alerts', 60, 'minutes', '24 hours', '1 hour',
-     'A notice created within the lookback has waited for longer than this');
+     'A notification created within the lookback has waited for longer than this');
 
 alter table raw_ops.fulfillments enable row level security;
 alter table raw_ops.shipments enable row level security;

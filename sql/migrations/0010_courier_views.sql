@@ -29,7 +29,7 @@ comment on view raw_ops.courier_exceptions_by_day is
 
 create view raw_ops.courier_notification_success as
 select counts.*, trunc(100.0 * sent / nullif(sent + failed, 0), 2) as success_rate_percent
-  from (select count(*) as notices,
+  from (select count(*) as notifications,
                count(*) filter (where notification_status = 'sent') as sent,
                count(*) filter (where notification_status = 'failed') as failed,
                count(*) filter (where notification_status = 'skipped') as skipped,
@@ -39,7 +39,7 @@ select counts.*, trunc(100.0 * sent / nullif(sent + failed, 0), 2) as success_ra
          where kind = 'CUSTOMER_EVENT' and customer_event_type = 'courier_exception'
            and created_at > now() - interval '30 days') as counts;
 comment on view raw_ops.courier_notification_success is
-    'Notices of the last 30 days by outcome. Success rate: sent / (sent + failed); DLV''s target is above 99 %.';
+    'Notifications of the last 30 days by outcome. Success rate: sent / (sent + failed); DLV''s target is above 99 %.';
 
 create view raw_ops.courier_time_to_notify as
 select count(*) as sample_size,
@@ -54,7 +54,7 @@ select count(*) as sample_size,
            and notification_status = 'sent'
            and created_at > now() - interval '30 days') as sent;
 comment on view raw_ops.courier_time_to_notify is
-    'Seconds from a notice''s creation to its acceptance by Customer.io, last 30 days, retries included; DLV''s target is below 10.';
+    'Seconds from a notification''s creation to its acceptance by Customer.io, last 30 days, retries included; DLV''s target is below 10.';
 
 create view raw_ops.courier_failed_notifications as
 select event.id as ops_event_id, event.created_at, event.event_payload->>'event_type' as event_type,
@@ -72,7 +72,7 @@ select event.id as ops_event_id, event.created_at, event.event_payload->>'event_
  where event.kind = 'CUSTOMER_EVENT' and event.customer_event_type = 'courier_exception'
    and event.notification_status = 'failed';
 comment on view raw_ops.courier_failed_notifications is
-    'Notices that no attempt is left for. After mending the cause, DLV''s manual re-trigger sends them.';
+    'Notifications that no attempt is left for. After mending the cause, DLV''s manual re-trigger sends them.';
 
 create view raw_ops.courier_open_tasks as
 select task.id as task_id, task.event_code, task.event_type, task.action, task.due_at, task.due_at < now() as is_overdue,
@@ -134,10 +134,10 @@ comment on view raw_ops.courier_delivery_attempts is
 
 create view raw_ops.courier_kpis as
 select kpi.position, kpi.kpi, kpi.value, kpi.unit, kpi.target, kpi.is_met
-  from (select notices.success_rate_percent, speed.p95_seconds, hands.intervention_rate_percent,
+  from (select notifications.success_rate_percent, speed.p95_seconds, hands.intervention_rate_percent,
                delivery.delivered_percent, attempts.failure_rate_percent, now_state.stuck, now_state.failed,
                monitor.duration_ms, monitor.is_covered
-          from raw_ops.courier_notification_success as notices,
+          from raw_ops.courier_notification_success as notifications,
                raw_ops.courier_time_to_notify as speed,
                raw_ops.courier_manual_interventions as hands,
                raw_ops.courier_delivery_after_exception as delivery,

@@ -1,4 +1,4 @@
--- Notices that failed within $1 microseconds (by their last attempt), and those created within $2 that wait, longer than
+-- Notifications that failed within $1 microseconds (by their last attempt), and those created within $2 that wait, longer than
 -- $3 minutes or not; what else a person wants to see beside them. One without an e-mail waits for nothing.
 select failed.total, failed.last_error, waiting.stuck, waiting.oldest_minutes, waiting.total, done.sent, done.skipped,
        tasks.open, tasks.overdue

@@ -81,7 +81,7 @@ begin
             when (new.kind = 'CUSTOMER_EVENT' and new.customer_event_type = 'courier_exception')
             execute function raw_ops.notify_courier_exception();
         comment on trigger trigger_notify_courier_exception on raw_ops.ops_events is
-            'DLV: queues the notice to the customer; it is sent once this transaction is committed.';
+            'DLV: queues the notification to the customer; it is sent once this transaction is committed.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger
@@ -97,7 +97,7 @@ begin
                       (new.notification_status, new.notification_attempts, new.notification_next_retry_at))
             execute function raw_ops.notify_courier_exception();
         comment on trigger trigger_renotify_courier_exception on raw_ops.ops_events is
-            'What somebody writes into a notice that waits holds for its request: attempts made, and when the next is due.';
+            'What somebody writes into a notification that waits holds for its request: attempts made, and when the next is due.';
     end if;
 
     if not exists (select from pg_catalog.pg_trigger
@@ -108,7 +108,7 @@ begin
             when (old.kind = 'CUSTOMER_EVENT' and old.customer_event_type = 'courier_exception')
             execute function raw_ops.notify_courier_exception();
         comment on trigger trigger_forget_courier_exception on raw_ops.ops_events is
-            'A notice that is deleted is not sent any more.';
+            'A notification that is deleted is not sent any more.';
     end if;
 end
 $attach$;

@@ -77,8 +77,8 @@ impl Meaning {
     }
 }
 
-/// The notice that an event became.
-struct Notice {
+/// The notification that an event became.
+struct RecordedNotification {
     ops_event_id: Id,
     status: Option<String>,
     payload: Json,
@@ -95,7 +95,7 @@ pub struct Recorded {
     withheld: Option<String>,
     template: Option<String>,
     priority: Option<String>,
-    notice: Option<Notice>,
+    notification: Option<RecordedNotification>,
     task: Option<Task>,
     is_duplicate: bool,
 }
@@ -181,13 +181,13 @@ pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         withheld: withheld.map(str::to_owned),
         template: meaning.as_ref().and_then(|meaning| meaning.template.clone()),
         priority: meaning.as_ref().map(|meaning| meaning.priority.clone()),
-        notice: None,
+        notification: None,
         task: None,
         is_duplicate: false,
     };
     if let Some(meaning) = asked {
         if tells_customer {
-            recorded.notice = Some(tell(session, event, courier, &shipment, meaning, id)?);
+            recorded.notification = Some(tell(session, event, courier, &shipment, meaning, id)?);
         }
         if let Some(duty) = &meaning.duty {
             let task = task::open(session, id, shipment.id, event.code, &meaning.event_type, duty)?;
@@ -247,7 +247,7 @@ pub fn meaning(session: &Session, courier: &str, code: &str) -> Result<Option<Me
     }))
 }
 
-/// Writes the notice; the trigger of `ops_events` queues it.
+/// Writes the notification; the trigger of `ops_events` queues it.
 fn tell(
     session: &Session,
     event: &Event<'_>,
@@ -255,7 +255,7 @@ fn tell(
     shipment: &Shipment,
     meaning: &Meaning,
     courier_event: Id,
-) -> Result<Notice> {
+) -> Result<RecordedNotification> {
     let text = event.text.map(str::trim).filter(|text| !text.is_empty());
     let payload = json!({
         "email": shipment.email,
@@ -283,7 +283,7 @@ fn tell(
     ];
     session.run(&NOTICE, values)?;
     let status = session.run(&NOTICE_STATUS, vec![Value::Uuid(ops_event_id)])?;
-    Ok(Notice {
+    Ok(RecordedNotification {
         ops_event_id,
         status: status.first(|row| row.text(1)).flatten(),
         payload,
@@ -306,7 +306,7 @@ fn earlier(session: &Session, event: &Event<'_>, meaning: Option<&Meaning>) -> R
         withheld: row.text(9),
         template: meaning.and_then(|meaning| meaning.template.clone()),
         priority: meaning.map(|meaning| meaning.priority.clone()),
-        notice: row.uuid(4).map(|ops_event_id| Notice {
+        notification: row.uuid(4).map(|ops_event_id| RecordedNotification {
             ops_event_id,
             status: row.text(5),
             payload: row.json(6).unwrap_or_default(),
@@ -335,7 +335,7 @@ fn reason(withheld: &str) -> String {
 impl Recorded {
     /// DLV's notification instructions. `notification` is what is sent, by the system itself; nobody else need do it.
     pub fn to_json(&self) -> Json {
-        let notice = self.notice.as_ref();
+        let notification = self.notification.as_ref();
         json!({
             "success": true,
             "outcome": if self.is_duplicate { "duplicate" } else { "recorded" },
@@ -349,9 +349,9 @@ impl Recorded {
             "reason": self.withheld.as_deref().map(reason),
             "notification_template_id": self.template,
             "priority": self.priority,
-            "ops_event_id": notice.map(|notice| shown(notice.ops_event_id)),
-            "notification_status": notice.and_then(|notice| notice.status.clone()),
-            "notification": notice.map(|notice| notice.payload.clone()),
+            "ops_event_id": notification.map(|notification| shown(notification.ops_event_id)),
+            "notification_status": notification.and_then(|notification| notification.status.clone()),
+            "notification": notification.map(|notification| notification.payload.clone()),
             "task": self.task.map(Task::to_json),
         })
     }

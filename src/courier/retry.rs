@@ -1,7 +1,7 @@
-//! The safety net under the trigger: notices that are due and whose request is missing, or due later. Ordinary retries are
+//! The safety net under the trigger: notifications that are due and whose request is missing, or due later. Ordinary retries are
 //! the outbox's own. And under the trigger of `shipments`: events that wait although their shipment is here.
 
-use super::{notice, waiting};
+use super::{notification, waiting};
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
 use pgrx::JsonB;
@@ -28,7 +28,7 @@ fn pick_up(session: &Session) -> Result<JsonB> {
     let matched = waiting::match_missed(session)?;
     let waiting = session.run(&WAITING, vec![Value::Int8(LIMIT)])?;
     let waiting: Vec<_> = waiting.map(|row| row.uuid(1).unwrap_or_default());
-    let done = notice::queue(session, &waiting)?;
+    let done = notification::queue(session, &waiting)?;
     Ok(JsonB(json!({
         "picked_up": waiting.len(), "queued": done.queued, "skipped": done.skipped,
         "brought_forward": waiting.len() - done.queued - done.skipped, "matched": matched,

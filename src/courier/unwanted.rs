@@ -1,7 +1,7 @@
-//! A last look at a notice before it goes out: is it still news?
+//! A last look at a notification before it goes out: is it still news?
 
 use super::Id;
-use super::notice::as_own_write;
+use super::notification::as_own_write;
 use crate::config;
 use crate::db::{Session, Statement, Value};
 use crate::error::Result;
@@ -10,7 +10,7 @@ use std::collections::HashSet;
 
 /// Why a request about an [`unwanted`] event is not sent.
 pub const SETTLED: &str =
-    "not needed: the notice was sent, or settled otherwise; its row in ops_events says how";
+    "not needed: the notification was sent, or settled otherwise; its row in ops_events says how";
 
 thread_local! {
     static SKIP_ENDED: Statement = const { Statement::new(

@@ -4,7 +4,7 @@
 mod deliver;
 mod resume;
 
-use crate::courier::notice::{self, GivenUp};
+use crate::courier::notification::{self, GivenUp};
 use crate::db::{self, Session, schema};
 use crate::error::Result;
 use crate::monitoring::alerts;
@@ -108,14 +108,14 @@ pub fn pg_net_pass() -> Result<Pass> {
 
 /// Looks up where each request goes; what cannot go out, or need not, is recorded at once.
 fn ready(session: &Session, claimed: Vec<Request>) -> Result<Vec<(Request, PreparedRequest)>> {
-    let notices = claimed
+    let notifications = claimed
         .iter()
         .filter(|request| request.purpose == Some(Purpose::Courier));
-    let unwanted = notice::unwanted(session, notices.map(|request| request.subject).collect())?;
+    let unwanted = notification::unwanted(session, notifications.map(|request| request.subject).collect())?;
     let (mut ready, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
     for request in claimed {
         let response = if unwanted.contains(&request.subject) {
-            Response::refused(notice::SETTLED)
+            Response::refused(notification::SETTLED)
         } else {
             match receivers::prepare_request(session, &request)? {
                 Ok(target) => {
@@ -172,7 +172,7 @@ fn record_together(session: &Session, attempts: Vec<Attempt>) -> Result<()> {
             .collect()
     };
     alerts::settle(session, &of(Purpose::Alert))?;
-    let given_up = notice::settle(session, &of(Purpose::Courier))?;
+    let given_up = notification::settle(session, &of(Purpose::Courier))?;
     alert_about(session, &given_up)
 }
 
@@ -191,7 +191,7 @@ fn alert_about(session: &Session, given_up: &[GivenUp]) -> Result<()> {
     };
     let told = db::attempt(|| courier_watchdog_health::tell(session, given_up.len(), &failure));
     if let Err(error) = told {
-        pgrx::warning!("raw_ops: no alert about a failed courier notice: {error}");
+        pgrx::warning!("raw_ops: no alert about a failed courier notification: {error}");
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The door that lets a restored or copied database send, and what becomes of what was queued before.
 
 use crate::audit;
-use crate::courier::notice;
+use crate::courier::notification;
 use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
 use crate::monitoring::alerts;
@@ -70,7 +70,7 @@ fn discard(session: &Session) -> Result<usize> {
         let ours = discarded.iter().filter(|(purpose, _)| *purpose == Some(wanted));
         ours.map(|(_, subject)| *subject).collect()
     };
-    notice::discard(session, of(Purpose::Courier), WHY)?;
+    notification::discard(session, of(Purpose::Courier), WHY)?;
     alerts::discard(session, of(Purpose::Alert), WHY)?;
     Ok(discarded.len())
 }

@@ -8,7 +8,7 @@ use crate::config;
 use crate::db::{self, Session, Statement, Value, ids};
 use crate::error::Result;
 use crate::outbox::receivers::customerio;
-use crate::outbox::receivers::slack::{self, Notice};
+use crate::outbox::receivers::slack::{self, AlertMessage};
 use crate::outbox::secrets;
 use crate::outbox::{self, NewRequest, Outcome, State};
 use crate::schedule::Purpose;
@@ -132,9 +132,9 @@ fn fields_of(json: &Json) -> Vec<(String, String)> {
 }
 
 fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'static str> {
-    let is_notice = finding.severity == Severity::Info;
-    let (state, kind) = if is_notice {
-        ("notice", "notice")
+    let is_info = finding.severity == Severity::Info;
+    let (state, kind) = if is_info {
+        ("info", "info")
     } else {
         ("open", "opened")
     };
@@ -152,7 +152,7 @@ fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'sta
     ];
     session.run(&INSERT, values)?;
     let now = moment(db::clock());
-    let context = if is_notice {
+    let context = if is_info {
         format!("As of {now}")
     } else {
         format!("Since {now} · {check}")
@@ -222,7 +222,7 @@ fn resolve(session: &Session, alert: &Open) -> Result<()> {
         moment(db::clock()),
         runs(alert.occurrences)
     );
-    let notice = Notice {
+    let message = AlertMessage {
         severity: alert.severity.as_str(),
         title: &title,
         fields: &alert.fields,
@@ -230,7 +230,7 @@ fn resolve(session: &Session, alert: &Open) -> Result<()> {
         next_step: None,
         is_resolved: true,
     };
-    post(session, alert.id, "resolved", &alert.channel, &notice)
+    post(session, alert.id, "resolved", &alert.channel, &message)
 }
 
 fn tell(
@@ -240,7 +240,7 @@ fn tell(
     finding: &Finding,
     context: &str,
 ) -> Result<()> {
-    let notice = Notice {
+    let message = AlertMessage {
         severity: finding.severity.as_str(),
         title: &finding.title,
         fields: &finding.fields,
@@ -248,20 +248,26 @@ fn tell(
         next_step: Some(finding.next_step.as_str()).filter(|step| !step.is_empty()),
         is_resolved: false,
     };
-    post(session, alert, kind, &finding.channel, &notice)
+    post(session, alert, kind, &finding.channel, &message)
 }
 
 /// Writes a message and queues it; an earlier one about the same alert that is still on its way is not sent any more.
-fn post(session: &Session, alert: [u8; 16], kind: &str, channel: &str, notice: &Notice<'_>) -> Result<()> {
+fn post(
+    session: &Session,
+    alert: [u8; 16],
+    kind: &str,
+    channel: &str,
+    message: &AlertMessage<'_>,
+) -> Result<()> {
     session.run(&SUPERSEDE, vec![Value::Uuid(alert)])?;
-    let (id, body) = (ids::uuid_v7(), slack::message(notice));
+    let (id, body) = (ids::uuid_v7(), slack::message_body(message));
     let values = vec![
         Value::Uuid(id),
         Value::Uuid(alert),
         Value::Text(kind),
-        Value::Text(notice.severity),
+        Value::Text(message.severity),
         Value::Text(channel),
-        Value::Text(notice.title),
+        Value::Text(message.title),
         Value::Json(&body),
     ];
     session.run(&INSERT_MESSAGE, values)?;

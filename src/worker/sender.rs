@@ -161,7 +161,7 @@ impl Sender {
             Work::Builtin(requests) if requests.is_empty() => pause(),
             Work::Builtin(requests) => {
                 if self.in_flight.is_empty() {
-                    self.notice_closed_connections();
+                    self.notification_closed_connections();
                 }
                 for (request, ready) in requests {
                     *self.lanes.entry(request.lane.clone()).or_default() += 1;
@@ -181,7 +181,7 @@ impl Sender {
 
     /// While the process slept nobody looked at its open connections; one that the receiver has closed meanwhile must not
     /// be used for the next request.
-    fn notice_closed_connections(&self) {
+    fn notification_closed_connections(&self) {
         without_signals(|| {
             // Made inside: outside there is no clock to sleep by.
             let look = async { tokio::time::sleep(Duration::from_millis(1)).await };

@@ -251,7 +251,7 @@ async fn slack_silent_for_an_hour_loses_nothing_and_the_heartbeat_says_what_is_s
             "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued'",
         )
         .await;
-        // The sender has looked at the queue before; a notice of any kind wakes it.
+        // The sender has looked at the queue before; a notification of any kind wakes it.
         run(
             &client,
             "SELECT raw_ops.fn_invoke_monitor('webhook_daily_digest')",
@@ -259,7 +259,7 @@ async fn slack_silent_for_an_hour_loses_nothing_and_the_heartbeat_says_what_is_s
         .await;
     }
     let told: Vec<String> = delivery(&client).await;
-    let about_the_queue: Vec<_> = told.iter().filter(|one| !one.starts_with("notice")).collect();
+    let about_the_queue: Vec<_> = told.iter().filter(|one| !one.starts_with("info")).collect();
     assert_eq!(
         about_the_queue,
         ["opened delivered #ops-alerts"],

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::courier::{Courier, by_hand_event, notice_of};
+use crate::courier::{Courier, by_hand_event, notification_of};
 use crate::support::*;
 use raw_ops_e2e::{Reply, wait_for, wait_until};
 use serde_json::Value;
@@ -94,13 +94,13 @@ WHERE event_payload->>'email' = 'test@example.com';";
 }
 
 #[tokio::test]
-async fn the_manual_retrigger_sends_a_failed_notice_again() {
+async fn the_manual_retrigger_sends_a_failed_notification_again() {
     let courier = Courier::start().await;
     courier.world.next("/api/v1/customers/*", [Reply::status(401)]);
     let event: String = one(&courier.client, &by_hand_event("a@example.com")).await;
-    courier.notice_in(&event, "failed").await;
+    courier.notification_in(&event, "failed").await;
     run(&courier.client, &retrigger(&event)).await;
-    let row = courier.notice_in(&event, "sent").await;
+    let row = courier.notification_in(&event, "sent").await;
     assert_eq!(row["notification_attempts"], 1);
     // "The retry processor will pick it up within 5 minutes": also where the trigger is not there to be faster.
     run(
@@ -110,7 +110,7 @@ async fn the_manual_retrigger_sends_a_failed_notice_again() {
     .await;
     courier.world.next("/api/v1/customers/*", [Reply::status(401)]);
     let event: String = one(&courier.client, &by_hand_event("b@example.com")).await;
-    courier.notice_in(&event, "failed").await;
+    courier.notification_in(&event, "failed").await;
     run(&courier.client, &retrigger(&event)).await;
     let picked: Value = one(
         &courier.client,
@@ -118,19 +118,19 @@ async fn the_manual_retrigger_sends_a_failed_notice_again() {
     )
     .await;
     assert_eq!(picked["queued"], 1, "{picked}");
-    courier.notice_in(&event, "sent").await;
+    courier.notification_in(&event, "sent").await;
 }
 
 /// One sent, one failed, one skipped, one that waits; of these shipments.
 async fn a_day(courier: &Courier) -> String {
     let shipment = courier.shipment("DPD1", Some("alice@example.com")).await;
-    let sent = notice_of(&courier.report(&shipment, "01", 0).await);
-    courier.notice_in(&sent, "sent").await;
+    let sent = notification_of(&courier.report(&shipment, "01", 0).await);
+    courier.notification_in(&sent, "sent").await;
     courier.world.next("/api/v1/customers/*", [Reply::status(400)]);
-    let failed = notice_of(&courier.report(&shipment, "09", 1).await);
-    courier.notice_in(&failed, "failed").await;
+    let failed = notification_of(&courier.report(&shipment, "09", 1).await);
+    courier.notification_in(&failed, "failed").await;
     courier.world.next("/api/v1/customers/*", [Reply::status(500)]);
-    let waiting = notice_of(&courier.report(&shipment, "01", 2).await);
+    let waiting = notification_of(&courier.report(&shipment, "01", 2).await);
     courier.attempted(&waiting, 1).await;
     let nobody = courier.shipment("DPD2", None).await;
     courier.report(&nobody, "12", 3).await;

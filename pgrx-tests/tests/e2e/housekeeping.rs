@@ -41,10 +41,10 @@ async fn what_is_old_and_over_goes_and_the_rest_stays() {
          SELECT 'webhook_health', name, state, 'warning', '#ops-alerts', name, now() - age::interval, now() - age::interval,
                 CASE WHEN state = 'resolved' THEN now() - age::interval END
            FROM (VALUES ('open, old', 'open', '800 days'), ('resolved, old', 'resolved', '366 days'), ('resolved, new', 'resolved', '364 days'),
-                        ('notice, old', 'notice', '366 days'), ('its end is on its way', 'resolved', '366 days')) AS a (name, state, age);
+                        ('info, old', 'info', '366 days'), ('its end is on its way', 'resolved', '366 days')) AS a (name, state, age);
          INSERT INTO raw_ops.alert_messages (alert_id, kind, severity, channel, title, body, delivery, delivered_at)
          SELECT id, 'opened', severity, channel, title, '{}', m.delivery, CASE m.delivery WHEN 'delivered' THEN now() END
-           FROM raw_ops.alerts, LATERAL (SELECT CASE title WHEN 'its end is on its way' THEN 'pending' WHEN 'notice, old' THEN 'undelivered'
+           FROM raw_ops.alerts, LATERAL (SELECT CASE title WHEN 'its end is on its way' THEN 'pending' WHEN 'info, old' THEN 'undelivered'
                                                            ELSE 'delivered' END AS delivery) AS m;
         ",
     )

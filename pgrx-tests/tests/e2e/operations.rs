@@ -41,7 +41,7 @@ async fn a_shim_before_its_database_says_what_to_run_until_it_is_ready() {
         ("SELECT raw_ops.setup()", &["SELECT raw_ops.setup();"]),
     ] {
         // An answer is kept for a moment: the one from before the last step may still be there.
-        wait_until(LIMIT, "/readyz to notice", async || {
+        wait_until(LIMIT, "/readyz to notification", async || {
             let ready = get(&shim, "/readyz").await;
             assert_eq!(ready.status, 503, "before {step}: {}", ready.text());
             assert_eq!(ready.text(), "{\"status\":\"not_set_up\"}");

@@ -1,4 +1,4 @@
-//! Notices to customers that do not arrive. Source: DLV, "Health Check: courier_watchdog_health".
+//! Notifications to customers that do not arrive. Source: DLV, "Health Check: courier_watchdog_health".
 
 use super::Check;
 use crate::db::{Session, Statement, Value};
@@ -78,7 +78,7 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
 
 fn failed(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
     let crossed = thresholds.crossed(FAILED, figures.failed as f64)?;
-    let finding = Finding::new(FAILED, crossed, "Courier Notices Failed")
+    let finding = Finding::new(FAILED, crossed, "Courier Notifications Failed")
         .field("Failed (24 h)", figures.failed)
         .field(
             "Last Error",
@@ -91,7 +91,7 @@ fn failed(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
 
 fn stuck(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
     let crossed = thresholds.crossed(STUCK, figures.oldest_minutes)?;
-    let finding = Finding::new(STUCK, crossed, "Courier Notices Are Stuck")
+    let finding = Finding::new(STUCK, crossed, "Courier Notifications Are Stuck")
         .field("Stuck Events", figures.stuck)
         .field("Oldest (minutes)", rounded(figures.oldest_minutes))
         .field("Severity", crossed.severity.as_str())
@@ -103,7 +103,7 @@ fn stuck(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
     Some(finding)
 }
 
-/// A notice that has just been given up.
+/// A notification that has just been given up.
 pub struct Failure<'a> {
     pub ops_event_id: [u8; 16],
     pub attempts: i32,
@@ -112,14 +112,14 @@ pub struct Failure<'a> {
     pub error: &'a str,
 }
 
-/// Tells of notices given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
+/// Tells of notifications given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
 /// open there is nothing to add; the monitor counts, repeats and raises it.
 pub fn tell(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
     let thresholds = Thresholds::of(session, NAME)?;
     let Some(lowest) = thresholds.mildest(FAILED) else {
         return Ok(());
     };
-    let finding = Finding::new(FAILED, lowest, "Courier Notice Failed")
+    let finding = Finding::new(FAILED, lowest, "Courier Notification Failed")
         .field("Failed Now", count)
         .field("Shipment", last.tracking_no.unwrap_or("unknown"))
         .field("Event", last.event_type.unwrap_or("unknown"))

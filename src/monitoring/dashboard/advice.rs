@@ -32,7 +32,7 @@ pub fn advice(data: &Data) -> Vec<Advice> {
     all.extend(latency(data));
     all.extend(outbox(&data.outbox));
     all.extend(undelivered(data.moment.undelivered_alerts));
-    all.extend(courier_notices(&data.courier));
+    all.extend(courier_notifications(&data.courier));
     all.extend(courier_tasks(&data.courier));
     if data.moment.is_replica {
         // Health looks after the jobs of its own server.
@@ -221,7 +221,7 @@ fn undelivered(alerts: i64) -> Option<Advice> {
 }
 
 /// Thresholds as DLV prints them.
-fn courier_notices(courier: &Courier) -> Option<Advice> {
+fn courier_notifications(courier: &Courier) -> Option<Advice> {
     let problem = match (courier.failed_lately, courier.stuck) {
         (0, 0) => return None,
         (0, stuck) => format!(
@@ -229,7 +229,7 @@ fn courier_notices(courier: &Courier) -> Option<Advice> {
             counted(stuck, "customer has waited", "customers have waited")
         ),
         (failed, _) => format!(
-            "{} of their shipment's trouble in the last 24 hours: the notice failed for good.",
+            "{} of their shipment's trouble in the last 24 hours: the notification failed for good.",
             counted(failed, "customer has not heard", "customers have not heard")
         ),
     };
@@ -330,7 +330,7 @@ mod tests {
                 stuck,
                 ..Courier::default()
             };
-            courier_notices(&courier).map(|advice| advice.state)
+            courier_notifications(&courier).map(|advice| advice.state)
         };
         assert_eq!(state(0, 0), None);
         assert_eq!(state(2, 0), Some(State::Warning));

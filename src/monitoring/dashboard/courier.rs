@@ -14,7 +14,7 @@ pub fn all(html: &mut Html, courier: &Courier) {
         |html| {
             tasks(html, courier);
             types(html, courier);
-            notices(html, courier);
+            notifications(html, courier);
         },
     );
 }
@@ -77,13 +77,13 @@ fn types(html: &mut Html, courier: &Courier) {
     html.raw("</tbody>\n</table>\n");
 }
 
-fn notices(html: &mut Html, courier: &Courier) {
-    if courier.notices == 0 {
-        html.raw("<p class=\"about\">No notices to customers in the last 30 days.</p>\n");
+fn notifications(html: &mut Html, courier: &Courier) {
+    if courier.notifications == 0 {
+        html.raw("<p class=\"about\">No notifications to customers in the last 30 days.</p>\n");
         return;
     }
     html.raw("<p class=\"about\">")
-        .text(&counted(courier.notices, "notice", "notices"))
+        .text(&counted(courier.notifications, "notification", "notifications"))
         .raw(" to customers in 30 days: ");
     html.text(&count(courier.sent))
         .raw(" sent, ")
@@ -119,13 +119,13 @@ mod tests {
     fn a_shop_without_shipments_says_so() {
         let page = page(&Courier::default());
         assert!(page.contains("Nothing for a person to do."), "{page}");
-        assert!(page.contains("No notices to customers"), "{page}");
+        assert!(page.contains("No notifications to customers"), "{page}");
     }
 
     #[test]
-    fn tasks_types_and_notices_are_shown_and_escaped() {
+    fn tasks_types_and_notifications_are_shown_and_escaped() {
         let courier = Courier {
-            notices: 1_200,
+            notifications: 1_200,
             sent: 1_190,
             failed: 4,
             skipped: 5,

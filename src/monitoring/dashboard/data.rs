@@ -142,10 +142,10 @@ pub struct Outbox {
     pub seconds_overdue: Option<i64>,
 }
 
-/// Notices to customers of the last 30 days, and tasks.
+/// Notifications to customers of the last 30 days, and tasks.
 #[derive(Default)]
 pub struct Courier {
-    pub notices: i64,
+    pub notifications: i64,
     pub sent: i64,
     pub failed: i64,
     pub skipped: i64,

@@ -187,7 +187,7 @@ fn outbox(session: &Session) -> Result<Vec<Outbox>> {
 
 fn courier(session: &Session) -> Result<Courier> {
     let found = session.look(&COURIER, vec![])?.first(|row| Courier {
-        notices: number(row, 1),
+        notifications: number(row, 1),
         sent: number(row, 2),
         failed: number(row, 3),
         skipped: number(row, 4),

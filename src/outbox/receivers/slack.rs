@@ -77,7 +77,7 @@ pub fn known_answer(body: &str) -> Option<&'static str> {
 }
 
 /// What a message says.
-pub struct Notice<'a> {
+pub struct AlertMessage<'a> {
     pub severity: &'a str,
     pub title: &'a str,
     /// Name and value, in order.
@@ -97,21 +97,21 @@ const LONGEST_TEXT: usize = 10_000;
 const LONGEST_HEADER: usize = 140;
 
 /// The message as Slack wants it: blocks for people, and `text` for notifications and for receivers without blocks.
-pub fn message(notice: &Notice<'_>) -> Json {
-    let headline = cut(&format!("{} {}", mark(notice), notice.title), LONGEST_HEADER);
+pub fn message_body(message: &AlertMessage<'_>) -> Json {
+    let headline = cut(&format!("{} {}", mark(message), message.title), LONGEST_HEADER);
     let mut lines = vec![headline.clone()];
     lines.extend(
-        notice
+        message
             .fields
             .iter()
             .map(|(title, value)| format!("{title}: {value}")),
     );
-    lines.push(notice.context.to_owned());
-    lines.extend(notice.next_step.map(|step| format!("Next: {step}")));
+    lines.push(message.context.to_owned());
+    lines.extend(message.next_step.map(|step| format!("Next: {step}")));
 
     let mut blocks =
         vec![json!({"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": true}})];
-    for fields in notice.fields.chunks(FIELDS_A_SECTION) {
+    for fields in message.fields.chunks(FIELDS_A_SECTION) {
         let fields: Vec<Json> = fields
             .iter()
             .map(|(title, value)| {
@@ -121,17 +121,17 @@ pub fn message(notice: &Notice<'_>) -> Json {
             .collect();
         blocks.push(json!({"type": "section", "fields": fields}));
     }
-    if let Some(step) = notice.next_step {
+    if let Some(step) = message.next_step {
         let text = format!("Next step:\n```{}```", cut(&escape(step), LONGEST_FIELD));
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": text}}));
     }
-    let context = json!([{"type": "mrkdwn", "text": escape(notice.context)}]);
+    let context = json!([{"type": "mrkdwn", "text": escape(message.context)}]);
     blocks.push(json!({"type": "context", "elements": context}));
     json!({"text": cut(&escape(&lines.join("\n")), LONGEST_TEXT), "blocks": blocks})
 }
 
-fn mark(notice: &Notice<'_>) -> &'static str {
-    match (notice.is_resolved, notice.severity) {
+fn mark(message: &AlertMessage<'_>) -> &'static str {
+    match (message.is_resolved, message.severity) {
         (true, _) => ":white_check_mark:",
         (false, "critical") => ":rotating_light:",
         (false, "warning") => ":warning:",
@@ -158,8 +158,8 @@ fn cut(text: &str, longest: usize) -> String {
 mod tests {
     use super::*;
 
-    fn notice<'a>(fields: &'a [(String, String)]) -> Notice<'a> {
-        Notice {
+    fn example<'a>(fields: &'a [(String, String)]) -> AlertMessage<'a> {
+        AlertMessage {
             severity: "critical",
             title: "Orders <lost> & found",
             fields,
@@ -174,7 +174,7 @@ mod tests {
         let fields: Vec<_> = (0..12)
             .map(|n| (format!("Field {n}"), "a < b".to_owned()))
             .collect();
-        let message = message(&notice(&fields));
+        let message = message_body(&example(&fields));
         let text = message["text"].as_str().unwrap();
         assert!(text.starts_with(":rotating_light: Orders &lt;lost&gt; &amp; found\nField 0: a &lt; b"));
         assert!(text.contains("Next: SELECT * FROM raw_ops.check_order_ingestion_slo();"));
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn long_values_are_cut_where_slack_would_refuse_them() {
         let fields = [("Order IDs".to_owned(), "9".repeat(5_000))];
-        let message = message(&notice(&fields));
+        let message = message_body(&example(&fields));
         let shown = message["blocks"][1]["fields"][0]["text"].as_str().unwrap();
         assert!(shown.chars().count() < 2_000 && shown.ends_with('…'));
     }

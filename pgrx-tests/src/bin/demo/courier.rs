@@ -56,7 +56,7 @@ pub async fn watch(
     let account = Account::new("demo-site", "demo-key");
     tell_customers_through(stack, &world.customerio, &account).await?;
     screen.pair(
-        "notices to",
+        "notifications to",
         &format!(
             "{} (a receiver on this machine that plays Customer.io)",
             world.customerio.url("")
@@ -134,7 +134,7 @@ async fn missed_delivery(
         &sent().await.as_str(),
     );
     waited?;
-    // Senders repeat themselves; customers must not notice.
+    // Senders repeat themselves; customers must not notification.
     for _ in 0..2 {
         world.dpd.send(&event).await?;
     }
@@ -189,7 +189,7 @@ async fn uk_time(client: &Client, minutes_ago: i32) -> Result<String> {
 
 async fn status(client: &Client, code: &str) -> String {
     match client.query_opt(NOTICES, &[&code]).await {
-        Ok(row) => row.map_or_else(|| "no notice".to_owned(), |row| row.get(0)),
+        Ok(row) => row.map_or_else(|| "no notification".to_owned(), |row| row.get(0)),
         Err(error) => error.to_string(),
     }
 }

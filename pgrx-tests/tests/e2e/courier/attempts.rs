@@ -16,7 +16,7 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
     let courier = Courier::start().await;
     courier.world.always(EVENTS, Reply::status(503).text("down"));
     let shipment = courier.shipment("15501234567890", Some("a@example.com")).await;
-    let event = notice_of(&courier.report(&shipment, "01", 0).await);
+    let event = notification_of(&courier.report(&shipment, "01", 0).await);
     let mut minutes = Vec::new();
     for attempt in 1..=4 {
         let row = courier.attempted(&event, attempt).await;
@@ -34,7 +34,7 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
         courier.move_clock().await;
     }
     assert_eq!(minutes, [5, 15, 60, 360], "5 m, 15 m, 1 h, 6 h");
-    let row = courier.notice_in(&event, "failed").await;
+    let row = courier.notification_in(&event, "failed").await;
     assert_eq!(row["notification_attempts"], 5);
     assert!(row["notification_next_retry_at"].is_null() && row["processed_at"].is_null());
     assert_eq!(
@@ -54,7 +54,7 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     let (channel, headline) = &alerts[0];
     assert_eq!(channel, "/slack/ops-alerts");
-    assert!(headline.ends_with("Courier Notice Failed"), "{headline}");
+    assert!(headline.ends_with("Courier Notification Failed"), "{headline}");
     let requests = courier.world.requests_to("/slack/ops-alerts");
     for told in ["15501234567890", "HTTP 503", event.as_str()] {
         assert!(requests[0].mentions(told), "{told}: {}", requests[0].text());
@@ -74,8 +74,8 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
     assert_eq!(report["alert_config"]["channel"], "#ops-alerts");
     courier.world.always(EVENTS, refusal(400, "name cannot be blank"));
     for minute in 1..=2 {
-        let event = notice_of(&courier.report(&shipment, "01", minute).await);
-        courier.notice_in(&event, "failed").await;
+        let event = notification_of(&courier.report(&shipment, "01", minute).await);
+        courier.notification_in(&event, "failed").await;
     }
     let report: Value = one(
         &courier.client,
@@ -89,11 +89,11 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
 }
 
 #[tokio::test]
-async fn what_somebody_writes_into_a_waiting_notice_holds() {
+async fn what_somebody_writes_into_a_waiting_notification_holds() {
     let courier = Courier::start().await;
     courier.world.always(EVENTS, Reply::status(500));
     let shipment = courier.shipment("1", Some("a@example.com")).await;
-    let event = notice_of(&courier.report(&shipment, "01", 0).await);
+    let event = notification_of(&courier.report(&shipment, "01", 0).await);
     let set = |assignment: &str| format!("UPDATE raw_ops.ops_events SET {assignment} WHERE id = '{event}'");
     let due_in = format!(
         "SELECT round(extract(epoch FROM send_after - now()) / 60)::int FROM raw_ops.http_requests
@@ -134,7 +134,7 @@ async fn what_somebody_writes_into_a_waiting_notice_holds() {
         &set("notification_attempts = 4, notification_next_retry_at = NULL"),
     )
     .await;
-    let row = courier.notice_in(&event, "failed").await;
+    let row = courier.notification_in(&event, "failed").await;
     assert_eq!(row["notification_attempts"], 5);
     assert_eq!(
         courier.requests(&event).await,
@@ -159,8 +159,8 @@ async fn bad_credentials_and_bad_requests_fail_at_once() {
         let courier = Courier::start().await;
         courier.world.next(EVENTS, [answer]);
         let shipment = courier.shipment("1", Some("a@example.com")).await;
-        let event = notice_of(&courier.report(&shipment, "09", 0).await);
-        let row = courier.notice_in(&event, "failed").await;
+        let event = notification_of(&courier.report(&shipment, "09", 0).await);
+        let row = courier.notification_in(&event, "failed").await;
         assert_eq!(row["notification_attempts"], 1);
         assert!(row["notification_next_retry_at"].is_null());
         let said = row["notification_last_error"].as_str().unwrap();
@@ -179,7 +179,7 @@ async fn a_missing_secret_is_an_attempt_that_says_what_to_run() {
     )
     .await;
     let shipment = courier.shipment("1", Some("a@example.com")).await;
-    let event = notice_of(&courier.report(&shipment, "09", 0).await);
+    let event = notification_of(&courier.report(&shipment, "09", 0).await);
     let row = courier.attempted(&event, 1).await;
     assert_eq!(row["notification_status"], "pending");
     let said = row["notification_last_error"].as_str().unwrap();
@@ -190,7 +190,7 @@ async fn a_missing_secret_is_an_attempt_that_says_what_to_run() {
     )
     .await;
     courier.move_clock().await;
-    let row = courier.notice_in(&event, "sent").await;
+    let row = courier.notification_in(&event, "sent").await;
     assert_eq!(row["notification_attempts"], 2);
 }
 
@@ -201,11 +201,11 @@ async fn customerio_asking_for_time_gets_it() {
         .world
         .next(EVENTS, [Reply::status(429).retry_after(1_200)]);
     let shipment = courier.shipment("1", Some("a@example.com")).await;
-    let event = notice_of(&courier.report(&shipment, "09", 0).await);
+    let event = notification_of(&courier.report(&shipment, "09", 0).await);
     courier.attempted(&event, 1).await;
     assert_eq!(one::<Vec<i32>>(&courier.client, WAITS).await, [20], "not 5");
     courier.move_clock().await;
-    courier.notice_in(&event, "sent").await;
+    courier.notification_in(&event, "sent").await;
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn every_recorded_answer_of_customerio_leads_to_the_right_state() {
         let replies = exchanges.map(|exchange| customerio::recorded(exchange, &courier.world));
         courier.world.next(EVENTS, replies);
         let shipment = courier.shipment(scenario, Some("a@example.com")).await;
-        let event = notice_of(
+        let event = notification_of(
             &courier
                 .report(&shipment, "09", u32::try_from(minute).unwrap())
                 .await,
@@ -258,7 +258,7 @@ async fn every_recorded_answer_of_customerio_leads_to_the_right_state() {
 }
 
 #[tokio::test]
-async fn a_notice_that_nobody_could_hear_of_is_told_by_the_monitor() {
+async fn a_notification_that_nobody_could_hear_of_is_told_by_the_monitor() {
     let courier = Courier::start().await;
     let check = "SELECT raw_ops.fn_check_courier_watchdog_health_v2()";
     let quiet: Value = one(&courier.client, check).await;

@@ -197,7 +197,7 @@ async fn a_number_is_read_with_every_digit_or_refused_by_name() {
         let refusal = refused(&courier.client, &order(99, member, number)).await;
         assert!(refusal.message.starts_with(error), "{number}: {refusal:?}");
     }
-    // Written by hand into a notice: it is nobody's, and stops no other.
+    // Written by hand into a notification: it is nobody's, and stops no other.
     run(
         &courier.client,
         "INSERT INTO raw_ops.ops_events (kind, entity_type, customer_event_type, event_payload)

@@ -8,10 +8,10 @@ use super::*;
 async fn restoring_a_dump_sends_nothing_and_nothing_fails_for_it() {
     let courier = Courier::start().await;
     let shipment = courier.shipment("1", Some("a@example.com")).await;
-    let sent = notice_of(&courier.report(&shipment, "01", 0).await);
-    courier.notice_in(&sent, "sent").await;
+    let sent = notification_of(&courier.report(&shipment, "01", 0).await);
+    courier.notification_in(&sent, "sent").await;
     courier.world.next(EVENTS, [Reply::status(500)]);
-    let waiting = notice_of(&courier.report(&shipment, "01", 1).await);
+    let waiting = notification_of(&courier.report(&shipment, "01", 1).await);
     courier.attempted(&waiting, 1).await;
     run(
         &courier.client,
@@ -64,7 +64,7 @@ async fn restoring_a_dump_sends_nothing_and_nothing_fails_for_it() {
     );
     assert_eq!(one::<i64>(&copy.client, &skipped).await, 2);
     // From now on it is a shop of its own.
-    let own = notice_of(&copy.report(&shipment, "01", 3).await);
-    copy.notice_in(&own, "sent").await;
+    let own = notification_of(&copy.report(&shipment, "01", 3).await);
+    copy.notification_in(&own, "sent").await;
     assert_eq!(courier.world.count(), before + 1);
 }

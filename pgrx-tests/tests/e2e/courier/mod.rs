@@ -6,7 +6,7 @@ mod bounds;
 mod copies;
 mod fulfillments;
 mod lists;
-mod notices;
+mod notifications;
 mod old_news;
 mod once;
 mod reports;
@@ -105,10 +105,10 @@ impl Courier {
             .collect()
     }
 
-    /// Waits until a notice is in this state; returns its row.
-    pub async fn notice_in(&self, event: &str, status: &str) -> Value {
+    /// Waits until a notification is in this state; returns its row.
+    pub async fn notification_in(&self, event: &str, status: &str) -> Value {
         let sql = format!("SELECT to_jsonb(e) FROM raw_ops.ops_events e WHERE id = '{event}'");
-        let what = format!("the notice to be {status}");
+        let what = format!("the notification to be {status}");
         let waited = wait_for(LIMIT, &what, async || {
             let row: Value = one(&self.client, &sql).await;
             (row["notification_status"] == status).then_some(row)
@@ -119,7 +119,7 @@ impl Courier {
         }
     }
 
-    /// Waits until so many attempts at a notice have ended; returns its row.
+    /// Waits until so many attempts at a notification have ended; returns its row.
     pub async fn attempted(&self, event: &str, times: i64) -> Value {
         let sql = format!("SELECT to_jsonb(e) FROM raw_ops.ops_events e WHERE id = '{event}'");
         wait_for(LIMIT, &format!("attempt {times} to end"), async || {
@@ -145,7 +145,7 @@ impl Courier {
         .unwrap();
     }
 
-    /// `attempt state status` of each request about a notice, in order.
+    /// `attempt state status` of each request about a notification, in order.
     pub async fn requests(&self, event: &str) -> Vec<String> {
         let sql = format!(
             "SELECT concat_ws(' ', attempt, state, coalesce(status_code::text, '-')) FROM raw_ops.http_requests
@@ -183,11 +183,11 @@ pub fn event_at(shipment: &str, code: &str, time: &str) -> String {
     )
 }
 
-/// The id of the notice that an answer of `process_courier_event` names.
-pub fn notice_of(answer: &Value) -> String {
+/// The id of the notification that an answer of `process_courier_event` names.
+pub fn notification_of(answer: &Value) -> String {
     answer["ops_event_id"]
         .as_str()
-        .unwrap_or_else(|| panic!("no notice: {answer}"))
+        .unwrap_or_else(|| panic!("no notification: {answer}"))
         .to_owned()
 }
 

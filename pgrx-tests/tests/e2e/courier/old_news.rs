@@ -58,7 +58,7 @@ async fn an_event_older_than_a_day_is_stored_opens_no_task_and_tells_nobody() {
     assert_eq!(one::<i64>(client, SPOKEN).await, 0);
     // News, and what an operator calls news.
     let fresh: Value = one(client, &at("08", "23 hours 59 minutes")).await;
-    courier.notice_in(&notice_of(&fresh), "sent").await;
+    courier.notification_in(&notification_of(&fresh), "sent").await;
     let superuser = courier.stack.connect_as_superuser().await.unwrap();
     for (limit, code, told) in [("10d", "02", true), ("60", "09", false), ("0", "03", true)] {
         run(
@@ -151,17 +151,17 @@ async fn a_list_that_holds_the_delivery_tells_nothing_of_before_whatever_its_ord
 }
 
 #[tokio::test]
-async fn a_notice_that_waits_when_the_shipment_arrives_is_not_sent_any_more() {
+async fn a_notification_that_waits_when_the_shipment_arrives_is_not_sent_any_more() {
     let courier = Courier::start().await;
     let client = &courier.client;
     map_end(client, "13", "delivered").await;
     let shipment = courier.shipment("1", Some("a@example.com")).await;
     courier.world.next(EVENTS, [Reply::status(500)]);
-    let missed = notice_of(&courier.report(&shipment, "01", 0).await);
+    let missed = notification_of(&courier.report(&shipment, "01", 0).await);
     courier.attempted(&missed, 1).await;
     courier.report(&shipment, "13", 60).await;
     courier.move_clock().await;
-    let row = courier.notice_in(&missed, "skipped").await;
+    let row = courier.notification_in(&missed, "skipped").await;
     assert_eq!(
         row["notification_last_error"],
         "not told: the shipment was delivered meanwhile"
@@ -172,20 +172,20 @@ async fn a_notice_that_waits_when_the_shipment_arrives_is_not_sent_any_more() {
          VALUES ('CUSTOMER_EVENT', 'shipment', '{shipment}', 'courier_exception', '{{\"email\": \"test@example.com\"}}') RETURNING id::text"
     );
     let by_hand: String = one(client, &sql).await;
-    courier.notice_in(&by_hand, "sent").await;
+    courier.notification_in(&by_hand, "sent").await;
     assert_eq!(courier.alerts(), [], "nothing has failed");
 
     // One that nobody sent for a day: the sender was not there.
     let other = courier.shipment("2", Some("b@example.com")).await;
     courier.world.next(EVENTS, [Reply::status(500)]);
-    let lain = notice_of(&courier.report(&other, "01", 0).await);
+    let lain = notification_of(&courier.report(&other, "01", 0).await);
     courier.attempted(&lain, 1).await;
     run(
         client,
         "UPDATE raw_ops.http_requests SET send_after = now() - interval '25 hours' WHERE state = 'queued'",
     )
     .await;
-    let row = courier.notice_in(&lain, "skipped").await;
+    let row = courier.notification_in(&lain, "skipped").await;
     assert!(
         row["notification_last_error"]
             .as_str()
@@ -201,7 +201,7 @@ async fn a_notice_that_waits_when_the_shipment_arrives_is_not_sent_any_more() {
         ),
     )
     .await;
-    courier.notice_in(&lain, "sent").await;
+    courier.notification_in(&lain, "sent").await;
 }
 
 #[tokio::test]
@@ -238,7 +238,7 @@ async fn the_orders_own_address_goes_before_the_customers() {
     run(&courier.client, &correct).await;
     let answer = courier.report(&shipment, "01", 0).await;
     assert_eq!(answer["notification"]["email"], "corrected@example.com");
-    courier.notice_in(&notice_of(&answer), "sent").await;
+    courier.notification_in(&notification_of(&answer), "sent").await;
     assert_eq!(
         courier.told()[0].path,
         "/api/v1/customers/corrected%40example.com/events"

@@ -19,7 +19,7 @@ async fn the_same_event_twice_is_told_once() {
     let courier = Courier::start().await;
     let shipment = courier.shipment("1", Some("a@example.com")).await;
     let first = courier.report(&shipment, "03", 0).await;
-    courier.notice_in(&notice_of(&first), "sent").await;
+    courier.notification_in(&notification_of(&first), "sent").await;
     let again = courier.report(&shipment, "03", 0).await;
     assert_eq!(
         (&first["duplicate"], &again["duplicate"]),
@@ -37,7 +37,7 @@ async fn the_same_event_twice_is_told_once() {
     assert_eq!(again["notification_status"], "sent");
     // Another time is another event.
     let other = courier.report(&shipment, "03", 1).await;
-    courier.notice_in(&notice_of(&other), "sent").await;
+    courier.notification_in(&notification_of(&other), "sent").await;
     assert_eq!((courier.told().len(), ids(&courier).len()), (2, 2));
 }
 
@@ -72,7 +72,7 @@ async fn the_same_event_from_two_connections_at_once_is_told_once() {
         (&false.into(), &true.into())
     );
     assert_eq!(first["ops_event_id"], second["ops_event_id"]);
-    courier.notice_in(&notice_of(&first), "sent").await;
+    courier.notification_in(&notification_of(&first), "sent").await;
 
     // Many at once, of one event and of others.
     let mut lanes = tokio::task::JoinSet::new();
@@ -102,7 +102,7 @@ async fn a_retry_run_during_a_send_sends_nothing_more() {
     let courier = Courier::start().await;
     courier.world.next(EVENTS, [Reply::never()]);
     let shipment = courier.shipment("1", Some("a@example.com")).await;
-    let event = notice_of(&courier.report(&shipment, "01", 0).await);
+    let event = notification_of(&courier.report(&shipment, "01", 0).await);
     courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
     let retry = "SELECT raw_ops.fn_retry_courier_notifications_v1()";
     for _ in 0..3 {
@@ -110,7 +110,7 @@ async fn a_retry_run_during_a_send_sends_nothing_more() {
         assert_eq!(run["picked_up"], 0, "{run}");
     }
     courier.world.release();
-    courier.notice_in(&event, "sent").await;
+    courier.notification_in(&event, "sent").await;
     let run: Value = one(&courier.client, retry).await;
     assert_eq!(run["picked_up"], 0, "{run}");
     courier.settled().await;
@@ -127,7 +127,7 @@ async fn a_sender_killed_between_send_and_record_sends_the_same_message_again() 
     .await;
     courier.world.next(EVENTS, [Reply::never()]);
     let shipment = courier.shipment("1", Some("a@example.com")).await;
-    let event = notice_of(&courier.report(&shipment, "12", 0).await);
+    let event = notification_of(&courier.report(&shipment, "12", 0).await);
     courier.world.wait_for_requests(LIMIT, 1).await.unwrap();
     let sender: i32 = one(
         &courier.stack.connect_as_superuser().await.unwrap(),
@@ -142,7 +142,7 @@ async fn a_sender_killed_between_send_and_record_sends_the_same_message_again() 
     .unwrap();
     courier.stack.cluster.wait_ready().await.unwrap();
     courier.client = courier.stack.connect().await.unwrap();
-    let row = courier.notice_in(&event, "sent").await;
+    let row = courier.notification_in(&event, "sent").await;
     assert_eq!(row["notification_attempts"], 2, "of the first nothing is known");
     let told = courier.told();
     assert_eq!(told.len(), 2);
@@ -230,13 +230,13 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
     courier
         .world
         .next(EVENTS, [Reply::status(400), Reply::status(401)]);
-    let failed = notice_of(&courier.report(&shipment, "01", 0).await);
-    courier.notice_in(&failed, "failed").await;
+    let failed = notification_of(&courier.report(&shipment, "01", 0).await);
+    courier.notification_in(&failed, "failed").await;
     run(&courier.client, &retrigger(&failed)).await;
     courier.attempted(&failed, 1).await;
-    courier.notice_in(&failed, "failed").await;
+    courier.notification_in(&failed, "failed").await;
     run(&courier.client, &retrigger(&failed)).await;
-    let row = courier.notice_in(&failed, "sent").await;
+    let row = courier.notification_in(&failed, "sent").await;
     assert_eq!(row["notification_attempts"], 1);
     assert_eq!(
         courier.requests(&failed).await,
@@ -249,10 +249,10 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
 
     // Waiting for its second attempt: that one is replaced.
     courier.world.next(EVENTS, [Reply::status(500)]);
-    let waiting = notice_of(&courier.report(&shipment, "01", 1).await);
+    let waiting = notification_of(&courier.report(&shipment, "01", 1).await);
     courier.attempted(&waiting, 1).await;
     run(&courier.client, &retrigger(&waiting)).await;
-    let row = courier.notice_in(&waiting, "sent").await;
+    let row = courier.notification_in(&waiting, "sent").await;
     assert_eq!(row["notification_attempts"], 1);
     assert_eq!(
         courier.requests(&waiting).await,
@@ -263,7 +263,7 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
     courier
         .world
         .next(EVENTS, [Reply::status(500), Reply::status(503).held()]);
-    let in_the_air = notice_of(&courier.report(&shipment, "01", 2).await);
+    let in_the_air = notification_of(&courier.report(&shipment, "01", 2).await);
     courier.attempted(&in_the_air, 1).await;
     courier.move_clock().await;
     let count = courier.told().len() + 1;
@@ -274,13 +274,13 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
     .unwrap();
     run(&courier.client, &retrigger(&in_the_air)).await;
     courier.world.release();
-    let row = courier.notice_in(&in_the_air, "sent").await;
+    let row = courier.notification_in(&in_the_air, "sent").await;
     assert_eq!(row["notification_attempts"], 1);
     assert_eq!(
         courier.requests(&in_the_air).await,
         ["1 failed 500", "2 failed 503", "3 abandoned -", "1 succeeded 200"]
     );
-    assert_eq!(ids(&courier).len(), 3, "each notice has kept its id");
+    assert_eq!(ids(&courier).len(), 3, "each notification has kept its id");
 }
 
 #[tokio::test]
@@ -290,7 +290,7 @@ async fn what_is_settled_by_hand_or_removed_is_not_sent_any_more() {
     let mut events = Vec::new();
     for minute in 0..3 {
         courier.world.next(EVENTS, [Reply::status(500)]);
-        let event = notice_of(&courier.report(&shipment, "01", minute).await);
+        let event = notification_of(&courier.report(&shipment, "01", minute).await);
         courier.attempted(&event, 1).await;
         events.push(event);
     }
@@ -322,7 +322,7 @@ async fn what_is_settled_by_hand_or_removed_is_not_sent_any_more() {
     for (answer, expected) in [(Reply::status(503), "skipped 0 f"), (Reply::ok(), "sent 1 t")] {
         courier.world.next(EVENTS, [answer.held()]);
         let before = courier.told().len();
-        let event = notice_of(
+        let event = notification_of(
             &courier
                 .report(&shipment, "09", u32::try_from(before).unwrap())
                 .await,

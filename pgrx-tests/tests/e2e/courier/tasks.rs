@@ -90,7 +90,7 @@ async fn the_views_add_up() {
     let nobody = courier.shipment("2", None).await;
     for minute in 0..4 {
         let answer = courier.report(&shipment, "01", minute).await;
-        courier.notice_in(&notice_of(&answer), "sent").await;
+        courier.notification_in(&notification_of(&answer), "sent").await;
     }
     courier.report(&nobody, "12", 0).await;
     courier.report(&shipment, "05", 0).await;
@@ -104,8 +104,8 @@ async fn the_views_add_up() {
     .await;
     courier.report(&nobody, "13", 0).await;
     courier.world.next(EVENTS, [raw_ops_e2e::Reply::status(400)]);
-    let failed = notice_of(&courier.report(&shipment, "09", 0).await);
-    courier.notice_in(&failed, "failed").await;
+    let failed = notification_of(&courier.report(&shipment, "09", 0).await);
+    courier.notification_in(&failed, "failed").await;
     run(
         &courier.client,
         &format!(
@@ -125,7 +125,7 @@ async fn the_views_add_up() {
             "30 7 6",
         ),
         (
-            "SELECT concat_ws(' ', notices, sent, failed, skipped, waiting, success_rate_percent) FROM raw_ops.courier_notification_success",
+            "SELECT concat_ws(' ', notifications, sent, failed, skipped, waiting, success_rate_percent) FROM raw_ops.courier_notification_success",
             "6 4 1 1 0 80.00",
         ),
         (

@@ -13,7 +13,7 @@ async fn drill(stack: &Stack, (what, told, provoke): Drill) {
     assert_eq!(fault(&before, what), None, "before {provoke}: {before}");
     run(&superuser, provoke).await;
     // What the server re-reads takes a moment.
-    let found = wait_for(LIMIT, &format!("health to notice: {provoke}"), async || {
+    let found = wait_for(LIMIT, &format!("health to notification: {provoke}"), async || {
         let found = health(&stack.connect_as_superuser().await.ok()?).await;
         fault(&found, what).is_some().then_some(found)
     })

@@ -160,10 +160,10 @@ async fn no_piece_of_a_secret_that_is_echoed_is_kept_anywhere(carrier: Carrier) 
     }
     run(&sending.client, "COMMIT").await;
     all_settled(&sending).await;
-    // Alerts and notices of the system itself, whose rows quote the error, as their messages do.
+    // Alerts and notifications of the system itself, whose rows quote the error, as their messages do.
     for round in 0..24 {
-        let notice = crate::courier::by_hand_event(&format!("anna{round}@example.com"));
-        run(&sending.client, &notice).await;
+        let notification = crate::courier::by_hand_event(&format!("anna{round}@example.com"));
+        run(&sending.client, &notification).await;
         run(
             &sending.client,
             "SELECT raw_ops.fn_invoke_monitor('webhook_daily_digest')",

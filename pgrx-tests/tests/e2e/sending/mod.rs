@@ -282,7 +282,7 @@ impl Request {
         )
     }
 
-    /// A notice to a customer.
+    /// A notification to a customer.
     fn customerio(customer: &str) -> Self {
         Self {
             path: Some(format!("/api/v1/customers/{customer}/events")),

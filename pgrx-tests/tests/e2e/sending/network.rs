@@ -79,9 +79,9 @@ async fn redirects_within_the_same_host_are_followed(carrier: Carrier) {
     let moved = customerio::recorded(&recorded.exchanges[0], world);
     world.next("/api/v1/customers/7/events", [moved]);
     world.always("/api/v1/customers/abc/", Reply::ok());
-    let notice = Request::customerio("7");
-    sending.enqueue(&notice).await;
-    assert_eq!(sending.settled(&notice).await, ["1 succeeded 200"]);
+    let notification = Request::customerio("7");
+    sending.enqueue(&notification).await;
+    assert_eq!(sending.settled(&notification).await, ["1 succeeded 200"]);
 
     let followed = world.requests_to("/here");
     assert_eq!(followed[1].query.as_deref(), Some("q=1"));
@@ -121,10 +121,10 @@ async fn a_redirect_to_another_host_is_not_followed() {
     let recorded = payloads::customerio::scenario("redirect-302-off-domain").unwrap();
     let away = customerio::recorded(&recorded.exchanges[0], &sending.world);
     sending.world.always("/api/v1/customers/7/events", away);
-    let notice = Request::customerio("7");
-    sending.enqueue(&notice).await;
-    assert_eq!(sending.settled(&notice).await, ["1 abandoned 302"]);
-    let error = sending.text(&notice, 1, "error").await;
+    let notification = Request::customerio("7");
+    sending.enqueue(&notification).await;
+    assert_eq!(sending.settled(&notification).await, ["1 abandoned 302"]);
+    let error = sending.text(&notification, 1, "error").await;
     assert_eq!(error, "HTTP 302: a redirect to another host is not followed");
     assert_eq!(there.connections(), 0);
 }

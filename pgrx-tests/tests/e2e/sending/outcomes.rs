@@ -43,7 +43,7 @@ async fn a_success_is_recorded_whole(carrier: Carrier) {
             "t t t t t"
         );
     }
-    let [endpoint, alert, notice] = &requests;
+    let [endpoint, alert, notification] = &requests;
     let arrived = async |request: &Request| {
         let arrived = sending
             .world
@@ -63,7 +63,7 @@ async fn a_success_is_recorded_whole(carrier: Carrier) {
     );
     assert_eq!(webhook.header("authorization"), None);
     assert_eq!(arrived(alert).await.path, slack::PATH);
-    let event = arrived(notice).await;
+    let event = arrived(notification).await;
     assert_eq!(event.path, "/api/v1/customers/anna%2Bb%40example.com/events");
     assert_eq!(event.basic_auth(), Some((SITE_ID.to_owned(), API_KEY.to_owned())));
     assert_eq!(sending.world.count(), 3, "each once");
@@ -86,7 +86,7 @@ async fn what_may_change_is_asked_again(carrier: Carrier) {
         sending.enqueue(&request).await;
         requests.push((status, request));
     }
-    let (alert, notice) = (Request::slack(), Request::customerio("7"));
+    let (alert, notification) = (Request::slack(), Request::customerio("7"));
     sending
         .world
         .next(slack::PATH, [slack::rate_limited(0), slack::rollup_error()]);
@@ -96,7 +96,7 @@ async fn what_may_change_is_asked_again(carrier: Carrier) {
     ];
     sending.world.next("/api/v1/customers/*", errors);
     sending.enqueue(&alert).await;
-    sending.enqueue(&notice).await;
+    sending.enqueue(&notification).await;
 
     for (status, request) in &requests {
         let expected = [format!("1 failed {status}"), "2 succeeded 204".to_owned()];
@@ -116,7 +116,7 @@ async fn what_may_change_is_asked_again(carrier: Carrier) {
         assert!(received.len() == 2 && received.iter().all(|received| request.is(received)));
         assert_eq!(received[0].body, received[1].body);
     }
-    for request in [&alert, &notice] {
+    for request in [&alert, &notification] {
         assert_eq!(
             sending.settled(request).await,
             ["1 failed 429", "2 failed 500", "3 succeeded 200"]

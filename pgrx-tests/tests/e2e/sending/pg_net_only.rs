@@ -162,8 +162,8 @@ async fn ids_that_begin_again_without_anybody_noticing_cost_a_repeat_at_most() {
 #[tokio::test]
 async fn nothing_that_anybody_may_read_outlives_the_send() {
     let sending = Sending::start(Carrier::PgNet).await;
-    let (alert, notice) = (Request::slack(), Request::customerio("7"));
-    for request in [&alert, &notice] {
+    let (alert, notification) = (Request::slack(), Request::customerio("7"));
+    for request in [&alert, &notification] {
         sending.enqueue(request).await;
         assert_eq!(sending.settled(request).await, ["1 succeeded 200"]);
     }

@@ -54,7 +54,7 @@ async fn customerio_gets_exactly_the_request_that_dlv_prints_within_a_second_of_
                 }
             })
         );
-        let row = courier.notice_in(&notice_of(&answer), "sent").await;
+        let row = courier.notification_in(&notification_of(&answer), "sent").await;
         assert_eq!(row["notification_attempts"], 1);
         assert!(row["processed_at"].is_string());
         assert!(row["notification_next_retry_at"].is_null() && row["notification_last_error"].is_null());
@@ -83,8 +83,8 @@ async fn pg_net_carries_the_same_request_and_its_answers_lead_to_the_same_states
     let worker = PgNetWorker::builder(&courier.stack.cluster, &courier.stack.db);
     let _worker = worker.pause(Duration::from_millis(20)).start().await.unwrap();
     let shipment = courier.shipment("DPD1", Some("alice+box@example.com")).await;
-    let sent = notice_of(&courier.report(&shipment, "01", 0).await);
-    courier.notice_in(&sent, "sent").await;
+    let sent = notification_of(&courier.report(&shipment, "01", 0).await);
+    courier.notification_in(&sent, "sent").await;
     let told = courier.told();
     assert_eq!(told[0].path, "/api/v1/customers/alice%2Bbox%40example.com/events");
     assert_eq!(
@@ -95,7 +95,7 @@ async fn pg_net_carries_the_same_request_and_its_answers_lead_to_the_same_states
     assert_eq!(data["notification_template_id"], "missed_delivery_retry");
     for (status, expected) in [(500, "pending"), (400, "failed")] {
         courier.world.next(EVENTS, [Reply::status(status)]);
-        let event = notice_of(&courier.report(&shipment, "09", u32::from(status)).await);
+        let event = notification_of(&courier.report(&shipment, "09", u32::from(status)).await);
         let row = courier.attempted(&event, 1).await;
         assert_eq!(row["notification_status"], expected);
     }
@@ -111,7 +111,7 @@ async fn a_transaction_that_rolls_back_tells_nobody() {
     run(&courier.client, "ROLLBACK").await;
     let later = courier.shipment("2", Some("b@example.com")).await;
     let answer = courier.report(&later, "01", 0).await;
-    courier.notice_in(&notice_of(&answer), "sent").await;
+    courier.notification_in(&notification_of(&answer), "sent").await;
     let told = courier.told();
     assert_eq!(told.len(), 1, "only the one that came later: {told:?}");
     assert!(told[0].path.contains("b%40example.com"));
@@ -137,8 +137,8 @@ async fn each_code_is_told_with_its_template_or_not_at_all() {
         assert_eq!(answer["notification_template_id"], template);
         assert_eq!(answer["priority"], priority);
         assert_eq!(answer["requires_customer_notification"], true);
-        let notice = notice_of(&answer);
-        courier.notice_in(&notice, "sent").await;
+        let notification = notification_of(&answer);
+        courier.notification_in(&notification, "sent").await;
         let told = courier.told();
         let body = told.last().unwrap().json().unwrap();
         assert_eq!(body["data"]["notification_template_id"], template);
@@ -174,8 +174,8 @@ async fn each_code_is_told_with_its_template_or_not_at_all() {
             r#"77 - f {"raw": true}"#
         ]
     );
-    let notices = "SELECT count(*) FROM raw_ops.ops_events WHERE kind = 'CUSTOMER_EVENT'";
-    assert_eq!(one::<i64>(&courier.client, notices).await, 6);
+    let notifications = "SELECT count(*) FROM raw_ops.ops_events WHERE kind = 'CUSTOMER_EVENT'";
+    assert_eq!(one::<i64>(&courier.client, notifications).await, 6);
 }
 
 #[tokio::test]
@@ -201,12 +201,12 @@ async fn the_mapping_is_data_of_each_courier() {
     assert_eq!(answer["notification"]["event_description"], "A neighbour has it");
     let other: Value = one(&courier.client, &call("DPD", "NULL")).await;
     assert_eq!(other["requires_customer_notification"], false);
-    courier.notice_in(&notice_of(&answer), "sent").await;
+    courier.notification_in(&notification_of(&answer), "sent").await;
     assert_eq!(courier.told().len(), 1);
 }
 
 #[tokio::test]
-async fn without_an_address_the_notice_is_skipped_and_with_the_orders_own_it_is_sent() {
+async fn without_an_address_the_notification_is_skipped_and_with_the_orders_own_it_is_sent() {
     let courier = Courier::start().await;
     for (number, email) in [("1", None), ("2", Some("   "))] {
         let shipment = courier.shipment(number, email).await;
@@ -216,7 +216,7 @@ async fn without_an_address_the_notice_is_skipped_and_with_the_orders_own_it_is_
     let by_hand = "INSERT INTO raw_ops.ops_events (kind, entity_type, customer_event_type, event_payload)
                    VALUES ('CUSTOMER_EVENT', 'shipment', 'courier_exception', '{\"email\": null}') RETURNING id::text";
     let event: String = one(&courier.client, by_hand).await;
-    let row = courier.notice_in(&event, "skipped").await;
+    let row = courier.notification_in(&event, "skipped").await;
     assert!(row["processed_at"].is_null() && row["notification_attempts"] == 0);
     let requests = "SELECT count(*) FROM raw_ops.http_requests";
     assert_eq!(one::<i64>(&courier.client, requests).await, 0);
@@ -231,7 +231,7 @@ async fn without_an_address_the_notice_is_skipped_and_with_the_orders_own_it_is_
     )
     .await;
     let answer = courier.report(&guest, "01", 0).await;
-    courier.notice_in(&notice_of(&answer), "sent").await;
+    courier.notification_in(&notification_of(&answer), "sent").await;
     let told = courier.told();
     assert!(told[0].path.contains("guest%40example.com"));
     assert_eq!(told[0].json().unwrap()["data"]["first_name"], "Grace");
@@ -288,7 +288,7 @@ async fn a_role_with_the_function_alone_may_report_events_and_nobody_else() {
     );
     let forwarder = courier.stack.connect_as("forwarder").await.unwrap();
     let answer: Value = one(&forwarder, &event(&shipment, "01", 0)).await;
-    courier.notice_in(&notice_of(&answer), "sent").await;
+    courier.notification_in(&notification_of(&answer), "sent").await;
     let read = refused(&forwarder, "SELECT * FROM raw_ops.courier_events").await;
     assert_eq!(read.sqlstate, "42501");
 }

@@ -1,4 +1,4 @@
-//! The notice to a customer: from a row of `ops_events` to a request in the outbox, and what became of it back to the row.
+//! The notification to a customer: from a row of `ops_events` to a request in the outbox, and what became of it back to the row.
 //!
 //! The event's row is what counts, also when somebody writes it by hand: the outbox follows. An event has at most one
 //! request on its way. Whoever queues one holds the event's row, so triggers and retry runs never do it twice. All of an
@@ -20,12 +20,12 @@ use std::collections::HashMap;
 /// What the campaign "Courier Exception Handler" is triggered by.
 const EVENT_NAME: &str = "courier_exception";
 const TIMEOUT_MS: i32 = 10_000;
-const BEGUN_ANEW: &str = "not needed: somebody has set the notice's attempts";
-const REMOVED: &str = "not needed: the notice was removed";
+const BEGUN_ANEW: &str = "not needed: somebody has set the notification's attempts";
+const REMOVED: &str = "not needed: the notification was removed";
 
 thread_local! {
     static LOCK: Statement = const { Statement::new(
-        include_str!("../../sql/courier/lock_notices.sql"), &[pg_sys::UUIDARRAYOID]) };
+        include_str!("../../sql/courier/lock_notifications.sql"), &[pg_sys::UUIDARRAYOID]) };
     static REQUESTS: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_requests.sql"), &[pg_sys::UUIDARRAYOID]) };
     static TAKE_BACK: Statement = const { Statement::new(
@@ -41,7 +41,7 @@ thread_local! {
           where id = any ($1) and processed_at is null and notification_status = 'pending'",
         &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
     static SETTLE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/settle_notice.sql"),
+        include_str!("../../sql/courier/settle_notification.sql"),
         &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INT4OID]) };
 }
 
@@ -70,7 +70,7 @@ pub struct Queued {
     pub skipped: usize,
 }
 
-/// A notice that no attempt is left for.
+/// A notification that no attempt is left for.
 pub struct GivenUp {
     pub ops_event_id: Id,
     pub attempts: i32,
@@ -79,7 +79,7 @@ pub struct GivenUp {
     pub error: String,
 }
 
-/// The trigger of `ops_events`: an INSERT queues the notice; what an UPDATE says of attempts and of the next one's time
+/// The trigger of `ops_events`: an INSERT queues the notification; what an UPDATE says of attempts and of the next one's time
 /// holds for the request, which is how DLV sends one again by hand; a DELETE takes it back.
 #[pg_trigger]
 fn notify_courier_exception<'a>(
@@ -147,11 +147,11 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
         let (last, is_on_its_way) = requests.get(&event.id).copied().unwrap_or_default();
         match event.email() {
             _ if is_on_its_way => {}
-            Some(email) => outgoing.push(Notice::of(event, &email, last)),
+            Some(email) => outgoing.push(Notification::of(event, &email, last)),
             None => skipped.push(event.id),
         }
     }
-    let messages: Vec<NewRequest<'_>> = outgoing.iter().map(Notice::message).collect();
+    let messages: Vec<NewRequest<'_>> = outgoing.iter().map(Notification::message).collect();
     outbox::enqueue_requests(session, &messages)?;
     for event in &locked {
         let due_at = Value::OptionalTimestamp(event.next_retry_at);
@@ -161,7 +161,7 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
         queued: outgoing.len(),
         skipped: skipped.len(),
     };
-    let queued = outgoing.iter().map(|notice| notice.event).collect();
+    let queued = outgoing.iter().map(|notification| notification.event).collect();
     set_status(session, queued, "pending")?;
     set_status(session, skipped, "skipped")?;
     Ok(done)
@@ -175,7 +175,7 @@ fn set_status(session: &Session, events: Vec<Id>, status: &str) -> Result<()> {
     Ok(())
 }
 
-/// An event whose notice is to be sent.
+/// An event whose notification is to be sent.
 struct Waiting {
     id: Id,
     payload: Json,
@@ -192,7 +192,7 @@ impl Waiting {
 }
 
 /// A request of the Track API.
-struct Notice {
+struct Notification {
     event: Id,
     attempt: i32,
     path: String,
@@ -200,7 +200,7 @@ struct Notice {
     key: String,
 }
 
-impl Notice {
+impl Notification {
     /// Begun again after its `last` request it has another key, since its attempts count from the first; whoever else
     /// begins it again after that one has the same key, so it is begun once.
     fn of(event: &Waiting, email: &str, last: Option<Id>) -> Self {
@@ -246,7 +246,7 @@ fn data(payload: &Json) -> Json {
     })
 }
 
-/// Hears what became of attempts. Returns the notices that are given up now.
+/// Hears what became of attempts. Returns the notifications that are given up now.
 pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<Vec<GivenUp>> {
     let mut given_up = Vec::new();
     for attempt in settled {
@@ -281,14 +281,14 @@ pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<Vec<GivenUp>> {
             Some((_, true)) => {
                 queue(session, &[attempt.subject])?;
             }
-            Some((notice, false)) if attempt.state == State::Abandoned => given_up.push(notice),
+            Some((notification, false)) if attempt.state == State::Abandoned => given_up.push(notification),
             _ => {}
         }
     }
     Ok(given_up)
 }
 
-/// Notices whose requests somebody has taken back are not sent at all, unless by hand.
+/// Notifications whose requests somebody has taken back are not sent at all, unless by hand.
 pub fn discard(session: &Session, events: Vec<Id>, why: &str) -> Result<()> {
     if !events.is_empty() {
         session.run(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
@@ -321,10 +321,10 @@ mod tests {
     #[test]
     fn the_request_is_the_one_that_dlv_prints() {
         let event = event(dlv());
-        let notice = Notice::of(&event, &event.email().unwrap(), None);
-        assert_eq!(notice.path, "/api/v1/customers/alice%40example.com/events");
+        let notification = Notification::of(&event, &event.email().unwrap(), None);
+        assert_eq!(notification.path, "/api/v1/customers/alice%40example.com/events");
         assert_eq!(
-            notice.body,
+            notification.body,
             json!({
                 "name": "courier_exception",
                 "id": customerio::event_id([1; 16]),
@@ -343,7 +343,8 @@ mod tests {
     #[test]
     fn begun_again_it_has_another_key_and_the_same_id() {
         let event = event(dlv());
-        let [first, second] = [None, Some([2; 16])].map(|last| Notice::of(&event, "a@example.com", last));
+        let [first, second] =
+            [None, Some([2; 16])].map(|last| Notification::of(&event, "a@example.com", last));
         assert_ne!(first.key, second.key);
         assert_eq!(first.body["id"], second.body["id"]);
         assert_eq!((first.attempt, second.attempt), (1, 1));
