@@ -127,6 +127,8 @@ async fn after_a_crash_the_answer_to_somebody_elses_request_is_not_taken_for_our
     .await
     .unwrap();
 
+    // Our own repeat must not be the first to take an id.
+    sending.set("raw_ops.delivery_hosts", "another-host").await;
     let pid: i32 = one(&sending.client, "SELECT pg_backend_pid()").await;
     sending.stack.cluster.kill_backend(pid).unwrap();
     sending.recovered().await;
@@ -134,6 +136,7 @@ async fn after_a_crash_the_answer_to_somebody_elses_request_is_not_taken_for_our
     let sql = format!("SELECT net.http_post('{}')", theirs.url("/x"));
     assert_eq!(one::<i64>(&sending.client, &sql).await, 1);
     theirs.wait_for_requests(LIMIT, 1).await.unwrap();
+    sending.set("raw_ops.delivery_hosts", "").await;
 
     assert_eq!(sending.settled(&request).await, ["1 failed -", "2 succeeded 200"]);
     assert_eq!(sending.text(&request, 2, "response_body").await, "ours");
