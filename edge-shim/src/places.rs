@@ -130,16 +130,15 @@ impl Places {
             let since = seated.seat.waiting_since.load(Ordering::Relaxed);
             u128::from(now.saturating_sub(since)) >= self.patience.as_millis()
         };
-        if holds(newcomer) >= self.share {
-            // Who has had his share makes room himself.
-            let own = taken.waiting().filter(|(_, seated)| seated.client == newcomer);
-            return longest_waiting(own.filter(|(_, seated)| patient(seated)));
-        }
-        let greedy = taken
+        let own = holds(newcomer);
+        let greedier = taken
             .waiting()
-            .filter(|(_, seated)| holds(seated.client) > self.share);
-        longest_waiting(greedy)
-            .or_else(|| longest_waiting(taken.waiting().filter(|(_, seated)| patient(seated))))
+            .filter(|(_, seated)| holds(seated.client) > own.max(self.share));
+        longest_waiting(greedier).or_else(|| {
+            let patient = taken.waiting().filter(|(_, seated)| patient(seated));
+            // Who has had his share makes room himself.
+            longest_waiting(patient.filter(|(_, seated)| own < self.share || seated.client == newcomer))
+        })
     }
 
     /// Takes the heaviest place of the client that weighs most, if that client weighs more than the holder of place `id`.

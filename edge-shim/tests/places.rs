@@ -57,6 +57,16 @@ async fn who_has_had_his_share_makes_room_himself() {
 }
 
 #[tokio::test]
+async fn of_two_that_hold_more_than_their_share_the_greedier_makes_room() {
+    let places = Places::new(5, 1, Duration::from_secs(3600));
+    let busy: Vec<Place> = (0..2).filter_map(|_| places.take(client(1))).collect();
+    busy.iter().for_each(Place::serve);
+    let greedier: Vec<Place> = (0..3).filter_map(|_| places.take(client(2))).collect();
+    assert!(places.take(client(1)).is_some());
+    assert_eq!((lost(&busy).await, lost(&greedier).await), (vec![], vec![0]));
+}
+
+#[tokio::test]
 async fn whoever_is_served_keeps_his_place() {
     let places = Places::new(2, 1, Duration::ZERO);
     let held: Vec<Place> = (0..2).filter_map(|_| places.take(client(1))).collect();
