@@ -43,6 +43,13 @@ pub struct Held {
     _share: Option<OwnedSemaphorePermit>,
 }
 
+/// Shared further as [`Bytes`] it is held until nobody needs them.
+impl AsRef<[u8]> for Held {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Reads the whole body. An over-long body is refused whether its length was declared or not. What is held weighs on the place.
 pub async fn read(body: Body, limits: &BodyLimits, place: &Place) -> Result<Held, Refusal> {
     timeout(limits.max_time, collect(body, limits, place))

@@ -6,6 +6,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT}
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde_json::json;
 
 use crate::body::{self, Held};
@@ -85,7 +86,8 @@ async fn take_in(
         topic: described.topic,
         event_id: described.event_id,
         headers: described.headers,
-        body: held.bytes.clone(),
+        // It weighs on the memory that bodies share until it is stored, also where its sender is not waited for any longer.
+        body: Bytes::from_owner(held),
     };
     app.store.put(webhook).await.map_err(Refusal::NotStored)
 }

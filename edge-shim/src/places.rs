@@ -1,16 +1,22 @@
 //! A bounded number of places, shared out among clients: connections, and webhook requests.
 //!
-//! As long as places are free anybody gets one. Once all are taken a newcomer gets the place of somebody who only waits, so that no
-//! client can keep all others out by holding places: first of a client that holds more than its share, else of whoever has waited
-//! longest. Nobody who is being served loses a place.
+//! As long as places are free anybody gets one. Once all are taken a newcomer gets the place of somebody who only waits, whoever the
+//! newcomer is and however short the other has waited: so nobody can keep others out by holding places, neither one client nor many
+//! together. The place is taken from the client that holds most, if that is more than its share; else from whoever has got least done
+//! for the time he has had it. Nobody who is being served loses a place, and what is being served counts for no share.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What everybody is taken to have got done when he begins: about what a sender may send before he first hears from the receiver (RFC
+/// 6928: ten segments, of which some are headers). Whoever has just come is thus not behind those who have sent little for long.
+const CREDIT: u64 = 8 << 10;
 
 /// Who holds a place: an IPv4 address, or the /64 network of an IPv6 address, which is what one client is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -32,8 +38,6 @@ impl Client {
 pub struct Places {
     limit: usize,
     share: usize,
-    patience: Duration,
-    epoch: Instant,
     taken: Mutex<Taken>,
 }
 
@@ -41,21 +45,22 @@ pub struct Places {
 struct Taken {
     next: u64,
     seats: HashMap<u64, Seated>,
-    by_client: HashMap<Client, usize>,
+    /// How many places each client holds waiting.
+    waiting: HashMap<Client, usize>,
 }
 
 #[derive(Debug)]
 struct Seated {
     seat: Arc<Seat>,
     client: Option<Client>,
+    /// None while the holder is being served.
+    waiting_since: Option<Instant>,
 }
 
-/// What a place knows of its holder.
-#[derive(Debug)]
+/// What a place shares with its holder.
+#[derive(Debug, Default)]
 struct Seat {
-    /// Milliseconds after the epoch.
-    waiting_since: AtomicU64,
-    served: AtomicBool,
+    /// Bytes that the holder has sent.
     weight: AtomicUsize,
     lost: AtomicBool,
     called: Notify,
@@ -70,34 +75,24 @@ pub struct Place {
 }
 
 impl Places {
-    /// So many places, of which one client may hold so many once all are taken. Without such a client a newcomer displaces only
-    /// whoever has waited for `patience`.
-    pub fn new(limit: usize, share: usize, patience: Duration) -> Arc<Self> {
+    /// So many places, of which one client may hold so many waiting once all are taken.
+    pub fn new(limit: usize, share: usize) -> Arc<Self> {
         Arc::new(Self {
             limit: limit.max(1),
             share: share.max(1),
-            patience,
-            epoch: Instant::now(),
             taken: Mutex::default(),
         })
     }
 
     /// A place for `client`; `None` stands for someone who has no share of his own. No place is given while all are taken by
-    /// clients that are being served, or that have as good a right to theirs.
+    /// clients that are being served.
     pub fn take(self: &Arc<Self>, client: Option<Client>) -> Option<Place> {
-        let now = self.now();
         let mut taken = self.taken();
         if taken.seats.len() >= self.limit {
-            let loser = self.loser(&taken, client, now)?;
+            let loser = self.loser(&taken, client)?;
             taken.remove(loser)?.lose();
         }
-        let seat = Arc::new(Seat {
-            waiting_since: AtomicU64::new(now),
-            served: AtomicBool::new(false),
-            weight: AtomicUsize::new(0),
-            lost: AtomicBool::new(false),
-            called: Notify::new(),
-        });
+        let seat = Arc::new(Seat::default());
         let id = taken.insert(Arc::clone(&seat), client);
         Some(Place {
             places: Arc::clone(self),
@@ -106,10 +101,10 @@ impl Places {
         })
     }
 
-    /// Takes the place of whoever has waited longest. False if nobody waits.
-    pub fn displace_longest_waiting(&self) -> bool {
+    /// Takes the place of whoever is furthest behind. False if nobody waits.
+    pub fn displace_furthest_behind(&self) -> bool {
         let mut taken = self.taken();
-        let loser = longest_waiting(taken.waiting());
+        let loser = furthest_behind(taken.seats_waiting());
         loser
             .and_then(|id| taken.remove(id))
             .map(|seat| seat.lose())
@@ -121,25 +116,19 @@ impl Places {
         self.taken().seats.len()
     }
 
-    fn loser(&self, taken: &Taken, newcomer: Option<Client>, now: u64) -> Option<u64> {
-        let holds = |client: Option<Client>| {
-            let held = client.and_then(|client| taken.by_client.get(&client));
-            held.copied().unwrap_or_default()
+    fn loser(&self, taken: &Taken, newcomer: Option<Client>) -> Option<u64> {
+        let of = |client: Client| {
+            let seats = taken.seats_waiting();
+            furthest_behind(seats.filter(move |(_, seated)| seated.client == Some(client)))
         };
-        let patient = |seated: &Seated| {
-            let since = seated.seat.waiting_since.load(Ordering::Relaxed);
-            u128::from(now.saturating_sub(since)) >= self.patience.as_millis()
-        };
-        if holds(newcomer) >= self.share {
+        let own = newcomer.and_then(|client| taken.waiting.get(&client));
+        let own = own.copied().unwrap_or_default();
+        match taken.waiting.iter().max_by_key(|(_, held)| **held) {
+            Some((greediest, held)) if *held > own.max(self.share) => of(*greediest),
             // Who has had his share makes room himself.
-            let own = taken.waiting().filter(|(_, seated)| seated.client == newcomer);
-            return longest_waiting(own.filter(|(_, seated)| patient(seated)));
+            _ if own >= self.share => of(newcomer?),
+            _ => furthest_behind(taken.seats_waiting()),
         }
-        let greedy = taken
-            .waiting()
-            .filter(|(_, seated)| holds(seated.client) > self.share);
-        longest_waiting(greedy)
-            .or_else(|| longest_waiting(taken.waiting().filter(|(_, seated)| patient(seated))))
     }
 
     /// Takes the heaviest place of the client that weighs most, if that client weighs more than the holder of place `id`.
@@ -149,7 +138,7 @@ impl Places {
             return false;
         };
         let mut weights: HashMap<Option<Client>, (usize, usize, u64)> = HashMap::new();
-        for (other, seated) in taken.waiting() {
+        for (other, seated) in taken.seats_waiting() {
             let weight = seated.seat.weight.load(Ordering::Relaxed);
             let (sum, most, heaviest) = weights.entry(seated.client).or_default();
             *sum += weight;
@@ -165,10 +154,6 @@ impl Places {
         taken.remove(loser).map(|seat| seat.lose()).is_some()
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
     /// Nothing in here panics half-way, so a poisoned lock holds what it should.
     fn taken(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
@@ -179,38 +164,67 @@ impl Taken {
     fn insert(&mut self, seat: Arc<Seat>, client: Option<Client>) -> u64 {
         let id = self.next;
         self.next += 1;
-        self.seats.insert(id, Seated { seat, client });
+        let seated = Seated {
+            seat,
+            client,
+            waiting_since: Some(Instant::now()),
+        };
+        self.seats.insert(id, seated);
         self.count(client, 1);
         id
     }
 
     fn remove(&mut self, id: u64) -> Option<Arc<Seat>> {
-        let Seated { seat, client } = self.seats.remove(&id)?;
-        self.count(client, -1);
-        Some(seat)
+        let seated = self.seats.remove(&id)?;
+        if seated.waiting_since.is_some() {
+            self.count(seated.client, -1);
+        }
+        Some(seated.seat)
+    }
+
+    /// Changes what is known of a place; nothing if its holder has lost it.
+    fn change(&mut self, id: u64, change: impl FnOnce(&mut Seated)) {
+        let Some(seated) = self.seats.get_mut(&id) else {
+            return;
+        };
+        let counted = |seated: &Seated| seated.waiting_since.and(seated.client);
+        let before = counted(seated);
+        change(seated);
+        let after = counted(seated);
+        if before != after {
+            self.count(before, -1);
+            self.count(after, 1);
+        }
     }
 
     fn count(&mut self, client: Option<Client>, more: isize) {
         let Some(client) = client else {
             return;
         };
-        let count = self.by_client.entry(client).or_default();
+        let count = self.waiting.entry(client).or_default();
         *count = count.saturating_add_signed(more);
         if *count == 0 {
-            self.by_client.remove(&client);
+            self.waiting.remove(&client);
         }
     }
 
-    fn waiting(&self) -> impl Iterator<Item = (u64, &Seated)> {
+    fn seats_waiting(&self) -> impl Iterator<Item = (u64, &Seated)> {
         let all = self.seats.iter().map(|(id, seated)| (*id, seated));
-        all.filter(|(_, seated)| !seated.seat.served.load(Ordering::Relaxed))
+        all.filter(|(_, seated)| seated.waiting_since.is_some())
     }
 }
 
-fn longest_waiting<'a>(seats: impl Iterator<Item = (u64, &'a Seated)>) -> Option<u64> {
-    // Of several since the same millisecond the first comer.
+/// Who has had most time for each byte he has sent; of several the first comer.
+fn furthest_behind<'a>(seats: impl Iterator<Item = (u64, &'a Seated)>) -> Option<u64> {
+    let now = Instant::now();
+    let nanos_a_byte = |seated: &Seated| {
+        let since = seated.waiting_since.unwrap_or(now);
+        let waited = now.saturating_duration_since(since).as_nanos();
+        let sent = u64::try_from(seated.seat.weight.load(Ordering::Relaxed)).unwrap_or(u64::MAX);
+        waited / u128::from(sent.saturating_add(CREDIT))
+    };
     seats
-        .min_by_key(|(id, seated)| (seated.seat.waiting_since.load(Ordering::Relaxed), *id))
+        .min_by_key(|(id, seated)| (Reverse(nanos_a_byte(seated)), *id))
         .map(|(id, _)| id)
 }
 
@@ -224,18 +238,17 @@ impl Seat {
 impl Place {
     /// From now on the holder is being served: nobody takes the place.
     pub fn serve(&self) {
-        self.seat.served.store(true, Ordering::Relaxed);
+        let mut taken = self.places.taken();
+        taken.change(self.id, |seated| seated.waiting_since = None);
     }
 
     /// From now on the holder waits.
     pub fn wait(&self) {
-        self.seat
-            .waiting_since
-            .store(self.places.now(), Ordering::Relaxed);
-        self.seat.served.store(false, Ordering::Relaxed);
+        let mut taken = self.places.taken();
+        taken.change(self.id, |seated| seated.waiting_since = Some(Instant::now()));
     }
 
-    /// The holder weighs this much more.
+    /// The holder has sent this many bytes more, which are kept.
     pub fn weigh(&self, more: usize) {
         self.seat.weight.fetch_add(more, Ordering::Relaxed);
     }
@@ -248,14 +261,7 @@ impl Place {
     /// The place counts for this client from now on.
     pub fn counts_for(&self, client: Option<Client>) {
         let mut taken = self.places.taken();
-        let Some(seated) = taken.seats.get_mut(&self.id) else {
-            return;
-        };
-        let before = std::mem::replace(&mut seated.client, client);
-        if before != client {
-            taken.count(before, -1);
-            taken.count(client, 1);
-        }
+        taken.change(self.id, |seated| seated.client = client);
     }
 
     /// Ends when somebody else has got the place.

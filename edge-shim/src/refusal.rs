@@ -164,6 +164,12 @@ impl Face {
             PutError::Full => Self::of(503, "queue_full", "too many webhooks are waiting", again),
             PutError::Stopping => Self::of(503, "stopping", "this server is stopping", again),
             PutError::Timeout => Self::of(503, "store_timeout", "the database did not answer in time", again),
+            PutError::LargeTimeout => Self::of(
+                503,
+                "store_timeout_large",
+                "storing a webhook of this size takes the database longer than STORE_TIMEOUT_MS",
+                "send again later; it may be stored all the same, which a repeat finds out",
+            ),
             PutError::Failed(failed) => Self::condition(failed.condition),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -24,10 +24,6 @@ use crate::metrics::{Metrics, OTHER_ROUTE};
 use crate::places::Places;
 use crate::refusal::{Refusal, json_response};
 use crate::store::Store;
-
-/// A request whose body is still coming may lose its place to anybody after this time, and before it only if its client holds more
-/// than its share.
-const READING_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What every handler shares. Cheap to clone.
 #[derive(Clone)]
@@ -58,7 +54,7 @@ impl App {
             )),
         });
         let share = config.share_of(config.max_in_flight);
-        let requests = Places::new(config.max_in_flight, share, READING_PATIENCE);
+        let requests = Places::new(config.max_in_flight, share);
         Self {
             config,
             store,

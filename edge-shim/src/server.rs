@@ -226,7 +226,7 @@ impl Server {
     /// Serves until `stop` is done; then closes the port and hands back the connections that are still open.
     pub async fn accept_until(self, stop: impl Future<Output = ()>) -> GracefulShutdown {
         let connections = GracefulShutdown::new();
-        let places = Places::new(self.max_connections, self.share, Duration::ZERO);
+        let places = Places::new(self.max_connections, self.share);
         let rules = Rules {
             limits: self.limits,
             ahead: Arc::new(Ahead::default()),
@@ -243,7 +243,7 @@ impl Server {
                     self.log
                         .event("accept_failed", json!({"error": error.to_string()}));
                     // Out of file descriptors, most likely: one is freed, and spinning would not help.
-                    places.displace_longest_waiting();
+                    places.displace_furthest_behind();
                     sleep(Duration::from_millis(10)).await;
                 }
             }

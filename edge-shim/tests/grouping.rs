@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use edge_shim::store::{Class, Condition, Limits, PutError, Receipt, Store, StoreError, Webhook};
+use edge_shim::store::{Class, Condition, LARGE, Limits, PutError, Receipt, Store, StoreError, Webhook};
 use support::{DEADLINE, ScriptedInbox, all_new, receipt_of, store, until};
 use tokio::task::JoinHandle;
 
@@ -88,23 +88,65 @@ async fn what_waits_is_stored_together_up_to_the_limit_and_each_gets_its_own_rec
     assert_eq!(metrics.queue_depth.get(), 0);
 }
 
+fn anonymous(webhooks: &[Webhook]) -> Result<Vec<Receipt>, StoreError> {
+    let receipt = Receipt {
+        webhook_id: String::new(),
+        duplicate: false,
+    };
+    Ok(vec![receipt; webhooks.len()])
+}
+
 #[tokio::test]
-async fn large_bodies_make_small_groups() {
-    let inbox = ScriptedInbox::gated(|webhooks: &[Webhook]| {
-        Ok(webhooks
-            .iter()
-            .map(|_| Receipt {
-                webhook_id: String::new(),
-                duplicate: false,
-            })
-            .collect())
-    });
+async fn bodies_of_middle_size_make_small_groups() {
+    let inbox = ScriptedInbox::gated(anonymous);
     let (store, _drain, metrics) = store(inbox.clone(), ONE_WRITER);
-    let large = "x".repeat(5 << 20);
-    let puts = waiting_behind_one(&inbox, &store, &metrics, &[&large, &large, &large]).await;
+    let body = "x".repeat(900 << 10);
+    let puts = waiting_behind_one(&inbox, &store, &metrics, &[&body, &body, &body, &body]).await;
     inbox.let_through(3);
     assert!(outcomes(puts).await.iter().all(Result::is_ok));
-    assert_eq!(inbox.sizes(), [1, 2, 1]);
+    assert_eq!(inbox.sizes(), [1, 3, 1]);
+}
+
+#[tokio::test]
+async fn large_webhooks_are_stored_one_by_one_and_others_do_not_wait_for_them() {
+    let inbox = ScriptedInbox::gated(anonymous);
+    let (store, drain, metrics) = store(inbox.clone(), ONE_WRITER);
+    let large = "x".repeat(LARGE);
+    let mut puts: Vec<_> = (0..3).map(|_| put(&store, &large)).collect();
+    until("one of them is under way", || {
+        inbox.sizes() == [1] && metrics.queue_depth.get() == 2
+    })
+    .await;
+    puts.push(put(&store, "small"));
+    until("the small one is under way, too", || {
+        inbox
+            .calls()
+            .last()
+            .is_some_and(|call| call == &[webhook("small")])
+    })
+    .await;
+    assert_eq!(metrics.queue_depth.get(), 2, "the other large ones wait");
+    inbox.let_through(4);
+    assert!(outcomes(puts).await.iter().all(Result::is_ok));
+    assert_eq!(inbox.sizes(), [1, 1, 1, 1]);
+    assert!(drain.finish(DEADLINE).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_webhook_that_takes_longer_than_there_is_time_is_said_to_and_stored_all_the_same() {
+    let inbox = ScriptedInbox::gated(anonymous);
+    let limits = Limits {
+        wait: Duration::from_secs(4),
+        ..ONE_WRITER
+    };
+    let (store, drain, metrics) = store(inbox.clone(), limits);
+    let late = store.put(webhook(&"x".repeat(LARGE))).await;
+    assert_eq!(late, Err(PutError::LargeTimeout));
+    inbox.let_through(1);
+    assert!(drain.finish(DEADLINE).await);
+    let text = String::from_utf8(metrics.text().expect("metrics")).expect("text");
+    let stored = "edge_shim_webhooks_stored_total{provider=\"shopify\"} 1\n";
+    assert!(text.contains(stored), "{text}");
 }
 
 #[tokio::test]

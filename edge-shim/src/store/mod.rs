@@ -30,6 +30,17 @@ pub struct Webhook {
     pub body: Bytes,
 }
 
+/// From this many bytes on a webhook is large: storing it may take the database seconds (eight megabytes of numbers: two). It gets a call
+/// of its own, after the large ones before it: side by side none might be in time.
+pub const LARGE: usize = 1 << 20;
+
+impl Webhook {
+    /// True if storing it may take seconds.
+    pub fn is_large(&self) -> bool {
+        self.body.len() >= LARGE
+    }
+}
+
 /// The inbox's answer: the webhook is committed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Receipt {
@@ -60,6 +71,8 @@ pub enum PutError {
     Stopping,
     /// No answer in time. The webhook may still have been stored: a repeat is recognised.
     Timeout,
+    /// The same of a large webhook, whose storing goes on.
+    LargeTimeout,
     /// The inbox said no.
     Failed(StoreError),
 }

@@ -1,6 +1,8 @@
 //! Grouping: each writer takes what waits and stores it in one call. Under low load that is one webhook at once; under high load the
 //! groups grow by themselves, because more waits while a commit is under way. While one call is under way another one begins only for a
 //! group that is worth a commit, or after a moment: many small commits would cost the database more than they gain.
+//!
+//! Large webhooks have a queue and a writer to themselves, which stores them one by one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +18,7 @@ use super::{Class, Condition, Inbox, PutError, Receipt, StoreError, Webhook};
 use crate::metrics::Metrics;
 
 /// A group is not grown further once its bodies exceed this many bytes.
-const GROUP_BYTES: usize = 8 << 20;
+const GROUP_BYTES: usize = 2 << 20;
 
 /// While another call is under way, a group of this many webhooks is worth a call of its own …
 const GROUP_WORTH_A_CALL: usize = 32;
@@ -26,7 +28,7 @@ const LINGER: Duration = Duration::from_millis(2);
 /// How the store works.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Calls made at the same time.
+    /// Calls made at the same time, besides one for a large webhook.
     pub writers: usize,
     /// Webhooks in one call.
     pub max_batch: usize,
@@ -40,6 +42,7 @@ pub struct Limits {
 #[derive(Clone)]
 pub struct Store {
     queue: mpsc::Sender<Job>,
+    large: mpsc::Sender<Job>,
     wait: Duration,
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
@@ -60,25 +63,28 @@ impl Store {
     /// Starts the writers. Must be called inside a tokio runtime.
     pub fn start(inbox: Arc<dyn Inbox>, limits: Limits, metrics: Arc<Metrics>) -> (Self, Drain) {
         let (queue, waiting) = mpsc::channel(limits.queue.max(1));
+        let (large, large_waiting) = mpsc::channel(limits.queue.max(1));
         let (stop, stopping) = watch::channel(false);
-        let waiting = Arc::new(Mutex::new(waiting));
-        let calls = Arc::new(Calls::default());
+        let writer = |waiting, max_batch| Writer {
+            waiting: Arc::new(Mutex::new(waiting)),
+            calls: Arc::default(),
+            stopping: stopping.clone(),
+            inbox: Arc::clone(&inbox),
+            metrics: Arc::clone(&metrics),
+            max_batch,
+            wait: limits.wait,
+        };
         let mut writers = JoinSet::new();
-        for _ in 0..limits.writers.max(1) {
-            let writer = Writer {
-                waiting: Arc::clone(&waiting),
-                calls: Arc::clone(&calls),
-                stopping: stopping.clone(),
-                inbox: Arc::clone(&inbox),
-                metrics: Arc::clone(&metrics),
-                max_batch: limits.max_batch.max(1),
-                wait: limits.wait,
-            };
-            writers.spawn(writer.run());
+        writers.spawn(writer(large_waiting, 1).run());
+        let first = writer(waiting, limits.max_batch.max(1));
+        for _ in 1..limits.writers {
+            writers.spawn(first.clone().run());
         }
+        writers.spawn(first.run());
         (
             Self {
                 queue,
+                large,
                 wait: limits.wait,
                 readiness: Readiness::new(inbox, Arc::clone(&metrics)),
                 metrics,
@@ -92,7 +98,12 @@ impl Store {
         let (answer, receipt) = oneshot::channel();
         // Counted before it is sent: a writer may take it at once, and the gauge must not fall below zero.
         self.metrics.queue_depth.inc();
-        if let Err(refused) = self.queue.try_send(Job { webhook, answer }) {
+        let (queue, too_late) = if webhook.is_large() {
+            (&self.large, PutError::LargeTimeout)
+        } else {
+            (&self.queue, PutError::Timeout)
+        };
+        if let Err(refused) = queue.try_send(Job { webhook, answer }) {
             self.metrics.queue_depth.dec();
             return Err(match refused {
                 TrySendError::Full(_) => PutError::Full,
@@ -100,7 +111,7 @@ impl Store {
             });
         }
         match timeout(self.wait, receipt).await {
-            Err(_) => Err(PutError::Timeout),
+            Err(_) => Err(too_late),
             Ok(Err(_)) => Err(PutError::Stopping),
             Ok(Ok(outcome)) => outcome.map_err(PutError::Failed),
         }
@@ -159,6 +170,7 @@ impl Calls {
     }
 }
 
+#[derive(Clone)]
 struct Writer {
     waiting: Arc<Mutex<mpsc::Receiver<Job>>>,
     calls: Arc<Calls>,

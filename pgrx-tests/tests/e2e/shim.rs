@@ -1,6 +1,7 @@
 //! The shim against a hostile world: poolers, databases that take nothing, clients that hold what they can.
 
 mod crowding;
+mod large;
 mod pooler;
 mod readiness;
 

@@ -43,6 +43,10 @@ const PROBE: &str = "\
 const CONNECT_TIME: Duration = Duration::from_secs(3);
 /// The same for a probe, which has two seconds in all.
 const PROBE_CONNECT_TIME: Duration = Duration::from_millis(1500);
+/// Storing a large webhook may take this long, whatever the deadline: whoever sent it has been told to send it again by then, and finds
+/// it stored. Given up in time it might be given up each time.
+const LARGE_TIME: Duration = Duration::from_secs(12);
+
 /// Webhooks kept by `raw_ops.receive_webhooks`.
 pub struct Postgres {
     writers: Pool,
@@ -53,7 +57,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Prepares a pool of `writers` connections and one more for probes; connects only when needed. `deadline` bounds one call with its
-    /// retry. Fails if the connection's security cannot be set up.
+    /// retry, but for a large webhook's. Fails if the connection's security cannot be set up.
     pub fn new(database: &Database, writers: usize, deadline: Duration) -> Result<Self, StoreError> {
         let connect_time = CONNECT_TIME.min(deadline);
         Ok(Self {
@@ -79,7 +83,12 @@ impl Postgres {
     async fn attempt(&self, webhooks: &[Webhook], until: Instant) -> Result<Vec<Receipt>, Failure> {
         let lease = Lease::take(&self.writers).await?;
         let client = lease.client()?;
-        let outcome = match call(client, &bounded(until), webhooks).await {
+        let begin = match webhooks {
+            // It may not wait for a lock as long as it may work: then it is said what stood in the way.
+            [webhook] if webhook.is_large() => bounded(until, Some(self.deadline / 2)),
+            _ => bounded(until, None),
+        };
+        let outcome = match call(client, &begin, webhooks).await {
             Err(failure) => Err(refined(client, failure).await),
             ok => ok,
         };
@@ -121,10 +130,14 @@ impl Postgres {
 impl Inbox for Postgres {
     fn receive<'a>(&'a self, webhooks: &'a [Webhook]) -> Answer<'a, Vec<Receipt>> {
         Box::pin(async {
-            let until = Instant::now() + self.deadline;
+            let time = match webhooks {
+                [webhook] if webhook.is_large() => self.deadline.max(LARGE_TIME),
+                _ => self.deadline,
+            };
+            let until = Instant::now() + time;
             timeout_at(until, self.attempt_twice(webhooks, until))
                 .await
-                .map_err(|_| no_answer(self.deadline))?
+                .map_err(|_| no_answer(time))?
         })
     }
 
@@ -163,11 +176,16 @@ fn pool(
 }
 
 /// Begins a transaction that the server ends before `until`, early enough to be heard. What connecting took is gone: a limit that did
-/// not know it would let every slow connection be given up, closed, and replaced by another as slow, and the reason never heard.
-fn bounded(until: Instant) -> String {
+/// not know it would let every slow connection be given up, closed, and replaced by another as slow, and the reason never heard. A
+/// single lock is waited for no longer than `lock_time`, if that is given.
+fn bounded(until: Instant, lock_time: Option<Duration>) -> String {
     let left = until.saturating_duration_since(Instant::now());
     let statement_timeout = (left * 4 / 5).as_millis().max(1);
-    format!("BEGIN; SET LOCAL statement_timeout = {statement_timeout}")
+    let begin = format!("BEGIN; SET LOCAL statement_timeout = {statement_timeout}");
+    match lock_time {
+        Some(time) => format!("{begin}; SET LOCAL lock_timeout = {}", time.as_millis().max(1)),
+        None => begin,
+    }
 }
 
 async fn call(client: &Client, begin: &str, webhooks: &[Webhook]) -> Result<Vec<Receipt>, Failure> {

@@ -1,5 +1,5 @@
-//! One client without a signature holds whatever it can, as long as it likes, and begins anew whenever it is cut off. Beside it the
-//! shop's webhooks are answered, all of them and in time.
+//! Clients without a signature, one or many, hold whatever they can, as long as they like, and begin anew whenever they are cut off.
+//! Beside them the shop's webhooks are answered, all of them and in time.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use raw_ops_e2e::shopify::{DEFAULT_PATH, Outcome, Sender};
 use raw_ops_e2e::{Shim, Stack, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 /// More than the shim's connections, and than its requests in flight.
 const CROWD: usize = 2_200;
-const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
+/// More than its requests in flight: nobody is turned away but for another's sake.
+const REOPENING: usize = 700;
 const SHOP: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const PROXY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 80);
 /// What the shop's webhooks may take, 95 of 100.
@@ -33,23 +34,65 @@ enum Attack {
     Idles,
     /// A body without a signature, a byte now and then.
     Trickles,
+    /// The same with a wrong signature, fast enough to be waited for, and again at once when it is cut off.
+    Reopens,
+}
+
+impl Attack {
+    fn connections(self) -> usize {
+        match self {
+            Self::Reopens => REOPENING,
+            _ => CROWD,
+        }
+    }
+
+    fn says_first(self, address: Ipv4Addr) -> String {
+        let head = format!("POST {DEFAULT_PATH} HTTP/1.1\r\nhost: shim\r\nx-forwarded-for: {address}\r\n");
+        match self {
+            Self::Idles => String::new(),
+            Self::NeverReads => format!("{head}content-length: 0\r\n\r\n").repeat(400),
+            Self::Trickles => format!("{head}content-length: 100000\r\n\r\n{{"),
+            Self::Reopens => {
+                let signature = "x-shopify-hmac-sha256: XWmrwMey6OsLMeiZKwP4FppHH3cmAiiJJAweH5Jo4bM=";
+                let piece = Self::Reopens.says_then();
+                format!("{head}content-length: 5000000\r\n{signature}\r\n\r\n{piece}")
+            }
+        }
+    }
+
+    fn says_then(self) -> &'static str {
+        match self {
+            Self::Idles | Self::NeverReads => "",
+            Self::Trickles => "x",
+            Self::Reopens => {
+                const PIECE: &[u8] = &[b'x'; 700];
+                std::str::from_utf8(PIECE).unwrap_or_default()
+            }
+        }
+    }
 }
 
 /// Where the crowd and the shop come from.
 #[derive(Clone, Copy, Debug)]
 enum From {
-    /// Each from an address of its own.
-    TheirAddresses,
-    /// Through one proxy that the shim trusts.
-    OneProxy,
+    /// The shop from its address, the crowd from so many others.
+    Addresses(u16),
+    /// The same through one proxy that the shim trusts.
+    OneProxy(u16),
 }
 
 impl From {
     fn peer(self, own: Ipv4Addr) -> Ipv4Addr {
         match self {
-            Self::TheirAddresses => own,
-            Self::OneProxy => PROXY,
+            Self::Addresses(_) => own,
+            Self::OneProxy(_) => PROXY,
         }
+    }
+
+    fn attacker(self, member: usize) -> Ipv4Addr {
+        let (Self::Addresses(count) | Self::OneProxy(count)) = self;
+        let [.., high, low] = (member % usize::from(count) + 1).to_be_bytes();
+        Ipv4Addr::new(127, 1, high, low)
     }
 }
 
@@ -71,8 +114,8 @@ impl Crowd {
                 .unwrap();
             runtime.block_on(async {
                 let mut crowd = tokio::task::JoinSet::new();
-                for _ in 0..CROWD {
-                    crowd.spawn(member(port, attack, from, Arc::clone(&opened)));
+                for number in 0..attack.connections() {
+                    crowd.spawn(member(port, attack, from, number, Arc::clone(&opened)));
                 }
                 while !stopped.load(Ordering::Relaxed) {
                     sleep(Duration::from_millis(20)).await;
@@ -87,9 +130,9 @@ impl Crowd {
         }
     }
 
-    async fn wait_gathered(&self) {
+    async fn wait_gathered(&self, attack: Attack) {
         wait_until(LIMIT, "the crowd to have come once", async || {
-            self.open.load(Ordering::Relaxed) >= CROWD
+            self.open.load(Ordering::Relaxed) >= attack.connections()
         })
         .await
         .unwrap();
@@ -106,43 +149,46 @@ impl Drop for Crowd {
 }
 
 /// Comes, does what it came for until it is cut off, comes again.
-async fn member(port: u16, attack: Attack, from: From, opened: Arc<AtomicUsize>) {
-    let said = match attack {
-        Attack::Idles => String::new(),
-        Attack::NeverReads => format!(
-            "POST {DEFAULT_PATH} HTTP/1.1\r\nhost: shim\r\nx-forwarded-for: 203.0.113.66\r\ncontent-length: 0\r\n\r\n"
-        )
-        .repeat(400),
-        Attack::Trickles => format!(
-            "POST {DEFAULT_PATH} HTTP/1.1\r\nhost: shim\r\nx-forwarded-for: 203.0.113.66\r\ncontent-length: 100000\r\n\r\n{{"
-        ),
-    };
+async fn member(port: u16, attack: Attack, from: From, number: usize, opened: Arc<AtomicUsize>) {
+    let address = from.attacker(number);
+    let said = attack.says_first(address);
+    let a_moment = || sleep(Duration::from_millis(fastrand::u64(100..600)));
+    a_moment().await;
     loop {
-        // A moment to itself: it is not about who connects fastest.
-        sleep(Duration::from_millis(fastrand::u64(100..600))).await;
         let socket = TcpSocket::new_v4().unwrap();
         socket
-            .bind(SocketAddr::new(IpAddr::V4(from.peer(ATTACKER)), 0))
+            .bind(SocketAddr::new(IpAddr::V4(from.peer(address)), 0))
             .unwrap();
-        let Ok(stream) = socket
+        if let Ok(stream) = socket
             .connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
             .await
-        else {
-            continue;
-        };
-        opened.fetch_add(1, Ordering::Relaxed);
-        let mut unsaid = said.as_bytes();
-        while holds(&stream, attack, &mut unsaid) {
-            sleep(Duration::from_millis(fastrand::u64(200..400))).await;
+        {
+            opened.fetch_add(1, Ordering::Relaxed);
+            let mut unsaid = said.as_bytes();
+            while holds(&stream, attack, &mut unsaid) {
+                pause(&stream, attack).await;
+            }
         }
+        if !matches!(attack, Attack::Reopens) {
+            // It is not about who connects fastest.
+            a_moment().await;
+        }
+    }
+}
+
+async fn pause(stream: &TcpStream, attack: Attack) {
+    match attack {
+        // An answer ends it.
+        Attack::Reopens => drop(timeout(Duration::from_millis(500), stream.readable()).await),
+        _ => sleep(Duration::from_millis(fastrand::u64(200..400))).await,
     }
 }
 
 /// Goes on with its part; false once it is cut off, or answered.
 fn holds(stream: &TcpStream, attack: Attack, unsaid: &mut &[u8]) -> bool {
     let would_block = |error: &std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
-    let next = match attack {
-        Attack::Trickles if unsaid.is_empty() => b"x",
+    let next = match **unsaid {
+        [] => attack.says_then().as_bytes(),
         _ => *unsaid,
     };
     match stream.try_write(next) {
@@ -166,8 +212,8 @@ async fn stack(from: From) -> Stack {
     setrlimit(Resource::Nofile, raised).unwrap();
     let options = by_hand();
     match from {
-        From::TheirAddresses => Stack::start(options).await.unwrap(),
-        From::OneProxy => Stack::start(options.shim_env("TRUSTED_PROXIES", PROXY))
+        From::Addresses(_) => Stack::start(options).await.unwrap(),
+        From::OneProxy(_) => Stack::start(options.shim_env("TRUSTED_PROXIES", PROXY))
             .await
             .unwrap(),
     }
@@ -200,7 +246,7 @@ async fn answered_beside(attack: Attack, from: From) {
     let crowd = Crowd::gather(shim.port(), attack, from);
     // From its first moment on …
     let mut outcomes = shop(&stack, from).await;
-    crowd.wait_gathered().await;
+    crowd.wait_gathered(attack).await;
     // … and once it is complete.
     outcomes.extend(shop(&stack, from).await);
     let refused: Vec<&Outcome> = outcomes
@@ -231,30 +277,45 @@ async fn assert_bounded(shim: &Shim) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn webhooks_are_answered_beside_answers_that_are_never_read() {
-    answered_beside(Attack::NeverReads, From::TheirAddresses).await;
+    answered_beside(Attack::NeverReads, From::Addresses(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn webhooks_are_answered_beside_connections_that_say_nothing() {
-    answered_beside(Attack::Idles, From::TheirAddresses).await;
+    answered_beside(Attack::Idles, From::Addresses(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn webhooks_are_answered_beside_bodies_that_trickle() {
-    answered_beside(Attack::Trickles, From::TheirAddresses).await;
+    answered_beside(Attack::Trickles, From::Addresses(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_one_proxy_webhooks_are_answered_beside_answers_that_are_never_read() {
-    answered_beside(Attack::NeverReads, From::OneProxy).await;
+    answered_beside(Attack::NeverReads, From::OneProxy(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_one_proxy_webhooks_are_answered_beside_connections_that_say_nothing() {
-    answered_beside(Attack::Idles, From::OneProxy).await;
+    answered_beside(Attack::Idles, From::OneProxy(1)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_one_proxy_webhooks_are_answered_beside_bodies_that_trickle() {
-    answered_beside(Attack::Trickles, From::OneProxy).await;
+    answered_beside(Attack::Trickles, From::OneProxy(1)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_are_answered_beside_nine_addresses_none_of_which_holds_more_than_its_share() {
+    answered_beside(Attack::Reopens, From::Addresses(9)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn webhooks_are_answered_beside_forty_addresses_that_come_again_at_once() {
+    answered_beside(Attack::Reopens, From::Addresses(40)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn behind_one_proxy_webhooks_are_answered_beside_hundreds_of_addresses() {
+    answered_beside(Attack::Reopens, From::OneProxy(700)).await;
 }

@@ -79,7 +79,8 @@ async fn a_lock_held_for_long_leaves_no_sessions_behind_and_says_locked() {
         .await
         .unwrap();
     behind.wait_ready().await.unwrap();
-    let client = stack.connect().await.unwrap();
+    // To see other roles' sessions.
+    let client = stack.connect_as_superuser().await.unwrap();
     let orders: Vec<Order> = Generator::new(14).orders(0..40).collect();
     let deliveries: Vec<Delivery> = orders
         .iter()

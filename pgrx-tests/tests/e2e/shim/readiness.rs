@@ -7,7 +7,7 @@ use crate::support::*;
 use raw_ops_e2e::orders::Generator;
 use raw_ops_e2e::shopify::{Outcome, Sender};
 use raw_ops_e2e::stack::SHIM_ROLE;
-use raw_ops_e2e::{Cluster, Shim, SlowNetwork, Stack, Stop, wait_until};
+use raw_ops_e2e::{Shim, SlowNetwork, Stack, Stop, wait_until};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
@@ -47,47 +47,6 @@ async fn refused_webhook(stack: &Stack) -> Outcome {
     outcome
 }
 
-/// A database whose tables belong to no superuser, as docs/install.md has it: a superuser passes by row-level security.
-async fn owned_stack() -> Stack {
-    let cluster = Cluster::builder()
-        .for_raw_ops("shop")
-        .setting("raw_ops.workers", 0)
-        .fast()
-        .start()
-        .await
-        .unwrap();
-    let superuser = cluster.connect("shop").await.unwrap();
-    run(
-        &superuser,
-        "CREATE ROLE shop_owner LOGIN; CREATE ROLE raw_ops_shim LOGIN; CREATE EXTENSION raw_ops;
-         GRANT CREATE, USAGE ON SCHEMA raw_ops TO shop_owner; GRANT USAGE ON SCHEMA raw_ops TO raw_ops_shim;
-         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA raw_ops TO shop_owner",
-    )
-    .await;
-    let owner = cluster.connect_as("shop", "shop_owner").await.unwrap();
-    run(&owner, "SELECT raw_ops.setup()").await;
-    for name in ["receive_webhook", "receive_webhooks"] {
-        run(
-            &superuser,
-            &rights("GRANT EXECUTE ON FUNCTION %s TO raw_ops_shim", name),
-        )
-        .await;
-    }
-    let shim = Shim::builder(&cluster.url("shop", SHIM_ROLE))
-        .env("SHOPIFY_WEBHOOK_SECRET", "secret")
-        .start()
-        .await
-        .unwrap();
-    let stack = Stack {
-        shim: Some(shim),
-        cluster,
-        db: "shop".to_owned(),
-        shopify_secret: "secret".to_owned(),
-    };
-    says(stack.shim().unwrap(), "ready").await;
-    stack
-}
-
 /// A statement over each function of this name, whatever its arguments.
 fn rights(statement: &str, name: &str) -> String {
     format!(
@@ -119,7 +78,7 @@ async fn broken(stack: &Stack, client: &Client, breaks: &str, mends: &str, word:
 
 #[tokio::test]
 async fn forced_row_level_security_is_not_ready() {
-    let stack = owned_stack().await;
+    let stack = Stack::start(by_hand()).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
     for table in [
         "webhook_inbox",
@@ -147,7 +106,7 @@ async fn forced_row_level_security_is_not_ready() {
 
 #[tokio::test]
 async fn missing_rights_are_not_ready_whichever_they_are() {
-    let stack = owned_stack().await;
+    let stack = Stack::start(by_hand()).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
     for name in ["receive_webhook", "receive_webhooks"] {
         let revoke = rights("REVOKE EXECUTE ON FUNCTION %s FROM raw_ops_shim", name);
@@ -194,7 +153,7 @@ async fn missing_rights_are_not_ready_whichever_they_are() {
 
 #[tokio::test]
 async fn a_database_that_does_not_write_is_not_ready_and_says_why() {
-    let mut stack = owned_stack().await;
+    let mut stack = Stack::start(by_hand()).await.unwrap();
     let client = stack.connect_as_superuser().await.unwrap();
     run(&client, "SET default_transaction_read_only = off").await;
     run(&client, "ALTER SYSTEM SET default_transaction_read_only = on").await;
