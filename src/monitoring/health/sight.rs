@@ -1,7 +1,7 @@
 //! Asking one question after the other, so that one without an answer costs no other: what could not be seen is told.
 
 use super::fault::Fault;
-use crate::db::{self, Session, settings};
+use crate::db::{self, Session, owner, settings};
 use crate::error::{Error, Result};
 use crate::monitoring::report::Severity;
 use std::cell::{Cell, RefCell};
@@ -64,7 +64,8 @@ impl Sight {
                     )
                 });
                 let fault = Fault::warning("not_visible", problem);
-                self.tell(next.into_iter().fold(fault, Fault::next));
+                let fault = next.into_iter().fold(fault, Fault::next);
+                self.tell(fault.by(&[owner::superuser()]));
             }
             // Told as a whole: without its tables there is nothing to see.
             Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => {}
