@@ -81,7 +81,12 @@ pub fn reader_may_act_as(role: &str) -> bool {
         return false;
     };
     // SAFETY: asks the catalogs; a missing role gives InvalidOid, whose rights only a superuser has.
-    unsafe { pg_sys::has_privs_of_role(pg_sys::GetOuterUserId(), pg_sys::get_role_oid(name.as_ptr(), true)) }
+    unsafe {
+        pg_sys::has_privs_of_role(
+            pg_sys::GetOuterUserId(),
+            pg_sys::get_role_oid(name.as_ptr(), true),
+        )
+    }
 }
 
 fn as_role<T>(role: pg_sys::Oid, restrictions: i32, work: impl FnOnce() -> Result<T>) -> Result<T> {
