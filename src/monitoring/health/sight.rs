@@ -56,13 +56,12 @@ impl Sight {
             Err(error) if error.is_lack_of_rights() => {
                 let role = db::current_user();
                 let problem = format!("role {role} may not see {what}: {error}");
-                let next = ["TABLES", "FUNCTIONS"].map(|objects| {
-                    let right = if objects == "TABLES" { "SELECT" } else { "EXECUTE" };
-                    format!(
-                        "GRANT {right} ON ALL {objects} IN SCHEMA raw_ops TO {};",
-                        db::quoted(&role)
-                    )
-                });
+                let next = [
+                    "USAGE ON SCHEMA",
+                    "SELECT ON ALL TABLES IN SCHEMA",
+                    "EXECUTE ON ALL FUNCTIONS IN SCHEMA",
+                ]
+                .map(|right| format!("GRANT {right} raw_ops TO {};", db::quoted(&role)));
                 let fault = Fault::warning("not_visible", problem);
                 let fault = next.into_iter().fold(fault, Fault::next);
                 self.tell(fault.by(&[owner::superuser()]));
