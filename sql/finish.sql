@@ -88,7 +88,25 @@ alter function raw_ops.match_waiting_courier_events() set search_path = pg_catal
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';
 
--- Nothing of raw_ops is PUBLIC's to run. Whoever needs a function is granted it.
-revoke all on all functions in schema raw_ops from public;
-revoke all on all procedures in schema raw_ops from public;
-revoke all on schema raw_ops from public;
+-- Nothing of raw_ops is PUBLIC's to run: whoever needs a function is granted it. Only the extension's own are touched: of
+-- others in the schema pg_dump would lose every grant (see begin.sql).
+do $finish$
+declare
+    v_path     pg_catalog.text := pg_catalog.current_setting('search_path');
+    v_routine  pg_catalog.text;
+begin
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    for v_routine in
+        select member.objid::regprocedure::text
+          from pg_depend as member
+          join pg_extension as extension on extension.oid = member.refobjid
+         where extension.extname = 'raw_ops'
+           and member.refclassid = 'pg_extension'::regclass
+           and member.classid = 'pg_proc'::regclass
+           and member.deptype = 'e'
+    loop
+        execute format('revoke all on routine %s from public', v_routine);
+    end loop;
+    perform pg_catalog.set_config('search_path', v_path, true);
+end
+$finish$;

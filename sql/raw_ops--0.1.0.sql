@@ -7,6 +7,61 @@ The ordering of items is not stable, it is driven by a dependency graph.
 /* </end connected objects> */
 
 /* <begin connected objects> */
+-- bootstrap
+-- Runs first. Whoever owns the schema may drop, rename or replace all that is in it: a role that has made it beforehand must
+-- not get the extension and the shop's tables into it. The schema is on the search_path here, and full of somebody else's
+-- functions, maybe: nothing is called before the path is ours.
+do $begin$
+declare
+    v_path    pg_catalog.text := pg_catalog.current_setting('search_path');
+    v_schema  pg_catalog.oid;
+    v_owner   pg_catalog.name;
+    v_holds   pg_catalog.text;
+    v_grants  pg_catalog.aclitem[];
+begin
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+    select schema.oid, role.rolname, schema.nspacl
+      into v_schema, v_owner, v_grants
+      from pg_namespace as schema
+      join pg_roles as role on role.oid = schema.nspowner
+     where schema.nspname = 'raw_ops';
+
+    if v_owner <> current_user and not (select rolsuper from pg_roles where rolname = v_owner) then
+        select format('It holds %s tables, views and the like, and %s functions.',
+                      (select count(*) from pg_class where relnamespace = v_schema),
+                      (select count(*) from pg_proc where pronamespace = v_schema))
+          into v_holds;
+        raise exception using
+            errcode = 'object_not_in_prerequisite_state',
+            message = format('the schema raw_ops is there already and belongs to the role %I, which could drop or replace '
+                             'whatever raw_ops keeps in it', v_owner),
+            detail = v_holds,
+            hint = format('Look what is in it (\d raw_ops.*, \df raw_ops.*). Then run: ALTER SCHEMA raw_ops OWNER TO %I; or, '
+                          'where nothing in it is needed: DROP SCHEMA raw_ops CASCADE; then create the extension again.',
+                          current_user);
+    end if;
+
+    -- PUBLIC has nothing on the schema. What a script grants or revokes on it is remembered (pg_init_privs), all other
+    -- grants of that moment along with it, and pg_dump leaves out what is remembered: so nothing is revoked beside others.
+    if exists (select from aclexplode(v_grants) where grantee = 0) then
+        if exists (select from aclexplode(v_grants)
+                    where grantee not in (0, (select oid from pg_roles where rolname = v_owner))) then
+            raise exception using
+                errcode = 'object_not_in_prerequisite_state',
+                message = 'the schema raw_ops is open to PUBLIC',
+                hint = 'Run: CREATE SCHEMA IF NOT EXISTS raw_ops; REVOKE ALL ON SCHEMA raw_ops FROM PUBLIC; then create the '
+                       'extension again.';
+        end if;
+        revoke all on schema raw_ops from public;
+    end if;
+
+    perform pg_catalog.set_config('search_path', v_path, true);
+end
+$begin$;
+/* </end connected objects> */
+
+/* <begin connected objects> */
 -- raw_ops::monitoring::checks::order_ingestion_slo::check_order_ingestion_slo
 CREATE  FUNCTION "check_order_ingestion_slo"() RETURNS TABLE (
 	"shopify_order_id" bigint,  /* Option < i64 > */
@@ -25,7 +80,7 @@ AS 'MODULE_PATHNAME', 'check_order_ingestion_slo_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::sending::guard::delivery_fingerprint
+-- raw_ops::outbox::clone_guard::delivery_fingerprint
 CREATE  FUNCTION "delivery_fingerprint"() RETURNS TEXT /* Result < Option < String > , ErrorReport > */
 STRICT VOLATILE
 SET search_path TO pg_catalog, pg_temp
@@ -121,7 +176,7 @@ AS 'MODULE_PATHNAME', 'fn_dashboard_html_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::delivery::deliver::fn_deliver_outbox_v1
+-- raw_ops::dispatch::deliver::fn_deliver_outbox_v1
 CREATE  FUNCTION "fn_deliver_outbox_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
 SET search_path TO pg_catalog, pg_temp
@@ -189,7 +244,7 @@ AS 'MODULE_PATHNAME', 'fn_resolve_webhook_manually_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::delivery::resume::fn_resume_delivery_v1
+-- raw_ops::dispatch::resume::fn_resume_delivery_v1
 CREATE  FUNCTION "fn_resume_delivery_v1"(
 	"p_discard_queued" bool DEFAULT false /* Option < bool > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
@@ -218,7 +273,7 @@ AS 'MODULE_PATHNAME', 'fn_schedule_jobs_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::sending::secrets::fn_set_secret_v1
+-- raw_ops::outbox::secrets::fn_set_secret_v1
 CREATE  FUNCTION "fn_set_secret_v1"(
 	"p_name" TEXT, /* Option < & str > */
 	"p_value" TEXT /* Option < & str > */
@@ -603,9 +658,27 @@ alter function raw_ops.match_waiting_courier_events() set search_path = pg_catal
 -- Were it to fail, the statement and the secret in it would be logged.
 alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';
 
--- Nothing of raw_ops is PUBLIC's to run. Whoever needs a function is granted it.
-revoke all on all functions in schema raw_ops from public;
-revoke all on all procedures in schema raw_ops from public;
-revoke all on schema raw_ops from public;
+-- Nothing of raw_ops is PUBLIC's to run: whoever needs a function is granted it. Only the extension's own are touched: of
+-- others in the schema pg_dump would lose every grant (see begin.sql).
+do $finish$
+declare
+    v_path     pg_catalog.text := pg_catalog.current_setting('search_path');
+    v_routine  pg_catalog.text;
+begin
+    perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    for v_routine in
+        select member.objid::regprocedure::text
+          from pg_depend as member
+          join pg_extension as extension on extension.oid = member.refobjid
+         where extension.extname = 'raw_ops'
+           and member.refclassid = 'pg_extension'::regclass
+           and member.classid = 'pg_proc'::regclass
+           and member.deptype = 'e'
+    loop
+        execute format('revoke all on routine %s from public', v_routine);
+    end loop;
+    perform pg_catalog.set_config('search_path', v_path, true);
+end
+$finish$;
 /* </end connected objects> */
 

@@ -63,6 +63,7 @@ use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!();
 
+extension_sql_file!("../sql/begin.sql", name = "begin", bootstrap);
 extension_sql_file!(
     "../sql/jobs.sql",
     name = "jobs",

@@ -111,5 +111,6 @@ pub(in crate::db) fn role_name(role: pg_sys::Oid) -> String {
 /// built of the names they mean, for good.
 pub fn run_script(_session: &Session, sql: &str) -> Result<()> {
     search_path::keep_pinned();
+    owners_triggers::may_fire_triggers();
     Spi::run(sql).map_err(|e| Error::Internal(format!("script: {e}")))
 }

@@ -59,6 +59,36 @@ pub fn as_table_owner_if_member<T>(work: impl FnOnce() -> Result<T>) -> Result<T
     }
 }
 
+/// The owner of the inbox by name, where there is one.
+pub fn name_of_table_owner() -> Option<String> {
+    super::schema::owner().ok().map(super::role_name)
+}
+
+/// The role that everything may be done as: the one the server was made with.
+pub fn superuser() -> String {
+    super::role_name(pg_sys::Oid::from(pg_sys::BOOTSTRAP_SUPERUSERID))
+}
+
+/// Who pastes a statement into this session: whoever is logged in, or has been set with SET ROLE; also inside SECURITY DEFINER.
+pub fn reader() -> String {
+    // SAFETY: reads the backend's outer user.
+    super::role_name(unsafe { pg_sys::GetOuterUserId() })
+}
+
+/// Whether that role has the rights of this one: is it, its member or a superuser. Of a role that is gone nobody has.
+pub fn reader_may_act_as(role: &str) -> bool {
+    let Ok(name) = std::ffi::CString::new(role) else {
+        return false;
+    };
+    // SAFETY: asks the catalogs; a missing role gives InvalidOid, whose rights only a superuser has.
+    unsafe {
+        pg_sys::has_privs_of_role(
+            pg_sys::GetOuterUserId(),
+            pg_sys::get_role_oid(name.as_ptr(), true),
+        )
+    }
+}
+
 fn as_role<T>(role: pg_sys::Oid, restrictions: i32, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let mut caller = pg_sys::InvalidOid;
     let mut context = 0;

@@ -1,14 +1,35 @@
 //! Triggers that the owner has put on our tables run under our `search_path` when a statement of ours fires them. One that
-//! relies on another path fails there: its error says how to mend it.
+//! relies on another path fails there: its error says how to mend it. Not where the name is one in our own statement: a
+//! table of ours that was dropped is no trigger's fault.
 
 use super::{Statement, session};
 use crate::error::Error;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder};
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 
 thread_local! {
     static WITHOUT_PATH: Statement = const { Statement::new(include_str!("../../sql/db/owners_triggers.sql"), &[]) };
+}
+
+thread_local! {
+    /// Whether what runs now, or has just failed, cannot fire a trigger.
+    static IS_OURS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs what fires no trigger: a statement of ours that is parsed, or that only reads. A name that is not found there is
+/// in our own text.
+pub fn without_triggers<T>(work: impl FnOnce() -> T) -> T {
+    let within = IS_OURS.replace(true);
+    let done = work();
+    IS_OURS.set(within);
+    done
+}
+
+/// To be told before a statement runs that may fire triggers: an ERROR has left the mark behind.
+pub fn may_fire_triggers() {
+    IS_OURS.set(false);
 }
 
 /// How a name that is not found along the path is reported.
@@ -29,7 +50,7 @@ pub fn explained(error: Error) -> Error {
     let Error::Database { code, message } = error else {
         return error;
     };
-    if !NAME_NOT_FOUND.contains(&code) {
+    if !NAME_NOT_FOUND.contains(&code) || IS_OURS.take() {
         return Error::Database { code, message };
     }
     let found = session(|session| session.look(&WITHOUT_PATH, vec![]));
@@ -51,7 +72,9 @@ pub fn explained(error: Error) -> Error {
 pub fn hinted<T>(work: impl FnOnce() -> T) -> T {
     PgTryBuilder::new(AssertUnwindSafe(work))
         .catch_others(|caught| match &caught {
-            CaughtError::PostgresError(report) if NAME_NOT_FOUND.contains(&report.sql_error_code()) => {
+            CaughtError::PostgresError(report)
+                if NAME_NOT_FOUND.contains(&report.sql_error_code()) && !IS_OURS.get() =>
+            {
                 let (message, own_hint) = (report.message().to_owned(), report.hint().unwrap_or_default());
                 let hint = match own_hint.ends_with(HINT) {
                     true => own_hint.to_owned(),

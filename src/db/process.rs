@@ -21,6 +21,13 @@ pub fn is_alive(pid: i32) -> bool {
     !unsafe { pg_sys::BackendPidGetProc(pid) }.is_null()
 }
 
+/// From now until its next statement, `pg_stat_activity` shows this text in place of the statement that runs: one that
+/// holds a secret would be shown for as long as the session rests.
+pub fn show_instead_of_statement(text: &std::ffi::CStr) {
+    // SAFETY: copies the text into this process's own entry; nothing where activities are not tracked.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, text.as_ptr()) };
+}
+
 /// Whom to tell of ends.
 #[derive(Clone, Copy)]
 pub struct Watcher {

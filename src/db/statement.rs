@@ -1,7 +1,7 @@
 //! Prepared statements, kept for the life of the backend, and their rows.
 
 use super::settings::Temporarily;
-use super::{Jsonb, Session, search_path};
+use super::{Jsonb, Session, owners_triggers, search_path};
 use crate::error::{Error, Result};
 use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
@@ -75,24 +75,35 @@ impl Statement {
         }
     }
 
-    /// Prepares and keeps the plan. SPI must be connected and the named rowsets of the statement registered.
-    fn prepare(&self) -> Result<pg_sys::SPIPlanPtr> {
+    /// Parses it; an ERROR where a name in it is not found. SPI must be connected and the named rowsets of the statement
+    /// registered.
+    fn parse(&self) -> Result<pg_sys::SPIPlanPtr> {
         let sql = CString::new(self.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
-        // SAFETY: the parameter array outlives the call; SPI_keepplan moves the plan out of SPI's memory.
-        unsafe {
-            let plan = pg_sys::SPI_prepare_cursor(
+        // SAFETY: the parameter array outlives the call; the plan lives in SPI's memory.
+        let plan = owners_triggers::without_triggers(|| unsafe {
+            pg_sys::SPI_prepare_cursor(
                 sql.as_ptr(),
                 self.parameters.len() as i32,
                 self.parameters.as_ptr().cast_mut(),
                 // One plan for any parameters: planning anew would cost more than running.
                 pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
-            );
-            if plan.is_null() || pg_sys::SPI_keepplan(plan) != 0 {
-                return Err(Error::Internal(format!("cannot prepare: {}", self.sql)));
-            }
-            self.plan.set(plan);
-            Ok(plan)
+            )
+        });
+        match plan.is_null() {
+            true => Err(Error::Internal(format!("cannot prepare: {}", self.sql))),
+            false => Ok(plan),
         }
+    }
+
+    /// Prepares and keeps the plan; [`Statement::parse`]'s conditions.
+    fn prepare(&self) -> Result<pg_sys::SPIPlanPtr> {
+        let plan = self.parse()?;
+        // SAFETY: moves the plan that was just made out of SPI's memory.
+        if unsafe { pg_sys::SPI_keepplan(plan) } != 0 {
+            return Err(Error::Internal(format!("cannot prepare: {}", self.sql)));
+        }
+        self.plan.set(plan);
+        Ok(plan)
     }
 }
 
@@ -120,6 +131,10 @@ impl Session {
             let plan = if kept.is_null() {
                 statement.prepare()?
             } else {
+                // Its tables have changed, or are gone: that is told before anything is run that may fire a trigger.
+                let parsed = statement.parse()?;
+                // SAFETY: the plan that was just made, which nobody else knows.
+                unsafe { pg_sys::SPI_freeplan(parsed) };
                 kept
             };
             let rows = execute(statement, plan, values);
@@ -143,7 +158,7 @@ impl Session {
                 CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
             let (mut datums, nulls) = bind(statement.parameters, values);
             // SAFETY: arrays have the statement's parameter count and outlive the call; SPI is connected.
-            let code = unsafe {
+            let code = owners_triggers::without_triggers(|| unsafe {
                 pg_sys::SPI_execute_with_args(
                     sql.as_ptr(),
                     datums.len() as i32,
@@ -153,7 +168,7 @@ impl Session {
                     true,
                     0,
                 )
-            };
+            });
             take_rows(statement.sql, code)
         })
     }
@@ -165,6 +180,7 @@ impl Session {
         let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         let (mut datums, nulls) = bind(parameters, values);
         let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
+        owners_triggers::may_fire_triggers();
         // SAFETY: as in `look`.
         let code = unsafe {
             pg_sys::SPI_execute_with_args(
@@ -184,6 +200,7 @@ impl Session {
 
 fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_>>) -> Result<Rows> {
     let (mut datums, nulls) = bind(statement.parameters, values);
+    owners_triggers::may_fire_triggers();
     // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists).
     let code = unsafe { pg_sys::SPI_execute_plan(plan, datums.as_mut_ptr(), nulls.as_ptr(), false, 0) };
     take_rows(statement.sql, code)

@@ -3,7 +3,7 @@
 
 use crate::audit;
 use crate::config;
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, Statement, Value, owner, process, schema};
 use crate::error::{Error, Result};
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -44,6 +44,8 @@ thread_local! {
 #[pg_extern(volatile, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB, ErrorReport> {
+    // First of all, so that it holds whatever fails.
+    process::show_instead_of_statement(c"SELECT raw_ops.fn_set_secret_v1(...); -- not shown");
     let name = known_name(p_name)?;
     let value = p_value.map(str::trim).filter(|value| !value.is_empty());
     if let Some(value) = value {

@@ -44,6 +44,7 @@ pub const LATEST_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 const BOOKKEEPING: &str = include_str!("../../sql/setup/bookkeeping.sql");
 const ATTACH: &str = include_str!("../../sql/setup/attach.sql");
+const MISSING: &str = include_str!("../../sql/setup/missing.sql");
 
 thread_local! {
     /// Two setups at once run one after the other. The key is arbitrary: "raw_ops" in ASCII.
@@ -53,6 +54,7 @@ thread_local! {
     static RECORD: Statement = const { Statement::new(
         "insert into raw_ops.schema_migrations (version, name) values ($1, $2)",
         &[pg_sys::INT4OID, pg_sys::TEXTOID]) };
+    static MISSING_TABLES: Statement = const { Statement::new(MISSING, &[pg_sys::TEXTARRAYOID]) };
     static ENCODING: Statement = const { Statement::new("select pg_catalog.current_setting('server_encoding')", &[]) };
 }
 
@@ -84,6 +86,7 @@ fn run(session: &Session) -> Result<JsonB> {
             next: "Install the raw_ops package this database was set up with, or a later one.".into(),
         });
     }
+    refuse_what_lost_tables(session, found)?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         db::run_script(session, migration.sql)?;
@@ -99,6 +102,45 @@ fn run(session: &Session) -> Result<JsonB> {
         "previous_version": found,
         "applied": applied,
     })))
+}
+
+/// A table that a migration has made and that is gone is not made again: what was in it would seem never to have been.
+fn refuse_what_lost_tables(session: &Session, found: i32) -> Result<()> {
+    let made: Vec<&str> = tables_of(found).collect();
+    // Not as the calling query saw it: another setup may have ended while this one waited.
+    let rows = session.run(&MISSING_TABLES, vec![Value::TextArray(made)])?;
+    let missing = rows.map(|row| row.text(1).unwrap_or_default());
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let tables: Vec<String> = missing.iter().map(|table| format!("-t {table}")).collect();
+    Err(Error::Conflict {
+        problem: format!(
+            "tables that setup() has made before are missing: {}",
+            missing.join(", ")
+        ),
+        next: format!(
+            "Renamed, or moved to another schema? ALTER TABLE it back. Dropped? Restore it from the last dump, data and all: \
+             pg_restore -d {} -n raw_ops {} <file>. Then run setup() again; fn_health_v1() names what is still missing.",
+            db::current_database(),
+            tables.join(" ")
+        ),
+    })
+}
+
+/// The tables of the migrations up to a version.
+fn tables_of(version: i32) -> impl Iterator<Item = &'static str> {
+    let made_by = move |table: &str| {
+        let begins = format!("table raw_ops.{table} ");
+        let mut scripts = MIGRATIONS.iter().filter(|migration| migration.version <= version);
+        scripts.any(|migration| migration.sql.contains(&begins))
+    };
+    let tables = objects::objects()
+        .iter()
+        .filter(|object| object.kind == objects::Kind::Table);
+    tables
+        .map(|object| object.name.as_str())
+        .filter(move |table| made_by(table))
 }
 
 /// Payloads are UTF-8, and text is read in place.
@@ -120,6 +162,19 @@ fn refuse_other_encodings(session: &Session) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_table_is_known_to_be_some_migrations() {
+        let tables = objects::objects()
+            .iter()
+            .filter(|object| object.kind == objects::Kind::Table && object.name != "schema_migrations");
+        let all: Vec<&str> = tables.map(|object| object.name.as_str()).collect();
+        assert!(all.len() > 15, "{all:?}");
+        assert_eq!(tables_of(LATEST_VERSION).collect::<Vec<_>>(), all);
+        assert_eq!(tables_of(0).count(), 0);
+        assert!(tables_of(1).any(|table| table == "webhook_inbox"));
+        assert!(tables_of(1).all(|table| table != "orders"));
+    }
 
     #[test]
     fn migrations_are_numbered_one_by_one_and_named_after_their_number() {

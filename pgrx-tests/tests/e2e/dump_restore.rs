@@ -285,3 +285,69 @@ async fn dropping_the_extension_keeps_all_data_and_creating_it_again_mends_the_r
     assert_eq!(all_definitions(&client).await, definitions);
     assert_alive(&session, &orders).await;
 }
+
+/// Who may do what on the schema, on our functions and on one of an owner's own.
+async fn all_grants(client: &Client) -> Vec<String> {
+    column(
+        client,
+        "SELECT concat_ws(' ', what, grantee::regrole, privilege_type)
+           FROM (SELECT 'schema' AS what, (aclexplode(nspacl)).* FROM pg_namespace WHERE nspname = 'raw_ops'
+                 UNION ALL
+                 SELECT oid::regprocedure::text, (aclexplode(coalesce(proacl, acldefault('f', proowner)))).*
+                   FROM pg_proc WHERE pronamespace = 'raw_ops'::regnamespace) AS granted
+          ORDER BY 1",
+    )
+    .await
+}
+
+/// docs/install.md, "Uninstall" and "To come back", word by word.
+#[tokio::test]
+async fn a_dump_made_after_the_extension_was_dropped_and_created_again_has_every_grant() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let cluster = &stack.cluster;
+    cluster.create_database("source").await.unwrap();
+    let admin = cluster.connect("source").await.unwrap();
+    let grants = "GRANT CREATE, USAGE ON SCHEMA raw_ops TO shop_owner;
+                  GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA raw_ops TO shop_owner;
+                  GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA raw_ops TO shop_owner;
+                  GRANT USAGE ON SCHEMA raw_ops TO raw_ops_shim;
+                  GRANT EXECUTE ON FUNCTION raw_ops.receive_webhook, raw_ops.receive_webhooks TO raw_ops_shim";
+    run(&admin, "CREATE EXTENSION raw_ops; CREATE ROLE analyst LOGIN").await;
+    run(&admin, grants).await;
+    let owner = cluster.connect_as("source", "shop_owner").await.unwrap();
+    run(&owner, "SELECT raw_ops.setup()").await;
+    // A function of the owner's in the schema, granted to a person, and to everybody.
+    run(
+        &owner,
+        "CREATE FUNCTION raw_ops.mine() RETURNS int LANGUAGE sql AS 'SELECT 1';
+         REVOKE ALL ON FUNCTION raw_ops.mine() FROM PUBLIC; GRANT EXECUTE ON FUNCTION raw_ops.mine() TO analyst;
+         CREATE FUNCTION raw_ops.everybodys() RETURNS int LANGUAGE sql AS 'SELECT 2'",
+    )
+    .await;
+    let before = all_grants(&admin).await;
+    for returns in 0..3 {
+        let dump = cluster.pg_dump("source", &[]).await.unwrap();
+        let copy = format!("copy{returns}");
+        cluster.create_database(&copy).await.unwrap();
+        cluster.pg_restore(&copy, &dump, &[]).await.unwrap();
+        let restored = cluster.connect(&copy).await.unwrap();
+        assert_eq!(all_grants(&restored).await, before, "after {returns} returns");
+        let shim = cluster.connect_as(&copy, "raw_ops_shim").await.unwrap();
+        receive(&shim, "orders/create", "stored", b"{}").await;
+
+        run(&admin, "DROP EXTENSION raw_ops CASCADE; CREATE EXTENSION raw_ops").await;
+        run(&admin, grants).await;
+        let owner = cluster.connect_as("source", "shop_owner").await.unwrap();
+        run(&owner, "SELECT raw_ops.setup()").await;
+        assert_eq!(all_grants(&admin).await, before);
+    }
+    let on_schema = before.iter().filter(|grant| grant.starts_with("schema "));
+    let expected = [
+        "schema postgres CREATE",
+        "schema postgres USAGE",
+        "schema raw_ops_shim USAGE",
+        "schema shop_owner CREATE",
+        "schema shop_owner USAGE",
+    ];
+    assert_eq!(on_schema.collect::<Vec<_>>(), expected);
+}

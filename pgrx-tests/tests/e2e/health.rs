@@ -1,6 +1,7 @@
 //! `fn_health_v1()`: what is there, what is missing, and the statements that mend it.
 
 mod drills;
+mod grants;
 mod sight;
 
 use crate::support::*;

@@ -16,6 +16,7 @@ mod harness;
 mod health;
 mod housekeeping;
 mod http_to_tables;
+mod intruders;
 mod jobs;
 mod lost_races;
 mod metrics;

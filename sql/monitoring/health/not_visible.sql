@@ -1,14 +1,18 @@
--- What the role that looks may not see, and what shows it. Nothing for a superuser. Catalogs only.
+-- What the role that looks may not see, and what shows it. Nothing for a superuser. The last
+-- column: whose rights the statements take. Catalogs only.
+with superuser as (select rolname::text as name from pg_catalog.pg_roles where oid = 10)
 select 'not_visible', 'info',
        format('role %I may not read all settings: whether pg_cron is preloaded is not known', current_user),
        null::timestamptz,
-       array[format('GRANT pg_read_all_settings TO %I;', current_user)]
+       array[format('GRANT pg_read_all_settings TO %I;', current_user)], array[superuser.name]
+  from superuser
  where not pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'usage')
  union all
 select 'not_visible', 'info',
        format('role %I may not see what other roles'' sessions do: who holds a snapshot or a lock is not known', current_user),
        null,
-       array[format('GRANT pg_read_all_stats TO %I;', current_user)]
+       array[format('GRANT pg_read_all_stats TO %I;', current_user)], array[superuser.name]
+  from superuser
  where not pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'usage')
  union all
 select 'not_visible', 'info',
@@ -21,7 +25,8 @@ select 'not_visible', 'info',
                 then format('GRANT SELECT ON cron.job TO %I;', current_user) end,
            case when not sees_all.rows
                 then format('CREATE POLICY raw_ops_health ON cron.job FOR SELECT TO %I USING (true);', current_user) end],
-           null)
+           null),
+       array[pg_catalog.pg_get_userbyid(job.relowner)::text]
   from pg_catalog.pg_class as job
   join pg_catalog.pg_namespace as schema on schema.oid = job.relnamespace
  cross join lateral (select not pg_catalog.row_security_active(job.oid)

@@ -1,5 +1,11 @@
--- Rights that the owner of the tables has lost. $1: names of tables and views that setup() makes. Asked as the owner.
-with lacking as (
+-- Rights that the owner of the tables has lost. $1: names of tables and views that setup() makes. Asked as the owner. The
+-- last column: whose rights the statements take; what it has lost on its own tables, the owner grants itself.
+with owners as (
+    select (select rolname::text from pg_catalog.pg_roles where oid = 10) as superuser,
+           (select pg_catalog.pg_get_userbyid(datdba)::text from pg_catalog.pg_database where datname = current_database()) as of_database,
+           (select pg_catalog.pg_get_userbyid(nspowner)::text from pg_catalog.pg_namespace where nspname = 'raw_ops') as of_schema,
+           (select pg_catalog.pg_get_userbyid(extowner)::text from pg_catalog.pg_extension where extname = 'raw_ops') as of_extension
+), lacking as (
     select relation.oid::regclass::text as name
       from pg_catalog.pg_class as relation
      where relation.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = 'raw_ops')
@@ -21,19 +27,22 @@ with lacking as (
 select 'owner_rights', 'critical',
        format('the owner %I has lost rights on its own %s', current_user, string_agg(name, ', ' order by name)),
        null::timestamptz,
-       array_agg(format('GRANT ALL ON %s TO %I;', name, current_user) order by name)
+       array_agg(format('GRANT ALL ON %s TO %I;', name, current_user) order by name), array[current_user::text]
   from lacking
 having count(*) > 0
  union all
 select 'owner_rights', 'critical', format('the owner %I may not use the schema raw_ops, or not create in it', current_user),
-       null, array[format('GRANT CREATE, USAGE ON SCHEMA raw_ops TO %I;', current_user)]
+       null, array[format('GRANT CREATE, USAGE ON SCHEMA raw_ops TO %I;', current_user)], array[owners.of_schema]
+  from owners
  where not (has_schema_privilege('raw_ops', 'usage') and has_schema_privilege('raw_ops', 'create'))
  union all
 select 'owner_rights', 'critical', format('the owner %I may not call: %s', current_user, functions.names),
        null,
        array[format('GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA raw_ops TO %I;', current_user),
-             format('GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA raw_ops TO %I;', current_user)]
+             format('GRANT EXECUTE ON ALL PROCEDURES IN SCHEMA raw_ops TO %I;', current_user)],
+       array[owners.of_extension]
   from functions
+ cross join owners
  where functions.names is not null
  union all
 -- The jobs of pg_cron log in as their owner.
@@ -41,8 +50,11 @@ select 'owner_rights', 'critical', format('the owner %I may not connect to this 
        null,
        array_remove(array[case when not role.rolcanlogin then format('ALTER ROLE %I LOGIN;', current_user) end,
                           case when not may.connect
-                               then format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), current_user) end], null)
+                               then format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), current_user) end], null),
+       array_remove(array[case when not role.rolcanlogin then owners.superuser end,
+                          case when not may.connect then owners.of_database end], null)
   from pg_catalog.pg_roles as role
+ cross join owners
  cross join lateral (select has_database_privilege(current_database(), 'connect') as connect) as may
  where role.rolname = current_user
    and exists (select from pg_catalog.pg_extension where extname = 'pg_cron')
@@ -50,6 +62,7 @@ select 'owner_rights', 'critical', format('the owner %I may not connect to this 
  union all
 select 'owner_rights', 'warning',
        format('the owner %I may not use the schema cron: it cannot schedule jobs, and their log is not trimmed', current_user),
-       null, array[format('GRANT USAGE ON SCHEMA cron TO %I;', current_user)]
+       null, array[format('GRANT USAGE ON SCHEMA cron TO %I;', current_user)],
+       array[pg_catalog.pg_get_userbyid(schema.nspowner)::text]
   from pg_catalog.pg_namespace as schema
  where schema.nspname = 'cron' and not has_schema_privilege(schema.oid, 'usage')

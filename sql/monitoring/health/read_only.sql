@@ -1,5 +1,6 @@
 -- Who begins read-only transactions, and where that is set: of the roles that write, the owner of the tables (asked as it)
--- and those that store webhooks. The narrowest setting decides, as when a session starts.
+-- and those that were granted to store webhooks (PUBLIC's rights make nobody a writer). The narrowest setting decides, as
+-- when a session starts. The last column: whose rights the statements take.
 with here as (
     select oid, datname from pg_catalog.pg_database where datname = current_database()
 ), writers as (
@@ -8,9 +9,10 @@ with here as (
      where role.rolname = current_user
         or not role.rolsuper and role.rolname !~ '^pg_' and role.rolcanlogin
            and exists (select from pg_catalog.pg_proc as function
+                        cross join lateral pg_catalog.aclexplode(function.proacl) as acl
                         where function.pronamespace = (select oid from pg_catalog.pg_namespace where nspname = 'raw_ops')
                           and function.proname in ('receive_webhook', 'receive_webhooks')
-                          and has_function_privilege(role.oid, function.oid, 'execute'))
+                          and acl.grantee <> 0 and pg_catalog.pg_has_role(role.oid, acl.grantee, 'usage'))
 ), configured as (
     select setting.setdatabase, setting.setrole, split_part(config, '=', 2)::boolean as is_on,
            case when setrole <> 0 and setdatabase <> 0 then 1 when setrole <> 0 then 2 when setdatabase <> 0 then 3 else 4 end as rank
@@ -46,11 +48,15 @@ select 'read_only', 'critical',
                    when 3 then array[format('ALTER DATABASE %I RESET default_transaction_read_only;', current_database())]
                    when 4 then array['ALTER ROLE ALL RESET default_transaction_read_only;']
                    else array['ALTER SYSTEM SET default_transaction_read_only = off;', 'SELECT pg_reload_conf();'] end
-           || array['-- Sessions that are connected keep it until they connect again: restart the shim.']
+           || array['-- Sessions that are connected keep it until they connect again: restart the shim.'],
+       case when rank in (1, 2) and bool_and(rolname = current_user) then array[current_user::text]
+            when rank = 3 then (select array[pg_catalog.pg_get_userbyid(datdba)::text] from pg_catalog.pg_database
+                                 where datname = current_database())
+            else (select array[rolname::text] from pg_catalog.pg_roles where oid = 10) end
   from decided
  where is_on
  group by rank
  union all
 select 'read_only', 'info', 'this server is a standby: webhooks are stored and processed by its primary', null,
-       array['SELECT sender_host, sender_port, status FROM pg_catalog.pg_stat_wal_receiver;']
+       array['SELECT sender_host, sender_port, status FROM pg_catalog.pg_stat_wal_receiver;'], null
  where pg_catalog.pg_is_in_recovery()

@@ -1,7 +1,7 @@
 //! Something that is wrong, and what mends it.
 
-use crate::db;
 use crate::db::statement::Row;
+use crate::db::{self, owner};
 use crate::monitoring::report::Severity;
 use serde_json::{Value as Json, json};
 
@@ -49,15 +49,34 @@ impl Fault {
         self
     }
 
-    /// From a statement that selects what, severity, problem, since, next.
+    /// Says, before the steps so far, as whom they are to be run, unless the reader has the rights of all these roles. What a role
+    /// may not grant, GRANT answers with a warning only, and the fault stays.
+    pub fn by(mut self, roles: &[String]) -> Self {
+        if self.next.is_empty() || roles.iter().all(|role| owner::reader_may_act_as(role)) {
+            return self;
+        }
+        let whom = match roles {
+            [first, others @ ..] if others.iter().all(|other| other == first) => {
+                format!("{} or a superuser", db::quoted(first))
+            }
+            _ => "a superuser".to_owned(),
+        };
+        let reader = db::quoted(&owner::reader());
+        self.next.insert(0, format!("-- As {whom}, {reader} may not:"));
+        self
+    }
+
+    /// From a statement that selects what, severity, problem, since, next and, where not everybody can do that, the roles
+    /// whose rights it takes.
     pub fn from_row(row: Row) -> Self {
-        Self {
+        let fault = Self {
             what: row.text(1).unwrap_or_default(),
             severity: Severity::of(&row.text(2).unwrap_or_default()),
             problem: row.text(3).unwrap_or_default(),
             since: row.timestamp(4),
             next: row.texts(5),
-        }
+        };
+        fault.by(&row.texts(6))
     }
 
     pub fn to_json(&self) -> Json {

@@ -2,11 +2,13 @@
 //!
 //! It answers whoever may call it, whatever is wrong: each question is asked apart ([`sight`]), so that a locked table, a
 //! dropped view or a missing right costs its own answer and is told. [`figures`]: what is asked; [`faults`]: what is
-//! wrong by the figures, pure; [`structure`]: what is wrong by the catalogs; [`fault`]: what a fault is.
+//! wrong by the figures, pure; [`structure`]: what is wrong by the catalogs; [`grants`]: who may do what nobody should;
+//! [`fault`]: what a fault is.
 
 mod fault;
 mod faults;
 mod figures;
+mod grants;
 mod sight;
 pub mod structure;
 
@@ -64,6 +66,7 @@ pub fn look() -> Result<Health> {
     found.extend(db::session(|session| {
         figures::of_the_server(session, &sight, &mut figures);
         let mut found = figures::not_visible(session, &sight);
+        found.extend(grants::faults(session, &sight));
         found.extend(figures::locks(session, &sight, sight.was_locked_out()));
         Ok(found)
     })?);

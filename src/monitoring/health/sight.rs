@@ -1,7 +1,7 @@
 //! Asking one question after the other, so that one without an answer costs no other: what could not be seen is told.
 
 use super::fault::Fault;
-use crate::db::{self, Session, settings};
+use crate::db::{self, Session, owner, settings};
 use crate::error::{Error, Result};
 use crate::monitoring::report::Severity;
 use std::cell::{Cell, RefCell};
@@ -56,15 +56,15 @@ impl Sight {
             Err(error) if error.is_lack_of_rights() => {
                 let role = db::current_user();
                 let problem = format!("role {role} may not see {what}: {error}");
-                let next = ["TABLES", "FUNCTIONS"].map(|objects| {
-                    let right = if objects == "TABLES" { "SELECT" } else { "EXECUTE" };
-                    format!(
-                        "GRANT {right} ON ALL {objects} IN SCHEMA raw_ops TO {};",
-                        db::quoted(&role)
-                    )
-                });
+                let next = [
+                    "USAGE ON SCHEMA",
+                    "SELECT ON ALL TABLES IN SCHEMA",
+                    "EXECUTE ON ALL FUNCTIONS IN SCHEMA",
+                ]
+                .map(|right| format!("GRANT {right} raw_ops TO {};", db::quoted(&role)));
                 let fault = Fault::warning("not_visible", problem);
-                self.tell(next.into_iter().fold(fault, Fault::next));
+                let fault = next.into_iter().fold(fault, Fault::next);
+                self.tell(fault.by(&[owner::superuser()]));
             }
             // Told as a whole: without its tables there is nothing to see.
             Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => {}
