@@ -142,7 +142,8 @@ impl Places {
             let weight = seated.seat.weight.load(Ordering::Relaxed);
             let (sum, most, heaviest) = weights.entry(seated.client).or_default();
             *sum += weight;
-            if weight > *most {
+            // Of several as heavy the first comer.
+            if (weight, Reverse(other)) > (*most, Reverse(*heaviest)) {
                 (*most, *heaviest) = (weight, other);
             }
         }

@@ -55,7 +55,7 @@ pub const MAX_CONNECTIONS: Variable = Variable {
 pub const CLIENT_SHARE_PERCENT: Variable = Variable {
     name: "CLIENT_SHARE_PERCENT",
     default: "12",
-    meaning: "percent of connections and of requests that one client address may hold once all are taken",
+    meaning: "percent of connections and of requests that one client address may hold waiting before it makes room, once all are taken",
 };
 pub const HEADER_TIMEOUT_MS: Variable = Variable {
     name: "HEADER_TIMEOUT_MS",
@@ -90,7 +90,7 @@ pub const MAX_IN_FLIGHT: Variable = Variable {
 pub const STORE_TIMEOUT_MS: Variable = Variable {
     name: "STORE_TIMEOUT_MS",
     default: "4500",
-    meaning: "milliseconds that storing a webhook may take before 503 (Shopify waits 5000 in all)",
+    meaning: "milliseconds that storing a webhook may take before 503 (Shopify waits 5000 in all); storing one of 1 MiB and more goes on after that",
 };
 pub const SHUTDOWN_TIMEOUT_MS: Variable = Variable {
     name: "SHUTDOWN_TIMEOUT_MS",
