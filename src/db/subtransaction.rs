@@ -230,11 +230,13 @@ fn has_waited_for_a_table() -> bool {
 
 /// Names a table that somebody has locked. To be called when what failed is rolled back: it looks into the catalogs.
 fn table_locked() -> Error {
-    let found = super::session(|session| session.look(&LOCKED_TABLE, vec![]));
-    let name = found
-        .ok()
-        .and_then(|rows| rows.first(|row| row.text(1)).flatten());
-    Error::TableLocked { table: name }
+    let found = super::session(|session| {
+        let rows = session.look(&LOCKED_TABLE, vec![])?;
+        Ok(rows.first(|row| row.text(1)).flatten())
+    });
+    Error::TableLocked {
+        table: found.ok().flatten(),
+    }
 }
 
 /// Raises an error as PostgreSQL raises its own.

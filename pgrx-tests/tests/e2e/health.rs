@@ -1,6 +1,9 @@
 //! `fn_health_v1()`: what is there, what is missing, and the statements that mend it.
 
+mod definitions;
 mod drills;
+mod exposure;
+mod locks;
 mod sight;
 
 use crate::support::*;

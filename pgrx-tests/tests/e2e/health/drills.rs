@@ -4,10 +4,10 @@
 use super::*;
 
 /// What health calls it, the names it must tell, and what does it (as a superuser).
-type Drill = (&'static str, &'static [&'static str], &'static str);
+pub(super) type Drill<'a> = (&'a str, &'a [&'a str], &'a str);
 
 /// Does it, asks, pastes, asks again.
-async fn drill(stack: &Stack, (what, told, provoke): Drill) {
+pub(super) async fn drill(stack: &Stack, (what, told, provoke): Drill<'_>) {
     let superuser = stack.connect_as_superuser().await.unwrap();
     let before = health(&superuser).await;
     assert_eq!(fault(&before, what), None, "before {provoke}: {before}");
@@ -45,7 +45,7 @@ async fn drill(stack: &Stack, (what, told, provoke): Drill) {
 }
 
 /// The shim's way in works.
-async fn assert_stores(stack: &Stack, event: &str) {
+pub(super) async fn assert_stores(stack: &Stack, event: &str) {
     let shim = stack.connect_as(SHIM_ROLE).await.unwrap();
     receive(&shim, "orders/create", event, b"{}").await;
 }
