@@ -67,6 +67,8 @@ select 'locks', 'critical',
        array[format('-- COMMIT PREPARED %L; keeps what it has done, ROLLBACK PREPARED %L; discards it: ask who prepared it.',
                     prepared.gid, prepared.gid)]
   from pg_catalog.pg_prepared_xacts as prepared
-  join strong on strong.pid is null and strong.virtualtransaction = '-1/' || prepared.transaction
+  -- Its locks bear the number of the session that prepared it, as the one on its own transaction does.
+  join pg_catalog.pg_locks as own on own.locktype = 'transactionid' and own.transactionid = prepared.transaction and own.granted
+  join strong on strong.pid is null and strong.virtualtransaction = own.virtualtransaction
  where strong.is_told or prepared.prepared < clock_timestamp() - interval '5 seconds'
  group by prepared.gid, prepared.owner, prepared.prepared

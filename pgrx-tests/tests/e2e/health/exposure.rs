@@ -62,7 +62,7 @@ async fn a_rule_on_a_table_of_ours_is_named_and_dropped() {
             "CREATE RULE swallow AS ON UPDATE TO raw_ops.http_requests WHERE new.state = 'queued' DO INSTEAD NOTHING",
         ),
         (
-            &["\"Keep\"", "raw_ops.orders"],
+            &["Keep", "raw_ops.orders"],
             "CREATE RULE \"Keep\" AS ON DELETE TO raw_ops.orders DO INSTEAD NOTHING",
         ),
         // Nothing is swallowed, but INSERT ... ON CONFLICT is refused beside it.
