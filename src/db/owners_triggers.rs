@@ -53,11 +53,11 @@ pub fn explained(error: Error) -> Error {
     if !NAME_NOT_FOUND.contains(&code) || IS_OURS.take() {
         return Error::Database { code, message };
     }
-    let found = session(|session| session.look(&WITHOUT_PATH, vec![]));
-    let next: Vec<String> = found.map_or_else(
-        |_| Vec::new(),
-        |rows| rows.map(|row| row.text(1).unwrap_or_default()),
-    );
+    let found = session(|session| {
+        let rows = session.look(&WITHOUT_PATH, vec![])?;
+        Ok(rows.map(|row| row.text(1).unwrap_or_default()))
+    });
+    let next = found.unwrap_or_default();
     match next.is_empty() {
         true => Error::Database { code, message },
         false => Error::OwnersTrigger {

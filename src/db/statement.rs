@@ -7,6 +7,7 @@ use pgrx::datum::{FromDatum, IntoDatum};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
+use std::marker::PhantomData;
 
 /// One parameter.
 pub enum Value<'a> {
@@ -113,7 +114,7 @@ impl Session {
         &self,
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
-    ) -> Result<Rows> {
+    ) -> Result<Rows<'_>> {
         search_path::keep_pinned();
         statement.with(|statement| {
             let kept = statement.plan.get();
@@ -151,7 +152,7 @@ impl Session {
         &self,
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
-    ) -> Result<Rows> {
+    ) -> Result<Rows<'_>> {
         search_path::keep_pinned();
         statement.with(|statement| {
             let sql =
@@ -175,7 +176,7 @@ impl Session {
 
     /// Runs a statement whose text PostgreSQL's own `format()` has put together, because only the database knows its
     /// columns or tables. Planned as [`Session::run`] plans, kept by nobody.
-    pub fn run_built(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows> {
+    pub fn run_built(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows<'_>> {
         search_path::keep_pinned();
         let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         let (mut datums, nulls) = bind(parameters, values);
@@ -198,7 +199,7 @@ impl Session {
     }
 }
 
-fn execute(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_>>) -> Result<Rows> {
+fn execute<'s>(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_>>) -> Result<Rows<'s>> {
     let (mut datums, nulls) = bind(statement.parameters, values);
     owners_triggers::may_fire_triggers();
     // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists).
@@ -222,7 +223,7 @@ fn bind(parameters: &[Oid], values: Vec<Value<'_>>) -> (Vec<Datum>, Vec<std::ffi
 }
 
 /// What the SPI call that has just answered `code` returned.
-fn take_rows(sql: &str, code: i32) -> Result<Rows> {
+fn take_rows<'s>(sql: &str, code: i32) -> Result<Rows<'s>> {
     if code < 0 {
         return Err(Error::Internal(format!("SPI code {code} from: {sql}")));
     }
@@ -234,6 +235,7 @@ fn take_rows(sql: &str, code: i32) -> Result<Rows> {
         Ok(Rows {
             table,
             affected: pg_sys::SPI_processed as usize,
+            session: PhantomData,
         })
     }
 }
@@ -247,24 +249,25 @@ const PLAN_FOR_LARGE_TABLES: &[(&CStr, &CStr)] = &[
     (c"jit", c"off"),
 ];
 
-/// What a statement returned.
-pub struct Rows {
+/// What a statement returned. Its memory ends with the session: it cannot be taken out of there.
+pub struct Rows<'s> {
     table: *mut pg_sys::SPITupleTable,
     affected: usize,
+    session: PhantomData<&'s Session>,
 }
 
-impl Rows {
+impl Rows<'_> {
     /// Rows returned, or inserted, updated, deleted.
     pub fn affected(&self) -> usize {
         self.affected
     }
 
-    pub fn map<T>(&self, read: impl FnMut(Row) -> T) -> Vec<T> {
+    pub fn map<'r, T>(&'r self, read: impl FnMut(Row<'r>) -> T) -> Vec<T> {
         self.map_first(usize::MAX, read)
     }
 
     /// The first so many rows only.
-    pub fn map_first<T>(&self, most: usize, mut read: impl FnMut(Row) -> T) -> Vec<T> {
+    pub fn map_first<'r, T>(&'r self, most: usize, mut read: impl FnMut(Row<'r>) -> T) -> Vec<T> {
         if self.table.is_null() {
             return Vec::new();
         }
@@ -279,18 +282,19 @@ impl Rows {
                     read(Row {
                         tuple,
                         descriptor: table.tupdesc,
+                        rows: PhantomData,
                     })
                 })
                 .collect()
         }
     }
 
-    pub fn first<T>(&self, read: impl FnMut(Row) -> T) -> Option<T> {
+    pub fn first<'r, T>(&'r self, read: impl FnMut(Row<'r>) -> T) -> Option<T> {
         self.map_first(1, read).into_iter().next()
     }
 }
 
-impl Drop for Rows {
+impl Drop for Rows<'_> {
     fn drop(&mut self) {
         // While an ERROR unwinds nothing of the server's is called; the end of SPI's connection, or the rollback, frees it.
         if !self.table.is_null() && !std::thread::panicking() {
@@ -301,14 +305,15 @@ impl Drop for Rows {
     }
 }
 
-/// One row; columns count from 1.
+/// One row; columns count from 1. Lives as long as the rows it is one of.
 #[derive(Clone, Copy)]
-pub struct Row {
+pub struct Row<'r> {
     tuple: pg_sys::HeapTuple,
     descriptor: pg_sys::TupleDesc,
+    rows: PhantomData<&'r ()>,
 }
 
-impl Row {
+impl Row<'_> {
     fn datum(self, column: i32) -> Option<Datum> {
         let mut is_null = false;
         // SAFETY: tuple and descriptor belong together; an unknown column yields null.

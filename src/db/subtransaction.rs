@@ -246,10 +246,11 @@ fn stalled(waited_for_a_row: Error) -> Error {
 }
 
 fn table_named_by(statement: &'static std::thread::LocalKey<Statement>) -> Option<String> {
-    let found = super::session(|session| session.look(statement, vec![]));
-    found
-        .ok()
-        .and_then(|rows| rows.first(|row| row.text(1)).flatten())
+    let found = super::session(|session| {
+        let rows = session.look(statement, vec![])?;
+        Ok(rows.first(|row| row.text(1)).flatten())
+    });
+    found.ok().flatten()
 }
 
 /// Raises an error as PostgreSQL raises its own.

@@ -97,7 +97,7 @@ pub fn pending<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
     })
 }
 
-fn pending_since(session: &Session, limit: i32, from: i64) -> Result<Rows> {
+fn pending_since(session: &Session, limit: i32, from: i64) -> Result<Rows<'_>> {
     session.run(&PENDING, vec![Value::Int8(limit.into()), Value::Timestamp(from)])
 }
 

@@ -1,6 +1,7 @@
 //! `setup()`: creates, and after an upgrade migrates, everything that holds or shows data, as ordinary objects of
 //! whoever calls it. So `pg_dump` keeps every row and everything an owner added, and DROP EXTENSION destroys none.
 
+pub mod definitions;
 pub mod objects;
 
 use crate::db::{self, Session, Statement, Value, owner, schema};
@@ -87,6 +88,7 @@ fn run(session: &Session) -> Result<JsonB> {
         });
     }
     refuse_what_lost_tables(session, found)?;
+    let before = definitions::standing_by_now(session)?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         db::run_script(session, migration.sql)?;
@@ -97,6 +99,7 @@ fn run(session: &Session) -> Result<JsonB> {
         applied.push(migration.name);
     }
     db::run_script(session, ATTACH)?;
+    definitions::record(session, &before)?;
     Ok(JsonB(serde_json::json!({
         "schema_version": LATEST_VERSION,
         "previous_version": found,

@@ -1,7 +1,10 @@
 //! `fn_health_v1()`: what is there, what is missing, and the statements that mend it.
 
+mod definitions;
 mod drills;
+mod exposure;
 mod grants;
+mod locks;
 mod sight;
 
 use crate::support::*;

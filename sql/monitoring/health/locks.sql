@@ -1,25 +1,74 @@
--- Who keeps others from a table of raw_ops or of pg_cron. $1: something could not be read just now, so whoever locks out
--- readers is told; else only who has kept writers out for a minute. Another who waits for such a lock keeps out all who
--- come later.
+-- Who keeps others from a table of raw_ops or of pg_cron, by a lock that writers wait for. $1: something could not be read
+-- just now, so whoever locks out readers is told at once; else who has held for five seconds or has others wait behind for
+-- one. Who waits for such a lock keeps out all who come later. A prepared transaction holds its locks without a process.
+with ours as (
+    select relation.oid, relation.oid::regclass::text as name
+      from pg_catalog.pg_class as relation
+      join pg_catalog.pg_namespace as schema on schema.oid = relation.relnamespace
+     where schema.nspname in ('raw_ops', 'cron') and relation.relkind in ('r', 'p')
+), locks as materialized (
+    select lock.*, ours.name,
+           -- Of PostgreSQL 14 and later.
+           case when not granted then (to_jsonb(lock) ->> 'waitstart')::timestamptz end as waiting_since
+      from pg_catalog.pg_locks as lock
+      join ours on ours.oid = lock.relation
+     where lock.locktype = 'relation'
+       and lock.database = (select oid from pg_catalog.pg_database where datname = current_database())
+       and lock.pid is distinct from pg_catalog.pg_backend_pid()
+), sessions as (
+    select coalesce(leader_pid, pid) as leader, * from pg_catalog.pg_stat_activity
+), waiters as (
+    select waiting.relation, pg_catalog.pg_blocking_pids(waiting.pid) as behind
+      from locks as waiting
+      left join sessions on sessions.pid = waiting.pid
+     where not waiting.granted
+       and coalesce(waiting.waiting_since, sessions.query_start) < clock_timestamp() - interval '1 second'
+), strong as (
+    select locks.name, locks.mode, locks.granted, locks.virtualtransaction, coalesce(sessions.leader, locks.pid) as pid,
+           $1 and locks.mode = 'AccessExclusiveLock'
+           or exists (select from waiters where waiters.relation = locks.relation
+                                            and (coalesce(locks.pid, 0) = any (waiters.behind) or sessions.leader = any (waiters.behind)))
+           or case when locks.granted then sessions.xact_start else coalesce(locks.waiting_since, sessions.query_start) end
+              < clock_timestamp() - interval '5 seconds' as is_told
+      from locks
+      left join sessions on sessions.pid = locks.pid
+     where locks.mode in ('AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock')
+), told as (
+    select pid, granted, string_agg(distinct name, ', ') as names, string_agg(distinct mode, ', ') as modes
+      from strong
+     where is_told and pid is not null
+     group by pid, granted
+)
 select 'locks', 'critical',
-       format('process %s (role %s, application %s, %s) has locked %s (%s)',
-              lock.pid, coalesce(quote_ident(session.usename), 'unknown'),
+       format(case when told.granted then 'process %s (role %s, application %s, %s, connected since %s) has locked %s (%s)%s'
+                   else 'process %s (role %s, application %s, %s, connected since %s) waits to lock %s (%s), and who comes later waits behind it; it waits for %s' end,
+              told.pid, coalesce(quote_ident(session.usename), 'unknown'),
               coalesce(nullif(quote_literal(session.application_name), ''''''), 'unnamed'),
-              coalesce(session.state, 'state unknown'),
-              string_agg(distinct lock.relation::regclass::text, ', '), string_agg(distinct lock.mode, ', ')),
-       min(session.xact_start),
-       array[format('SELECT pg_terminate_backend(%s);', lock.pid)]
-  from pg_catalog.pg_locks as lock
-  join pg_catalog.pg_class as relation on relation.oid = lock.relation
-  join pg_catalog.pg_namespace as schema on schema.oid = relation.relnamespace
-  left join pg_catalog.pg_stat_activity as session on session.pid = lock.pid
- where lock.locktype = 'relation'
-   and lock.database = (select oid from pg_catalog.pg_database where datname = current_database())
-   and schema.nspname in ('raw_ops', 'cron')
-   and relation.relkind in ('r', 'p')
-   and lock.pid <> pg_catalog.pg_backend_pid()
-   and ($1 and lock.mode = 'AccessExclusiveLock'
-        or lock.granted
-           and lock.mode in ('AccessExclusiveLock', 'ExclusiveLock', 'ShareRowExclusiveLock', 'ShareLock')
-           and session.xact_start < clock_timestamp() - interval '1 minute')
- group by lock.pid, session.usename, session.application_name, session.state
+              coalesce(session.state, session.backend_type, 'state unknown'),
+              coalesce(to_char(session.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC', 'unknown'),
+              told.names, told.modes,
+              case when not told.granted then array_to_string(pg_catalog.pg_blocking_pids(told.pid), ', ') end),
+       case when told.granted then session.xact_start else session.query_start end,
+       array[case when session.backend_type = 'client backend'
+                  then format('SELECT %s(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %L;',
+                              case when told.granted then 'pg_terminate_backend' else 'pg_cancel_backend' end, told.pid,
+                              to_char(session.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00')
+                  when session.backend_type = 'startup'
+                  then '-- It replays what the primary does: look for the lock there.'
+                  else format('-- Look at it before you end it (%s): SELECT pg_terminate_backend(%s);',
+                              coalesce(session.backend_type, 'of another role'), told.pid) end]
+  from told
+  left join sessions as session on session.pid = told.pid
+ union all
+select 'locks', 'critical',
+       format('the prepared transaction %L of %I has locked %s (%s), and nobody is there to end it', prepared.gid, prepared.owner,
+              string_agg(distinct strong.name, ', '), string_agg(distinct strong.mode, ', ')),
+       prepared.prepared,
+       array[format('-- COMMIT PREPARED %L; keeps what it has done, ROLLBACK PREPARED %L; discards it: ask who prepared it.',
+                    prepared.gid, prepared.gid)]
+  from pg_catalog.pg_prepared_xacts as prepared
+  -- Its locks bear the number of the session that prepared it, as the one on its own transaction does.
+  join pg_catalog.pg_locks as own on own.locktype = 'transactionid' and own.transactionid = prepared.transaction and own.granted
+  join strong on strong.pid is null and strong.virtualtransaction = own.virtualtransaction
+ where strong.is_told or prepared.prepared < clock_timestamp() - interval '5 seconds'
+ group by prepared.gid, prepared.owner, prepared.prepared

@@ -5,7 +5,7 @@ use super::Check;
 use crate::config;
 use crate::db::{self, Session, Statement};
 use crate::error::Result;
-use crate::monitoring::health::{Fault, structure};
+use crate::monitoring::health::{Fault, definitions, structure};
 use crate::monitoring::report::{Finding, Report, Severity, Thresholds, rounded};
 use crate::outbox::clone_guard;
 use crate::wake::{self, Listening};
@@ -72,7 +72,7 @@ fn run(session: &Session) -> Result<Report> {
         }),
         is_held: !clone_guard::may_send(session)?,
         missing_workers: missing_workers(wake::listening(), config::workers(), serves_this_database()),
-        blocking: blocking(structure::faults(session)?),
+        blocking: blocking(session)?,
         ..Figures::default()
     };
     let undelivered = session.look(&UNDELIVERED, vec![])?;
@@ -88,9 +88,11 @@ fn run(session: &Session) -> Result<Report> {
     Ok(judge(&figures, &thresholds))
 }
 
-fn blocking(mut faults: Vec<Fault>) -> Vec<Fault> {
+fn blocking(session: &Session) -> Result<Vec<Fault>> {
+    let mut faults = definitions::faults(session)?;
+    faults.extend(structure::faults(session)?);
     faults.retain(|fault| fault.severity == Severity::Critical);
-    faults
+    Ok(faults)
 }
 
 fn serves_this_database() -> bool {

@@ -2,10 +2,10 @@
 
 use super::fault::Fault;
 use super::sight::Sight;
-use super::structure;
+use super::{definitions, structure};
 use crate::db::statement::Row;
 use crate::db::{Session, Statement, Value, owner, schema};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard::{self, Held};
 use crate::wake::{self, Listening};
@@ -30,6 +30,7 @@ statements! {
     SNAPSHOT "snapshot",
     NOT_VISIBLE "not_visible",
     PRELOADS_PG_CRON "preloads_pg_cron",
+    OTHERS_TRIGGERS "others_triggers",
 }
 
 thread_local! {
@@ -45,6 +46,8 @@ thread_local! {
         "select jobname::text from cron.job where active and database = current_database()", &[]) };
     static LOCKS: Statement = const { Statement::new(
         include_str!("../../../sql/monitoring/health/locks.sql"), &[pg_sys::BOOLOID]) };
+    static SWALLOWED: Statement = const { Statement::new(
+        include_str!("../../../sql/monitoring/health/swallowed.sql"), &[pg_sys::TEXTARRAYOID]) };
     static MAY_READ_JOBS: Statement = const { Statement::new(
         "select has_schema_privilege(schema.oid, 'usage') and has_table_privilege(job.oid, 'select')
            from pg_catalog.pg_class as job join pg_catalog.pg_namespace as schema on schema.oid = job.relnamespace
@@ -130,7 +133,16 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
             Ok(session.look(&VERSION, vec![])?.first(|row| row.int4(1)).flatten())
         })
         .flatten();
-    let faults = sight.ask(session, "the tables' structure", structure::faults);
+    // Columns first: what hangs on them is made again after them.
+    let mut faults = Vec::new();
+    let questions: [(&str, fn(&Session) -> Result<Vec<Fault>>); 3] = [
+        ("how the tables are defined", definitions::faults),
+        ("the tables' structure", structure::faults),
+        ("triggers of others", others_triggers),
+    ];
+    for (what, look) in questions {
+        faults.extend(sight.ask(session, what, look).unwrap_or_default());
+    }
     figures.inbox = first(session, sight, "the inbox", &INBOX, |row| Inbox {
         depth: row.int8(1).unwrap_or(0),
         oldest_pending_seconds: row.float8(2),
@@ -155,7 +167,25 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     figures.missing_secrets = names(session, sight, "secrets", &MISSING_SECRETS).unwrap_or_default();
     figures.bad_monitors = names(session, sight, "the monitors", &MONITORS).unwrap_or_default();
     figures.held = sight.ask(session, "whether this database may send", clone_guard::held);
-    faults.unwrap_or_default()
+    faults
+}
+
+/// Those of others that run before a row of the inbox is written: worth a word, and a warning once nothing comes through.
+fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
+    let mut found = session.look(&OTHERS_TRIGGERS, vec![])?.map(|row| {
+        let may_swallow = row.boolean(6).unwrap_or(false);
+        (row.text(7).filter(|_| may_swallow), Fault::from_row(row))
+    });
+    let suspects: Vec<&str> = found.iter().filter_map(|(name, _)| name.as_deref()).collect();
+    let mut faults = match suspects.is_empty() {
+        true => Vec::new(),
+        false => {
+            let rows = session.look(&SWALLOWED, vec![Value::TextArray(suspects)])?;
+            rows.map(Fault::from_row)
+        }
+    };
+    faults.extend(found.drain(..).map(|(_, fault)| fault));
+    Ok(faults)
 }
 
 /// What the owner of the tables need not see: asked with the rights of the function's owner. Catalogs, pg_cron's table and

@@ -2,9 +2,10 @@
 //!
 //! It answers whoever may call it, whatever is wrong: each question is asked apart ([`sight`]), so that a locked table, a
 //! dropped view or a missing right costs its own answer and is told. [`figures`]: what is asked; [`faults`]: what is
-//! wrong by the figures, pure; [`structure`]: what is wrong by the catalogs; [`grants`]: who may do what nobody should;
-//! [`fault`]: what a fault is.
+//! wrong by the figures, pure; [`structure`]: what is wrong by the catalogs; [`definitions`]: what is defined otherwise than
+//! `setup()` did; [`grants`]: who may do what nobody should; [`fault`]: what a fault is.
 
+pub mod definitions;
 mod fault;
 mod faults;
 mod figures;

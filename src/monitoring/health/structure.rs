@@ -1,5 +1,6 @@
-//! What is wrong by the catalogs alone: who may not, what is forced or read-only, what was dropped or switched off. Asked
-//! as the owner of the tables; the heartbeat asks, too, since monitors run well while nothing can be stored.
+//! What is wrong by the catalogs alone: who may not or may too much, what is forced or read-only, what was dropped or
+//! switched off. Asked as the owner of the tables; the heartbeat asks, too, since monitors run well while nothing can be
+//! stored. How what is there is defined: [`super::definitions`].
 
 use super::fault::Fault;
 use crate::db::{Session, Statement, Value};
@@ -18,8 +19,12 @@ thread_local! {
         include_str!("../../../sql/monitoring/health/owner_rights.sql"), &[pg_sys::TEXTARRAYOID]) };
     static RECEIVERS: Statement = const { Statement::new(
         include_str!("../../../sql/monitoring/health/receivers.sql"), &[]) };
-    static READ_ONLY: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/read_only.sql"), &[]) };
+    static SETTINGS: Statement = const { Statement::new(
+        include_str!("../../../sql/monitoring/health/settings.sql"), &[]) };
+    static EXPOSURE: Statement = const { Statement::new(
+        include_str!("../../../sql/monitoring/health/exposure.sql"), &[pg_sys::TEXTARRAYOID]) };
+    static RULES: Statement = const { Statement::new(
+        include_str!("../../../sql/monitoring/health/rules.sql"), &[pg_sys::TEXTARRAYOID]) };
     static PARTS: Statement = const { Statement::new(
         include_str!("../../../sql/monitoring/health/parts.sql"), &[]) };
 }
@@ -31,10 +36,10 @@ pub fn faults(session: &Session) -> Result<Vec<Fault>> {
         .filter(|object| matches!(object.kind, Kind::Table | Kind::View));
     let shown: Vec<&str> = shown.map(|object| object.name.as_str()).collect();
     let mut found = Vec::new();
-    for statement in [&ROW_SECURITY, &RECEIVERS, &READ_ONLY] {
+    for statement in [&ROW_SECURITY, &RECEIVERS, &SETTINGS] {
         found.extend(session.look(statement, vec![])?.map(Fault::from_row));
     }
-    for statement in [&OWNERSHIP, &OWNER_RIGHTS] {
+    for statement in [&OWNERSHIP, &OWNER_RIGHTS, &EXPOSURE, &RULES] {
         let rows = session.look(statement, vec![Value::TextArray(shown.clone())])?;
         found.extend(rows.map(Fault::from_row));
     }
@@ -221,7 +226,7 @@ fn indexes(
 }
 
 /// The statement of `setup()`, without keeping writers out where that is possible.
-fn made_again(object: &Object, is_partitioned: bool) -> String {
+pub fn made_again(object: &Object, is_partitioned: bool) -> String {
     let statement = object.statement.replacen("if not exists ", "", 1);
     match object.kind {
         Kind::Index if !is_partitioned => {

@@ -4,10 +4,10 @@
 use super::*;
 
 /// What health calls it, the names it must tell, and what does it (as a superuser).
-pub(super) type Drill = (&'static str, &'static [&'static str], &'static str);
+pub(super) type Drill<'a> = (&'a str, &'a [&'a str], &'a str);
 
 /// Does it, asks, pastes, asks again.
-pub(super) async fn drill(stack: &Stack, (what, told, provoke): Drill) {
+pub(super) async fn drill(stack: &Stack, (what, told, provoke): Drill<'_>) {
     let superuser = stack.connect_as_superuser().await.unwrap();
     let before = health(&superuser).await;
     assert_eq!(fault(&before, what), None, "before {provoke}: {before}");

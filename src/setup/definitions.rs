@@ -1,0 +1,141 @@
+//! How what `setup()` made is defined. It is recorded as the server prints it when it has just been made, so that the record
+//! cannot disagree with the scripts; only what a call of `setup()` has itself made or changed is recorded, so that calling
+//! it again never makes damage the rule.
+
+use super::objects::{Kind, objects};
+use crate::db::settings::Temporarily;
+use crate::db::statement::Rows;
+use crate::db::{Session, Statement, Value};
+use crate::error::Result;
+use pgrx::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
+
+/// What it is (`kind` of `raw_ops.schema_objects`), its table, its name.
+pub type Key = (String, String, String);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    pub text: String,
+    /// A column's number.
+    pub position: Option<i64>,
+    /// Printed by a server of another major version than this.
+    pub is_of_another_version: bool,
+}
+
+pub type Definitions = BTreeMap<Key, Definition>;
+
+/// Under these the server prints an expression always alike.
+const PRINTING: &[(&CStr, &CStr)] = &[
+    (c"timezone", c"UTC"),
+    (c"datestyle", c"ISO, YMD"),
+    (c"intervalstyle", c"postgres"),
+    (c"bytea_output", c"hex"),
+    (c"quote_all_identifiers", c"off"),
+    (c"extra_float_digits", c"1"),
+];
+
+const TEXTS: pg_sys::Oid = pg_sys::TEXTARRAYOID;
+
+thread_local! {
+    static STANDING: Statement = const { Statement::new(include_str!("../../sql/setup/definitions.sql"), &[]) };
+    static RECORDED: Statement = const { Statement::new(include_str!("../../sql/setup/recorded.sql"), &[]) };
+    static RECORD: Statement = const { Statement::new(
+        include_str!("../../sql/setup/record.sql"), &[TEXTS, TEXTS, TEXTS, TEXTS, pg_sys::INT8ARRAYOID]) };
+    static FORGET: Statement = const { Statement::new(include_str!("../../sql/setup/forget.sql"), &[TEXTS, TEXTS, TEXTS]) };
+}
+
+/// Everything in the schema as it is defined now, what an owner added included. Only reads.
+pub fn standing(session: &Session) -> Result<Definitions> {
+    printed(|| session.look(&STANDING, vec![]))
+}
+
+/// The same, what this call of `setup()` has made included.
+pub fn standing_by_now(session: &Session) -> Result<Definitions> {
+    printed(|| session.run(&STANDING, vec![]))
+}
+
+fn printed<'s>(ask: impl FnOnce() -> Result<Rows<'s>>) -> Result<Definitions> {
+    let printing = Temporarily::set(PRINTING);
+    let rows = ask()?;
+    drop(printing);
+    Ok(read(rows.map(|row| {
+        let texts = [row.text(1), row.text(2), row.text(3), row.text(4)];
+        (texts, row.int8(5), false)
+    })))
+}
+
+/// What `setup()` has recorded. The table of it must be there.
+pub fn recorded(session: &Session) -> Result<Definitions> {
+    let rows = session.look(&RECORDED, vec![])?;
+    Ok(read(rows.map(|row| {
+        let texts = [row.text(1), row.text(2), row.text(3), row.text(4)];
+        (texts, row.int8(5), row.boolean(6).unwrap_or(false))
+    })))
+}
+
+fn read(rows: Vec<([Option<String>; 4], Option<i64>, bool)>) -> Definitions {
+    rows.into_iter()
+        .map(|(texts, position, is_of_another_version)| {
+            let [kind, table, name, text] = texts.map(Option::unwrap_or_default);
+            let definition = Definition {
+                text,
+                position,
+                is_of_another_version,
+            };
+            ((kind, table, name), definition)
+        })
+        .collect()
+}
+
+/// Records what has changed since `before`, by this call of `setup()`. Where nothing is recorded (the owner has emptied the
+/// table) what stands now is.
+pub fn record(session: &Session, before: &Definitions) -> Result<()> {
+    let now = standing_by_now(session)?;
+    let nothing = Definitions::new();
+    let is_empty = session.run(&RECORDED, vec![])?.affected() == 0;
+    let before = if is_empty { &nothing } else { before };
+    let made: Vec<(&Key, &Definition)> = now
+        .iter()
+        .filter(|(key, definition)| before.get(*key) != Some(*definition) && is_ours(key))
+        .collect();
+    let gone: Vec<&Key> = before.keys().filter(|key| !now.contains_key(*key)).collect();
+    if !made.is_empty() {
+        let keys: Vec<&Key> = made.iter().map(|(key, _)| *key).collect();
+        let mut values = columns(&keys);
+        let texts = made.iter().map(|(_, definition)| definition.text.as_str());
+        values.push(Value::TextArray(texts.collect()));
+        let positions = made
+            .iter()
+            .map(|(_, definition)| definition.position.unwrap_or(0));
+        values.push(Value::Int8Array(positions.collect()));
+        session.run(&RECORD, values)?;
+    }
+    if !gone.is_empty() {
+        session.run(&FORGET, columns(&gone))?;
+    }
+    Ok(())
+}
+
+fn columns<'a>(keys: &[&'a Key]) -> Vec<Value<'a>> {
+    let column = |of: fn(&'a Key) -> &'a str| Value::TextArray(keys.iter().map(|key| of(key)).collect());
+    vec![column(|key| &key.0), column(|key| &key.1), column(|key| &key.2)]
+}
+
+/// Not what an owner has added beside our tables, or on them.
+fn is_ours((kind, table, name): &Key) -> bool {
+    static OURS: std::sync::LazyLock<BTreeSet<(&str, &str)>> = std::sync::LazyLock::new(|| {
+        let named = |kind| match kind {
+            Kind::Table => Some("table"),
+            Kind::Index => Some("index"),
+            Kind::Trigger => Some("trigger"),
+            Kind::View | Kind::Constraint => None,
+        };
+        let ours = objects()
+            .iter()
+            .filter_map(|object| Some((named(object.kind)?, object.name.as_str())));
+        ours.collect()
+    });
+    OURS.contains(&("table", table.as_str()))
+        && (!matches!(kind.as_str(), "index" | "trigger") || OURS.contains(&(kind.as_str(), name.as_str())))
+}
