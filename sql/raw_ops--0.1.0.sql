@@ -540,7 +540,7 @@ CREATE FUNCTION "match_waiting_courier_events"()
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::courier::notice::notify_courier_exception
+-- raw_ops::courier::notification::notify_courier_exception
 CREATE FUNCTION "notify_courier_exception"()
 	RETURNS TRIGGER
 	LANGUAGE c
@@ -617,15 +617,15 @@ comment on function raw_ops.fn_health_v1() is
 comment on function raw_ops.process_courier_event(uuid, text, text, text, timestamptz, jsonb) is
     'Records one event of a courier, once; tells the customer and opens a task as courier_event_mapping says. Returns the notification instructions.';
 comment on function raw_ops.notify_courier_exception() is
-    'Trigger: makes http_requests follow the notice to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
+    'Trigger: makes http_requests follow the notification to a customer: queued, set by hand, deleted. Without an e-mail it is skipped.';
 comment on function raw_ops.match_waiting_courier_events() is
-    'Trigger: records the events of webhook_elements that have waited for this parcel.';
+    'Trigger: records the events of webhook_elements that have waited for this shipment.';
 comment on function raw_ops.fn_retry_courier_notifications_v1() is
-    'Sends up to 20 notices of the last 24 hours that are due and whose request is missing or due later; records events whose parcel has appeared unnoticed. For pg_cron.';
+    'Sends up to 20 notifications of the last 24 hours that are due and whose request is missing or due later; records events whose shipment has appeared unnoticed. For pg_cron.';
 comment on function raw_ops.fn_complete_courier_task_v1(uuid, text) is
     'Closes a task of courier_open_tasks with a note on what was done, audited in ops_events.';
 comment on function raw_ops.fn_check_courier_watchdog_health_v2() is
-    'DLV: notices to customers that failed for good or are stuck. Looks only.';
+    'DLV: notifications to customers that failed for good or are stuck. Looks only.';
 comment on function raw_ops.fn_archive_webhooks_v1(interval, integer) is
     'Moves up to p_limit success and resolved_manual webhooks older than p_older_than (null: as log_retention says) into webhook_inbox_archive. Returns archived, remaining, partitions_created, columns_added.';
 comment on procedure raw_ops.archive_inbox(integer, interval) is
