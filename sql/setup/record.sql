@@ -5,3 +5,5 @@ select made.kind, made.table_name, made.name, made.definition, nullif(made.posit
     on conflict (kind, table_name, name) do update
        set definition = excluded.definition, position = excluded.position, server_version = excluded.server_version,
            recorded_at = excluded.recorded_at
+     where (schema_objects.definition, schema_objects.position, schema_objects.server_version)
+           is distinct from (excluded.definition, excluded.position, excluded.server_version)

@@ -121,6 +121,8 @@ pub struct Snapshot {
     pub since: Option<i64>,
 }
 
+type Question = fn(&Session) -> Result<Vec<Fault>>;
+
 /// What the owner of the tables sees in them; returns what is wrong with their structure.
 pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec<Fault> {
     // Of itself: an older schema is told as such, whatever else fails because of it.
@@ -135,7 +137,7 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
         .flatten();
     // Columns first: what hangs on them is made again after them.
     let mut faults = Vec::new();
-    let questions: [(&str, fn(&Session) -> Result<Vec<Fault>>); 3] = [
+    let questions: [(&str, Question); 3] = [
         ("how the tables are defined", definitions::faults),
         ("the tables' structure", structure::faults),
         ("triggers of others", others_triggers),
