@@ -175,8 +175,8 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
 /// Those of others that run before a row of the inbox is written: worth a word, and a warning once nothing comes through.
 fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
     let mut found = session.look(&OTHERS_TRIGGERS, vec![])?.map(|row| {
-        let may_swallow = row.boolean(6).unwrap_or(false);
-        (row.text(7).filter(|_| may_swallow), Fault::from_row(row))
+        let may_swallow = row.boolean(7).unwrap_or(false);
+        (row.text(8).filter(|_| may_swallow), Fault::from_row(row))
     });
     let suspects: Vec<&str> = found.iter().filter_map(|(name, _)| name.as_deref()).collect();
     let mut faults = match suspects.is_empty() {
