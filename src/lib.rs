@@ -12,11 +12,11 @@
 //! | [`monitoring`] | checks (one file each), their runs, alerts; dashboard, metrics, health                |
 //! | [`recovery`]  | the archive; replay and reconciliation come here                                       |
 //! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
-//! | [`courier`]   | shipments, what couriers report about them, notifications to customers, tasks for people          |
+//! | [`courier`]   | shipments, what couriers report about them, whom to notify, tasks for people           |
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
-//! | [`outbox`]    | the outbox: requests, secrets, outcomes, the carriers builtin and pg_net              |
-//! | [`elements`]  | what is left of list-shaped webhooks: elements that wait, or that nobody can read           |
-//! | [`convergence`] | "newer wins", field by field: the same payloads come to the same row in any order                |
+//! | [`outbox`]    | requests to send and their attempts; secrets, carriers, receivers                      |
+//! | [`elements`]  | what is left of list-shaped webhooks: elements that wait, or that nobody can read      |
+//! | [`convergence`] | "newer wins", field by field: the same payloads come to the same row in any order    |
 //! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
 //! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
 //! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
