@@ -51,7 +51,7 @@ fn log(
         Value::Text(message),
         Value::Json(details),
     ];
-    session.run(&INSERT, values)?;
+    session.execute(&INSERT, values)?;
     Ok(())
 }
 
@@ -64,6 +64,6 @@ pub fn log_act_on_set(session: &Session, entity_type: &str, message: &str, detai
         Value::Text(message),
         Value::Json(details),
     ];
-    session.run(&INSERT_FOR_SET, values)?;
+    session.execute(&INSERT_FOR_SET, values)?;
     Ok(())
 }

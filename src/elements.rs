@@ -98,7 +98,7 @@ fn lock(session: &Session, provider: &str, references: &[String], alone: bool) -
     // Always in one order, so that two of them wait for each other instead of deadlocking.
     keys.sort_unstable();
     keys.dedup();
-    session.run(&LOCK, vec![Value::Int8Array(keys), Value::Boolean(alone)])?;
+    session.execute(&LOCK, vec![Value::Int8Array(keys), Value::Boolean(alone)])?;
     Ok(())
 }
 
@@ -138,7 +138,7 @@ fn is_full(session: &Session, more: usize) -> Result<bool> {
         Value::Int8(i64::try_from(more).unwrap_or(i64::MAX)),
         Value::Int8(MOST_WAITING),
     ];
-    let answer = session.run(&IS_FULL, values)?.first(|row| row.boolean(1));
+    let answer = session.execute(&IS_FULL, values)?.first(|row| row.boolean(1));
     Ok(answer.flatten() == Some(true))
 }
 
@@ -171,7 +171,7 @@ fn write<'l, 'a: 'l>(
         return Ok(());
     }
     rows.register(session)?;
-    session.run(&KEEP, vec![])?;
+    session.execute(&KEEP, vec![])?;
     Ok(())
 }
 
@@ -188,7 +188,7 @@ pub fn waiting<'a>(
         Value::TextArray(references),
         Value::Int8(most),
     ];
-    let rows = session.run(&WAITING, values)?.map(|row| {
+    let rows = session.execute(&WAITING, values)?.map(|row| {
         Some(Waiting {
             id: row.uuid(1)?,
             reference: row.text(2)?,
@@ -200,12 +200,12 @@ pub fn waiting<'a>(
 
 /// An element that waited is done.
 pub fn done(session: &Session, id: [u8; 16]) -> Result<()> {
-    session.run(&DONE, vec![Value::Uuid(id)])?;
+    session.execute(&DONE, vec![Value::Uuid(id)])?;
     Ok(())
 }
 
 /// An element that waited cannot be done after all.
 pub fn refuse(session: &Session, id: [u8; 16], error: &Error) -> Result<()> {
-    session.run(&REFUSE, vec![Value::Uuid(id), Value::Text(&error.to_string())])?;
+    session.execute(&REFUSE, vec![Value::Uuid(id), Value::Text(&error.to_string())])?;
     Ok(())
 }

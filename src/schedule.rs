@@ -90,7 +90,7 @@ thread_local! {
 
 /// The schedule of a purpose, as it stands now.
 pub fn of_purpose(session: &Session, purpose: Purpose) -> Result<Schedule> {
-    let rows = session.run(&WAITS, vec![Value::Text(purpose.as_str())])?;
+    let rows = session.execute(&WAITS, vec![Value::Text(purpose.as_str())])?;
     Ok(Schedule::of(rows.map(|row| row.int8(1).unwrap_or(0))))
 }
 

@@ -169,7 +169,7 @@ pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
         Value::OptionalText(withheld),
         Value::OptionalJsonb(event.raw),
     ];
-    if session.run(&RECORD, values)?.affected() == 0 {
+    if session.execute(&RECORD, values)?.affected() == 0 {
         return earlier(session, event, meaning.as_ref());
     }
     let mut recorded = Recorded {
@@ -212,7 +212,7 @@ fn withheld<'a>(event: &Event<'_>, shipment: &'a Shipment, meaning: &Meaning) ->
 
 fn shipment(session: &Session, id: Id) -> Result<Shipment> {
     let found = session
-        .run(&SHIPMENT, vec![Value::Uuid(id)])?
+        .execute(&SHIPMENT, vec![Value::Uuid(id)])?
         .first(|row| Shipment {
             id: row.uuid(1).unwrap_or_default(),
             courier: row.text(2),
@@ -233,7 +233,7 @@ fn shipment(session: &Session, id: Id) -> Result<Shipment> {
 
 /// What a code means; `None`: it is not in the mapping.
 pub fn meaning(session: &Session, courier: &str, code: &str) -> Result<Option<Meaning>> {
-    let rows = session.run(&MAPPING, vec![Value::Text(courier), Value::Text(code)])?;
+    let rows = session.execute(&MAPPING, vec![Value::Text(courier), Value::Text(code)])?;
     Ok(rows.first(|row| Meaning {
         event_type: row.text(1).unwrap_or_default(),
         template: row.text(2),
@@ -281,8 +281,8 @@ fn tell(
         Value::Text(&message),
         Value::Json(&payload),
     ];
-    session.run(&NOTICE, values)?;
-    let status = session.run(&NOTICE_STATUS, vec![Value::Uuid(ops_event_id)])?;
+    session.execute(&NOTICE, values)?;
+    let status = session.execute(&NOTICE_STATUS, vec![Value::Uuid(ops_event_id)])?;
     Ok(RecordedNotification {
         ops_event_id,
         status: status.first(|row| row.text(1)).flatten(),
@@ -297,7 +297,7 @@ fn earlier(session: &Session, event: &Event<'_>, meaning: Option<&Meaning>) -> R
         Value::Text(event.code),
         Value::Timestamp(event.time),
     ];
-    let found = session.run(&FIND, values)?.first(|row| Recorded {
+    let found = session.execute(&FIND, values)?.first(|row| Recorded {
         courier_event_id: row.uuid(1).unwrap_or_default(),
         shipment_id: event.shipment,
         code: event.code.to_owned(),

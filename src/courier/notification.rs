@@ -112,7 +112,7 @@ fn notify(event: Id, is_here: bool) -> Result<()> {
 
 fn take_back(session: &Session, event: Id, why: &str, unless: Option<i32>) -> Result<()> {
     let values = vec![Value::Uuid(event), Value::Text(why), Value::OptionalInt4(unless)];
-    session.run(&TAKE_BACK, values)?;
+    session.execute(&TAKE_BACK, values)?;
     Ok(())
 }
 
@@ -123,7 +123,7 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
         return Ok(Queued::default());
     }
     let locked = session
-        .run(&LOCK, vec![Value::UuidArray(events.to_vec())])?
+        .execute(&LOCK, vec![Value::UuidArray(events.to_vec())])?
         .map(|row| Waiting {
             id: row.uuid(1).unwrap_or_default(),
             payload: row.json(2).unwrap_or_default(),
@@ -134,7 +134,7 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
         take_back(session, event.id, BEGUN_ANEW, Some(event.attempts + 1))?;
     }
     // Asked once the rows are locked: what others have queued until then is seen.
-    let requests = session.run(&REQUESTS, vec![Value::UuidArray(events.to_vec())])?;
+    let requests = session.execute(&REQUESTS, vec![Value::UuidArray(events.to_vec())])?;
     let requests: HashMap<Id, (Option<Id>, bool)> = requests
         .map(|row| {
             let (last, is_on_its_way) = (row.uuid(2), row.boolean(3).unwrap_or(false));
@@ -155,7 +155,7 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
     outbox::enqueue_requests(session, &messages)?;
     for event in &locked {
         let due_at = Value::OptionalTimestamp(event.next_retry_at);
-        session.run(&RESCHEDULE, vec![Value::Uuid(event.id), due_at])?;
+        session.execute(&RESCHEDULE, vec![Value::Uuid(event.id), due_at])?;
     }
     let done = Queued {
         queued: outgoing.len(),
@@ -170,7 +170,7 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
 fn set_status(session: &Session, events: Vec<Id>, status: &str) -> Result<()> {
     if !events.is_empty() {
         let values = vec![Value::UuidArray(events), Value::Text(status)];
-        as_own_write(|| session.run(&SET_STATUS, values))?;
+        as_own_write(|| session.execute(&SET_STATUS, values))?;
     }
     Ok(())
 }
@@ -267,7 +267,7 @@ pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<Vec<GivenUp>> {
             Value::Int4(attempt.attempt),
         ];
         // None: the event is gone, or processed by other means.
-        let written = as_own_write(|| session.run(&SETTLE, values))?.first(|row| {
+        let written = as_own_write(|| session.execute(&SETTLE, values))?.first(|row| {
             let given_up = GivenUp {
                 ops_event_id: attempt.subject,
                 attempts: row.int4(1).unwrap_or(0),
@@ -291,7 +291,7 @@ pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<Vec<GivenUp>> {
 /// Notifications whose requests somebody has taken back are not sent at all, unless by hand.
 pub fn discard(session: &Session, events: Vec<Id>, why: &str) -> Result<()> {
     if !events.is_empty() {
-        session.run(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
+        session.execute(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
     }
     Ok(())
 }

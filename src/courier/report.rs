@@ -101,7 +101,7 @@ fn shipments(
 
 /// The shipments that tracking numbers name now.
 pub fn shipments_under(session: &Session, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
-    let found = session.run(
+    let found = session.execute(
         &NAMED_SHIPMENTS,
         vec![Value::TextArray(numbers), Value::Text(dpd::COURIER)],
     )?;

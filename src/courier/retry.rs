@@ -26,7 +26,7 @@ fn fn_retry_courier_notifications_v1() -> Result<JsonB, ErrorReport> {
 fn pick_up(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
     let matched = waiting::match_missed(session)?;
-    let waiting = session.run(&WAITING, vec![Value::Int8(LIMIT)])?;
+    let waiting = session.execute(&WAITING, vec![Value::Int8(LIMIT)])?;
     let waiting: Vec<_> = waiting.map(|row| row.uuid(1).unwrap_or_default());
     let done = notification::queue(session, &waiting)?;
     Ok(JsonB(json!({

@@ -54,7 +54,7 @@ pub fn converge(
     triggered_at: Option<i64>,
     payload_hash: i64,
 ) -> Result<Converged> {
-    let order = session.run(&ORDER, vec![Value::Int8(payload.shopify_order_id)])?;
+    let order = session.execute(&ORDER, vec![Value::Int8(payload.shopify_order_id)])?;
     let Some(order_id) = order.first(|row| row.uuid(1)).flatten() else {
         let id = payload.shopify_order_id;
         return Err(Error::MissingReference(format!(
@@ -62,7 +62,7 @@ pub fn converge(
         )));
     };
     let id = payload.shopify_fulfillment_id;
-    session.run(&LOCK, vec![Value::Int8(id)])?;
+    session.execute(&LOCK, vec![Value::Int8(id)])?;
     let mut known = find(session, id)?;
     let (before, count) = (known.fulfillment.state.clone(), known.shipments.len());
     let version = Version {
@@ -90,8 +90,8 @@ pub fn converge(
 }
 
 fn find(session: &Session, id: i64) -> Result<Known> {
-    let fulfillment = session.run(&FULFILLMENTS, vec![Value::Int8(id)])?;
-    let shipments = session.run(&SHIPMENTS, vec![Value::Int8(id)])?;
+    let fulfillment = session.execute(&FULFILLMENTS, vec![Value::Int8(id)])?;
+    let shipments = session.execute(&SHIPMENTS, vec![Value::Int8(id)])?;
     Ok(Known {
         fulfillment: fulfillment
             .first(known_fulfillment)
@@ -145,7 +145,7 @@ fn write_fulfillment(session: &Session, id: i64, fulfillment: &Fulfillment) -> R
     rows.optional_json(FULFILLMENT.own_to_json(&fulfillment.state.own).as_ref())
         .end_row();
     rows.register(session)?;
-    session.run(&WRITE_FULFILLMENT, vec![])?;
+    session.execute(&WRITE_FULFILLMENT, vec![])?;
     Ok(())
 }
 
@@ -186,6 +186,6 @@ fn write_shipments(
             .end_row();
     }
     rows.register(session)?;
-    session.run(&WRITE_SHIPMENTS, vec![])?;
+    session.execute(&WRITE_SHIPMENTS, vec![])?;
     Ok(())
 }

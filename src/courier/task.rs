@@ -61,7 +61,7 @@ pub fn open(
         Value::Int8(duty.within),
     ];
     let due_at = session
-        .run(&OPEN, values)?
+        .execute(&OPEN, values)?
         .first(|row| row.timestamp(1))
         .flatten();
     Ok(Task {
@@ -96,13 +96,13 @@ fn complete(session: &Session, id: Id, note: &str) -> Result<std::result::Result
     db::settings::commit_durably();
     let who = db::session_user();
     let values = vec![Value::Uuid(id), Value::Text(&who), Value::Text(note)];
-    let done = session.run(&COMPLETE, values)?.first(|row| {
+    let done = session.execute(&COMPLETE, values)?.first(|row| {
         let time = |column| row.timestamp(column).unwrap_or_default();
         (time(1), time(2), row.text(3).unwrap_or_default())
     });
     let Some((done_at, due_at, code)) = done else {
         let is_here = session
-            .run(&EXISTS, vec![Value::Uuid(id)])?
+            .execute(&EXISTS, vec![Value::Uuid(id)])?
             .first(|row| row.boolean(1))
             .flatten();
         return Ok(Err(match is_here {

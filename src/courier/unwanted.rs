@@ -27,8 +27,8 @@ pub fn unwanted(session: &Session, events: Vec<Id>) -> Result<HashSet<Id>> {
     }
     const ANY_AGE: i64 = 1_000 * 366 * 86_400_000_000;
     let most = Value::Int8(config::courier_notice_max_age().unwrap_or(ANY_AGE));
-    as_own_write(|| session.run(&SKIP_ENDED, vec![Value::UuidArray(events.clone()), most]))?;
-    let found = session.run(&UNWANTED, vec![Value::UuidArray(events)])?;
+    as_own_write(|| session.execute(&SKIP_ENDED, vec![Value::UuidArray(events.clone()), most]))?;
+    let found = session.execute(&UNWANTED, vec![Value::UuidArray(events)])?;
     Ok(found
         .map(|row| row.uuid(1).unwrap_or_default())
         .into_iter()

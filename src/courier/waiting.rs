@@ -53,7 +53,7 @@ fn match_new(number: &str) -> Result<()> {
 
 /// The safety net under the trigger. Returns how many events it recorded.
 pub fn match_missed(session: &Session) -> Result<usize> {
-    let references = session.run(&MATCHABLE, vec![Value::Int8(MOST_REFERENCES)])?;
+    let references = session.execute(&MATCHABLE, vec![Value::Int8(MOST_REFERENCES)])?;
     let references: Vec<String> = references.map(|row| row.text(1).unwrap_or_default());
     match references.is_empty() {
         true => Ok(0),

@@ -54,7 +54,7 @@ pub fn explained(error: Error) -> Error {
         return Error::Database { code, message };
     }
     let found = session(|session| {
-        let rows = session.look(&WITHOUT_PATH, vec![])?;
+        let rows = session.query(&WITHOUT_PATH, vec![])?;
         Ok(rows.map(|row| row.text(1).unwrap_or_default()))
     });
     let next = found.unwrap_or_default();

@@ -91,12 +91,15 @@ pub fn ensure_ready(session: &Session) -> Result<()> {
     if inbox == pg_sys::InvalidOid || relation(c"schema_migrations") == pg_sys::InvalidOid {
         return Err(not_set_up(None));
     }
-    let version = session.run(&VERSION, vec![])?.first(|row| row.int4(1)).flatten();
+    let version = session
+        .execute(&VERSION, vec![])?
+        .first(|row| row.int4(1))
+        .flatten();
     if version.is_none_or(|found| found < LATEST_VERSION) {
         return Err(not_set_up(version));
     }
     if session
-        .run(&IS_WHOLE, vec![])?
+        .execute(&IS_WHOLE, vec![])?
         .first(|row| row.boolean(1))
         .flatten()
         != Some(true)

@@ -110,7 +110,7 @@ impl Statement {
 
 impl Session {
     /// Runs a statement; parameters are in order of its `$n`. Writes and locks are allowed.
-    pub fn run(
+    pub fn execute(
         &self,
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
@@ -125,7 +125,7 @@ impl Session {
                     pg_sys::SPI_plan_is_valid(kept)
                 };
             if plan_stands {
-                return execute(statement, kept, values);
+                return execute_plan(statement, kept, values);
             }
             // A plan is often made while the tables are empty or small, and kept while they grow.
             let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
@@ -138,7 +138,7 @@ impl Session {
                 unsafe { pg_sys::SPI_freeplan(parsed) };
                 kept
             };
-            let rows = execute(statement, plan, values);
+            let rows = execute_plan(statement, plan, values);
             drop(planning);
             rows
         })
@@ -148,7 +148,7 @@ impl Session {
     /// transaction and on a replica, and sees what the query that called the function sees, as a STABLE function must.
     /// Planned anew each time, for these values and for the tables as they are now: for questions about many rows,
     /// asked now and then.
-    pub fn look(
+    pub fn query(
         &self,
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
@@ -175,14 +175,14 @@ impl Session {
     }
 
     /// Runs a statement whose text PostgreSQL's own `format()` has put together, because only the database knows its
-    /// columns or tables. Planned as [`Session::run`] plans, kept by nobody.
-    pub fn run_built(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows<'_>> {
+    /// columns or tables. Planned as [`Session::execute`] plans, kept by nobody.
+    pub fn execute_dynamic(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows<'_>> {
         search_path::keep_pinned();
         let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         let (mut datums, nulls) = bind(parameters, values);
         let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
         owners_triggers::may_fire_triggers();
-        // SAFETY: as in `look`.
+        // SAFETY: as in `query`.
         let code = unsafe {
             pg_sys::SPI_execute_with_args(
                 text.as_ptr(),
@@ -199,7 +199,11 @@ impl Session {
     }
 }
 
-fn execute<'s>(statement: &Statement, plan: pg_sys::SPIPlanPtr, values: Vec<Value<'_>>) -> Result<Rows<'s>> {
+fn execute_plan<'s>(
+    statement: &Statement,
+    plan: pg_sys::SPIPlanPtr,
+    values: Vec<Value<'_>>,
+) -> Result<Rows<'s>> {
     let (mut datums, nulls) = bind(statement.parameters, values);
     owners_triggers::may_fire_triggers();
     // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists).

@@ -247,7 +247,7 @@ fn stalled(waited_for_a_row: Error) -> Error {
 
 fn table_named_by(statement: &'static std::thread::LocalKey<Statement>) -> Option<String> {
     let found = super::session(|session| {
-        let rows = session.look(statement, vec![])?;
+        let rows = session.query(statement, vec![])?;
         Ok(rows.first(|row| row.text(1)).flatten())
     });
     found.ok().flatten()

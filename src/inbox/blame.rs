@@ -87,6 +87,6 @@ fn is_table_locked(error: &Error) -> bool {
 }
 
 fn others_succeed(session: &Session, claim: &Claimed<'_>) -> Result<bool> {
-    let found = session.run(&OTHERS_SUCCEED, vec![Value::Uuid(claim.id)])?;
+    let found = session.execute(&OTHERS_SUCCEED, vec![Value::Uuid(claim.id)])?;
     Ok(found.first(|row| row.boolean(1)).flatten() == Some(true))
 }

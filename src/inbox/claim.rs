@@ -98,12 +98,12 @@ pub fn pending<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
 }
 
 fn pending_since(session: &Session, limit: i32, from: i64) -> Result<Rows<'_>> {
-    session.run(&PENDING, vec![Value::Int8(limit.into()), Value::Timestamp(from)])
+    session.execute(&PENDING, vec![Value::Int8(limit.into()), Value::Timestamp(from)])
 }
 
 /// The newest webhooks that are due for another attempt, `limit` at most.
 pub fn due<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
-    let rows = session.run(&DUE, vec![Value::Int8(limit.into())])?;
+    let rows = session.execute(&DUE, vec![Value::Int8(limit.into())])?;
     let (claims, _) = read(&rows)?;
     let more = claims.len() < rows.affected() || rows.affected() == limit as usize;
     Ok(Claims { claims, more })
@@ -111,7 +111,7 @@ pub fn due<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
 
 /// One webhook; waits for another transaction that works on it.
 pub fn one<'a>(session: &Session, id: [u8; 16]) -> Result<Option<Claimed<'a>>> {
-    let rows = session.run(&ONE, vec![Value::Uuid(id)])?;
+    let rows = session.execute(&ONE, vec![Value::Uuid(id)])?;
     // A person wants it: whatever it is suspected of, it is worked on.
     crash::note(&[id]);
     crash::clear_at_commit(id);

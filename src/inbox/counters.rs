@@ -63,7 +63,7 @@ pub fn tally(session: &Session, counts: &Counts<'_>, milliseconds: i32) -> Resul
     }
     let each = |of: fn(&Count) -> i64| Value::Int8Array(counts.iter().map(|(_, count)| of(count)).collect());
     let attempts = counts.iter().map(|(_, count)| count.processed + count.failed);
-    session.run(
+    session.execute(
         &TALLY,
         vec![
             Value::TextArray(counts.iter().map(|(provider, _)| *provider).collect()),
@@ -79,7 +79,7 @@ pub fn tally(session: &Session, counts: &Counts<'_>, milliseconds: i32) -> Resul
 /// Folds tallies into totals; returns how many.
 pub fn fold(session: &Session) -> Result<i64> {
     schema::ensure_ready(session)?;
-    let folded = session.run(&FOLD, vec![Value::Int8(FOLD_LIMIT)])?;
+    let folded = session.execute(&FOLD, vec![Value::Int8(FOLD_LIMIT)])?;
     Ok(folded.first(|row| row.int8(1)).flatten().unwrap_or(0))
 }
 

@@ -240,7 +240,7 @@ fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize])
     // What was in the way of the insert may have been archived before it could be found: then the place is free.
     const TIMES: usize = 3;
     for _ in 0..TIMES {
-        if session.run(&RECEIVE, vec![])?.affected() == firsts.len() {
+        if session.execute(&RECEIVE, vec![])?.affected() == firsts.len() {
             return Ok(Known::new());
         }
         if let Some(known) = find(session, captured, firsts)? {
@@ -252,7 +252,7 @@ fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize])
 
 /// The firsts under the ids they are known by; `None` when one of them is not to be seen.
 fn find<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize]) -> Result<Option<Known<'a>>> {
-    let found = session.run(&FIND, vec![])?.map(|row| {
+    let found = session.execute(&FIND, vec![])?.map(|row| {
         let id = row.uuid(1).unwrap_or_default();
         (
             (row.text(2).unwrap_or_default(), row.text(3).unwrap_or_default()),
@@ -291,8 +291,8 @@ fn count_repeats(session: &Session, repeats: &HashMap<[u8; 16], i32>) -> Result<
         rows.uuid(*id).int4(Some(*times)).end_row();
     }
     rows.register(session)?;
-    if session.run(&COUNT, vec![])?.affected() < repeats.len() {
-        session.run(&COUNT_ARCHIVED, vec![])?;
+    if session.execute(&COUNT, vec![])?.affected() < repeats.len() {
+        session.execute(&COUNT_ARCHIVED, vec![])?;
     }
     Ok(())
 }
@@ -321,7 +321,7 @@ fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a
         return Ok(());
     }
     rows.register(session)?;
-    session.run(&LOG, vec![])?;
+    session.execute(&LOG, vec![])?;
     Ok(())
 }
 
@@ -352,7 +352,7 @@ fn announced_before(session: &Session, new: &[&Captured<'_>]) -> Result<HashSet<
             .end_row();
     }
     rows.register(session)?;
-    let found = session.run(&ANNOUNCED, vec![])?;
+    let found = session.execute(&ANNOUNCED, vec![])?;
     Ok(found
         .map(|row| row.uuid(1).unwrap_or_default())
         .into_iter()

@@ -68,7 +68,7 @@ pub fn outcomes<T>(
         ..Tally::default()
     };
     if !succeeded.is_empty() {
-        session.run(
+        session.execute(
             &SUCCESSES,
             vec![Value::UuidArray(succeeded), Value::Int4(milliseconds)],
         )?;
@@ -115,12 +115,12 @@ fn failures(session: &Session, failed: &[(&Claimed<'_>, &Error)], milliseconds: 
         rows.timestamp(retry_at).uuid(ids::uuid_v7()).end_row();
     }
     rows.register(session)?;
-    session.run(&FAILURES, vec![Value::Int4(milliseconds), Value::Timestamp(now)])?;
+    session.execute(&FAILURES, vec![Value::Int4(milliseconds), Value::Timestamp(now)])?;
     if in_two_steps {
-        session.run(&DEAD_LETTER, vec![])?;
+        session.execute(&DEAD_LETTER, vec![])?;
     }
     if dead > 0 {
-        session.run(&LOG_DEAD_LETTERS, vec![])?;
+        session.execute(&LOG_DEAD_LETTERS, vec![])?;
     }
     Ok(dead)
 }

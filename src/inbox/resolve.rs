@@ -49,7 +49,7 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         return Ok(JsonB(json));
     }
     status::settling(webhook.id, || {
-        session.run(&RESOLVE, vec![Value::Uuid(webhook.id)])
+        session.execute(&RESOLVE, vec![Value::Uuid(webhook.id)])
     })?;
     let details = json!({
         "webhook_id": id.to_string(),

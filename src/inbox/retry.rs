@@ -24,7 +24,7 @@ thread_local! {
 /// When the next retry is due, microseconds since 2000; `None` when nothing waits.
 pub fn next_due(session: &Session) -> Result<Option<i64>> {
     Ok(session
-        .run(&NEXT_DUE, vec![])?
+        .execute(&NEXT_DUE, vec![])?
         .first(|row| row.timestamp(1))
         .flatten())
 }

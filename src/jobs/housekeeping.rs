@@ -35,7 +35,7 @@ fn fn_housekeeping_v1() -> Result<JsonB, ErrorReport> {
 
 fn keep_house(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    let requests = session.run(&TRIM_REQUESTS, vec![Value::Int8(LIMIT)])?;
+    let requests = session.execute(&TRIM_REQUESTS, vec![Value::Int8(LIMIT)])?;
     let trimmed = [
         ("monitoring_runs", Some(deleted(session, &TRIM_RUNS)?)),
         (
@@ -59,7 +59,7 @@ fn keep_house(session: &Session) -> Result<JsonB> {
 /// Rows that went; `None` where pg_cron's log is not here or not the owner's to trim.
 fn cron(session: &Session) -> Result<Option<i64>> {
     let may = session
-        .run(&MAY_TRIM_CRON, vec![])?
+        .execute(&MAY_TRIM_CRON, vec![])?
         .first(|row| row.boolean(1))
         .flatten();
     match may {
@@ -69,6 +69,6 @@ fn cron(session: &Session) -> Result<Option<i64>> {
 }
 
 fn deleted(session: &Session, statement: &'static LocalKey<Statement>) -> Result<i64> {
-    let rows = session.run(statement, vec![Value::Int8(LIMIT)])?;
+    let rows = session.execute(statement, vec![Value::Int8(LIMIT)])?;
     Ok(i64::try_from(rows.affected()).unwrap_or(LIMIT))
 }

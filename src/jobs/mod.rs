@@ -100,7 +100,7 @@ fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
         require_pg_cron(session)?;
         // A superuser's call must not make a superuser's jobs: they would run what the owner puts in the tables' way.
         let scheduled = owner::as_table_owner_if_member(|| schedule_all(session))?;
-        owner::as_table_owner(|| session.run(&WATCH, vec![]).map(drop))?;
+        owner::as_table_owner(|| session.execute(&WATCH, vec![]).map(drop))?;
         Ok(JsonB(json!({"scheduled": scheduled})))
     })?)
 }
@@ -115,7 +115,10 @@ fn schedule_all(session: &Session) -> Result<Vec<Json>> {
             Value::Text(job.schedule),
             Value::Text(&job.command),
         ];
-        let id = session.run(&SCHEDULE, values)?.first(|row| row.int8(1)).flatten();
+        let id = session
+            .execute(&SCHEDULE, values)?
+            .first(|row| row.int8(1))
+            .flatten();
         scheduled.push(json!({
             "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
         }));
@@ -133,7 +136,7 @@ fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
         let owners = owner::as_table_owner_if_member(|| unschedule_all(session));
         unscheduled.extend(unless_not_set_up(owners)?.unwrap_or_default());
         let unwatched = owner::as_table_owner(|| match schema::ensure_ready(session) {
-            Ok(()) => session.run(&UNWATCH, vec![]).map(drop),
+            Ok(()) => session.execute(&UNWATCH, vec![]).map(drop),
             Err(_) => Ok(()),
         });
         unless_not_set_up(unwatched)?;
@@ -144,7 +147,11 @@ fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
 fn unschedule_all(session: &Session) -> Result<Vec<&'static str>> {
     let mut unscheduled = Vec::new();
     for job in all_jobs() {
-        if session.run(&UNSCHEDULE, vec![Value::Text(job.name)])?.affected() > 0 {
+        if session
+            .execute(&UNSCHEDULE, vec![Value::Text(job.name)])?
+            .affected()
+            > 0
+        {
             unscheduled.push(job.name);
         }
     }
@@ -162,7 +169,7 @@ fn unless_not_set_up<T>(outcome: Result<T>) -> Result<Option<T>> {
 
 fn require_pg_cron(session: &Session) -> Result<()> {
     if session
-        .run(&IS_INSTALLED, vec![])?
+        .execute(&IS_INSTALLED, vec![])?
         .first(|row| row.boolean(1))
         .flatten()
         == Some(true)
@@ -182,7 +189,7 @@ fn refuse_another_owner(session: &Session, job: &Planned) -> Result<()> {
     // pg_cron's row security hides other roles' jobs.
     let caller = db::current_user();
     let other = owner::as_superuser(|| {
-        let rows = session.run(&OTHER_OWNER, vec![Value::Text(job.name), Value::Text(&caller)])?;
+        let rows = session.execute(&OTHER_OWNER, vec![Value::Text(job.name), Value::Text(&caller)])?;
         Ok(rows.first(|row| row.text(1)).flatten())
     })?;
     let Some(owner) = other else {

@@ -107,7 +107,7 @@ pub fn apply(session: &Session, report: &Report) -> Result<Vec<&'static str>> {
 }
 
 fn open_alerts(session: &Session, check: &str) -> Result<Vec<Open>> {
-    let rows = session.run(&OPEN_ALERTS, vec![Value::Text(check)])?;
+    let rows = session.execute(&OPEN_ALERTS, vec![Value::Text(check)])?;
     Ok(rows.map(|row| Open {
         id: row.uuid(1).unwrap_or_default(),
         condition: row.text(2).unwrap_or_default(),
@@ -150,7 +150,7 @@ fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'sta
         Value::Text(&finding.title),
         Value::Json(&fields),
     ];
-    session.run(&INSERT, values)?;
+    session.execute(&INSERT, values)?;
     let now = moment(db::clock());
     let context = if is_info {
         format!("As of {now}")
@@ -201,7 +201,7 @@ fn seen_again(session: &Session, alert: &Open, finding: &Finding) -> Result<Opti
         Value::Json(&fields),
         Value::Boolean(kind.is_some()),
     ];
-    session.run(&SEEN_AGAIN, values)?;
+    session.execute(&SEEN_AGAIN, values)?;
     if let Some(kind) = kind {
         let context = format!(
             "Since {} · found {} times",
@@ -214,7 +214,7 @@ fn seen_again(session: &Session, alert: &Open, finding: &Finding) -> Result<Opti
 }
 
 fn resolve(session: &Session, alert: &Open) -> Result<()> {
-    session.run(&RESOLVE, vec![Value::Uuid(alert.id)])?;
+    session.execute(&RESOLVE, vec![Value::Uuid(alert.id)])?;
     let title = format!("Resolved: {}", alert.title);
     let context = format!(
         "Open from {} to {} · {}, last as above",
@@ -259,7 +259,7 @@ fn post(
     channel: &str,
     message: &AlertMessage<'_>,
 ) -> Result<()> {
-    session.run(&SUPERSEDE, vec![Value::Uuid(alert)])?;
+    session.execute(&SUPERSEDE, vec![Value::Uuid(alert)])?;
     let (id, body) = (ids::uuid_v7(), slack::message_body(message));
     let values = vec![
         Value::Uuid(id),
@@ -270,7 +270,7 @@ fn post(
         Value::Text(message.title),
         Value::Json(&body),
     ];
-    session.run(&INSERT_MESSAGE, values)?;
+    session.execute(&INSERT_MESSAGE, values)?;
     queue(session, id, channel, &body)
 }
 
@@ -318,7 +318,7 @@ pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<()> {
 /// Messages whose requests somebody has taken back reach nobody, and are not to.
 pub fn discard(session: &Session, messages: Vec<[u8; 16]>, why: &str) -> Result<()> {
     if !messages.is_empty() {
-        session.run(&DISCARD, vec![Value::UuidArray(messages), Value::Text(why)])?;
+        session.execute(&DISCARD, vec![Value::UuidArray(messages), Value::Text(why)])?;
     }
     Ok(())
 }
@@ -329,7 +329,7 @@ fn is_fallback(destination: &str) -> bool {
 
 fn delivered(session: &Session, attempt: &Outcome) -> Result<()> {
     let by_fallback = Value::Boolean(is_fallback(&attempt.destination));
-    session.run(&DELIVERED, vec![Value::Uuid(attempt.subject), by_fallback])?;
+    session.execute(&DELIVERED, vec![Value::Uuid(attempt.subject), by_fallback])?;
     outbox::cancel_requests(
         session,
         attempt.subject,
@@ -344,7 +344,7 @@ fn not_delivered(session: &Session, attempt: &Outcome) -> Result<()> {
     }
     let error = attempt.error.as_deref().unwrap_or("no reason recorded");
     let shown = format!("{}: {error}", attempt.destination);
-    session.run(
+    session.execute(
         &NOT_DELIVERED,
         vec![Value::Uuid(attempt.subject), Value::Text(&shown)],
     )?;
@@ -353,10 +353,12 @@ fn not_delivered(session: &Session, attempt: &Outcome) -> Result<()> {
 
 /// The second URL, else Customer.io, where either is set up. Asked again it does nothing: the key is the message's own.
 fn try_fallback(session: &Session, message: [u8; 16]) -> Result<()> {
-    let found = session.run(&MESSAGE, vec![Value::Uuid(message)])?.first(|row| {
-        let text = |column| row.text(column).unwrap_or_default();
-        (text(1), text(2), text(3), row.json(4).unwrap_or_default())
-    });
+    let found = session
+        .execute(&MESSAGE, vec![Value::Uuid(message)])?
+        .first(|row| {
+            let text = |column| row.text(column).unwrap_or_default();
+            (text(1), text(2), text(3), row.json(4).unwrap_or_default())
+        });
     let Some((title, severity, channel, body)) = found else {
         return Ok(());
     };

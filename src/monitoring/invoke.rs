@@ -34,7 +34,7 @@ fn fn_invoke_monitor(p_check_name: Option<&str>) -> Result<JsonB, ErrorReport> {
 
 fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    session.run(&LOCK, vec![Value::Text(check.name)])?;
+    session.execute(&LOCK, vec![Value::Text(check.name)])?;
     let started = Instant::now();
     let outcome = db::attempt(|| {
         let report = (check.run)(session)?;
@@ -104,7 +104,7 @@ fn record(
         Value::Boolean(alert_triggered),
         Value::OptionalText(error),
     ];
-    session.run(&RECORD, values)?;
+    session.execute(&RECORD, values)?;
     Ok(())
 }
 
@@ -117,7 +117,7 @@ fn fn_resend_alerts_v1() -> Result<JsonB, ErrorReport> {
 
 fn resend(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    let waiting = session.run(&alerts::TO_RESEND, vec![])?.map(|row| {
+    let waiting = session.execute(&alerts::TO_RESEND, vec![])?.map(|row| {
         let id = row.uuid(1).unwrap_or_default();
         (
             id,
@@ -126,7 +126,7 @@ fn resend(session: &Session) -> Result<JsonB> {
         )
     });
     for (message, channel, body) in &waiting {
-        session.run(&alerts::PENDING_AGAIN, vec![Value::Uuid(*message)])?;
+        session.execute(&alerts::PENDING_AGAIN, vec![Value::Uuid(*message)])?;
         alerts::queue(session, *message, channel, body)?;
     }
     let details = json!({"who": db::session_user(), "resent": waiting.len()});

@@ -199,7 +199,7 @@ fn metrics(session: &Session) -> Result<String> {
     let mut text = String::with_capacity(8192);
     for source in SOURCES {
         let labels = source.labels.len() as i32;
-        let samples = session.look(source.statement, vec![])?.map(|row| {
+        let samples = session.query(source.statement, vec![])?.map(|row| {
             let column = |number| row.text(number).unwrap_or_default();
             Sample {
                 labels: (1..=labels).map(column).collect(),

@@ -58,7 +58,7 @@ thread_local! {
 impl Thresholds {
     /// As they stand now.
     pub fn of(session: &Session, check: &str) -> Result<Self> {
-        let rows = session.look(&THRESHOLDS, vec![Value::Text(check)])?;
+        let rows = session.query(&THRESHOLDS, vec![Value::Text(check)])?;
         Ok(Self(rows.map(|row| Threshold {
             condition: row.text(1).unwrap_or_default(),
             severity: Severity::of(&row.text(2).unwrap_or_default()),

@@ -54,7 +54,7 @@ pub fn resolve(session: &Session, plans: &mut [Plan<'_, '_>]) -> Result<Buyers> 
     let mut known = people.rowset(c"known_customers", false);
     if !known.is_empty() {
         known.register(session)?;
-        session.run(&UPDATE, vec![])?;
+        session.execute(&UPDATE, vec![])?;
     }
     Ok(Buyers {
         new: people.rowset(c"new_customers", true),

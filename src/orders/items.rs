@@ -117,7 +117,7 @@ pub fn merge(session: &Session, lists: &[List<'_, '_, '_>]) -> Result<HashSet<Id
     }
     changed.register(session)?;
     added.register(session)?;
-    let orders = session.run(&MERGE, vec![Value::UuidArray(gone)])?;
+    let orders = session.execute(&MERGE, vec![Value::UuidArray(gone)])?;
     Ok(orders
         .map(|row| row.uuid(1).unwrap_or_default())
         .into_iter()

@@ -92,7 +92,7 @@ thread_local! {
 pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
     let ids = changes.iter().map(|change| change.order.shopify_order_id);
     let rows = session
-        .run(&ORDERS, vec![Value::Int8Array(ids.collect())])?
+        .execute(&ORDERS, vec![Value::Int8Array(ids.collect())])?
         .map(|row| {
             let seen = Unchanged {
                 id: row.uuid(2).unwrap_or_default(),
@@ -114,7 +114,7 @@ pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
         .map(|change| change.order.shopify_order_id)
         .collect();
     if !contested.is_empty() {
-        let rows = session.run(&LOCK, vec![Value::Int8Array(contested)])?;
+        let rows = session.execute(&LOCK, vec![Value::Int8Array(contested)])?;
         found.locked = rows.map(known_order).into_iter().collect();
     }
     Ok(found)
@@ -161,7 +161,7 @@ pub fn items(session: &Session, orders: Vec<Id>) -> Result<HashMap<Id, Vec<Known
     if orders.is_empty() {
         return Ok(items);
     }
-    let rows = session.run(&ITEMS, vec![Value::UuidArray(orders)])?;
+    let rows = session.execute(&ITEMS, vec![Value::UuidArray(orders)])?;
     for (order, item) in rows.map(|row| {
         let item = KnownItem {
             id: row.uuid(2).unwrap_or_default(),
@@ -189,7 +189,7 @@ pub fn customers(session: &Session, ids: Vec<i64>) -> Result<HashMap<i64, KnownC
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = session.run(&CUSTOMERS, vec![Value::Int8Array(ids)])?;
+    let rows = session.execute(&CUSTOMERS, vec![Value::Int8Array(ids)])?;
     let customers = rows.map(known_customer).into_iter();
     Ok(customers
         .filter_map(|customer| Some((customer.shopify_customer_id?, customer)))
@@ -205,7 +205,7 @@ pub fn guests(session: &Session, ids: Vec<Id>) -> Result<HashMap<Id, KnownCustom
     if count == 0 {
         return Ok(HashMap::new());
     }
-    let rows = session.run(&GUESTS, vec![Value::UuidArray(ids)])?;
+    let rows = session.execute(&GUESTS, vec![Value::UuidArray(ids)])?;
     let guests = rows.map(known_customer).into_iter();
     let guests: HashMap<Id, KnownCustomer> = guests
         .filter(|guest| guest.shopify_customer_id.is_none())
@@ -223,7 +223,7 @@ pub fn by_email<'e>(session: &Session, emails: &[&'e str]) -> Result<HashMap<&'e
     if emails.is_empty() {
         return Ok(matches);
     }
-    let rows = session.run(&BY_EMAIL, vec![Value::TextArray(emails.to_vec())])?;
+    let rows = session.execute(&BY_EMAIL, vec![Value::TextArray(emails.to_vec())])?;
     let rows = rows.map(|row| {
         let position = row.int4(1).unwrap_or(1) as usize - 1;
         let key = row.bytes(2).and_then(|key| EmailKey::try_from(key).ok());

@@ -78,11 +78,11 @@ impl Moves {
         }
         if !moves.is_empty() {
             moves.register(session)?;
-            session.run(&MOVE, vec![])?;
+            session.execute(&MOVE, vec![])?;
         }
         if !self.merged.is_empty() {
             let guests = self.merged.keys().copied().collect();
-            session.run(&DELETE, vec![Value::UuidArray(guests)])?;
+            session.execute(&DELETE, vec![Value::UuidArray(guests)])?;
         }
         if self.claims.is_empty() {
             return Ok(());
@@ -92,8 +92,8 @@ impl Moves {
             claims.uuid(*customer).text(Some(email)).end_row();
         }
         claims.register(session)?;
-        session.run(&KEEP, vec![])?;
-        session.run(&FORGET, vec![])?;
+        session.execute(&KEEP, vec![])?;
+        session.execute(&FORGET, vec![])?;
         Ok(())
     }
 }

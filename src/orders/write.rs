@@ -68,7 +68,7 @@ pub fn insert_new<'p, 'c, 'a>(
     customers.register(session)?;
     orders.register(session)?;
     items.register(session)?;
-    session.run(&INSERT_NEW, vec![])?;
+    session.execute(&INSERT_NEW, vec![])?;
     Ok(plans.iter().map(|plan| (*plan, Outcome::Created)).collect())
 }
 
@@ -100,7 +100,7 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
     }
     if !orders.is_empty() {
         orders.register(session)?;
-        let rows = session.run(&UPDATE_ORDERS, vec![])?;
+        let rows = session.execute(&UPDATE_ORDERS, vec![])?;
         let rows: HashMap<Id, bool> = rows
             .map(|row| (row.uuid(1).unwrap_or_default(), row.boolean(2).unwrap_or(true)))
             .into_iter()

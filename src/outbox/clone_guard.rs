@@ -83,7 +83,7 @@ impl Held {
 /// Why this database may not send; `None` when it may.
 pub fn held(session: &Session) -> Result<Option<Held>> {
     let (host, named) = (host_name(), config::delivery_hosts());
-    let stored = session.look(&STORED, vec![])?.first(|row| row.text(1)).flatten();
+    let stored = session.query(&STORED, vec![])?.first(|row| row.text(1)).flatten();
     Ok(decide(&host, &named, stored.as_deref(), fingerprint().as_deref()))
 }
 
@@ -183,7 +183,7 @@ fn delivery_fingerprint() -> Result<Option<String>, ErrorReport> {
 
 /// From now on this database may send, as far as its fingerprint decides.
 pub fn resume(session: &Session, who: &str) -> Result<()> {
-    session.run(&RESUME, vec![Value::Text(who)])?;
+    session.execute(&RESUME, vec![Value::Text(who)])?;
     Ok(())
 }
 

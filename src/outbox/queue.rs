@@ -159,7 +159,7 @@ pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Resul
             .end_row();
     }
     rows.register(session)?;
-    session.run(&ENQUEUE, vec![])?;
+    session.execute(&ENQUEUE, vec![])?;
     Ok(())
 }
 
@@ -175,7 +175,7 @@ pub fn claim_requests(
     const LOOK_AHEAD: usize = 4;
     let full: Vec<&str> = full_lanes.iter().map(String::as_str).collect();
     let looked_at = Value::Int8((limit * LOOK_AHEAD) as i64);
-    let due = session.run(&FIND_DUE, vec![looked_at, Value::TextArray(full)])?;
+    let due = session.execute(&FIND_DUE, vec![looked_at, Value::TextArray(full)])?;
     let due = due.map(|row| (row.uuid(1).unwrap_or_default(), row.text(2).unwrap_or_default()));
     let mut taken: HashMap<String, usize> = HashMap::new();
     let mut chosen = Vec::new();
@@ -191,12 +191,12 @@ pub fn claim_requests(
         return Ok(Vec::new());
     }
     let values = vec![Value::UuidArray(chosen), Value::Text(carrier)];
-    Ok(session.run(&MARK_SENDING, values)?.map(request_of_row))
+    Ok(session.execute(&MARK_SENDING, values)?.map(request_of_row))
 }
 
 /// Attempts of a sender that has died; `of_builtin` also those whose lease still runs.
 pub fn find_lost_attempts(session: &Session, of_builtin: bool) -> Result<Vec<Attempt>> {
-    let rows = session.run(&FIND_LOST, vec![Value::Boolean(of_builtin)])?;
+    let rows = session.execute(&FIND_LOST, vec![Value::Boolean(of_builtin)])?;
     let lost = rows.map(request_of_row);
     Ok(lost
         .iter()
@@ -271,7 +271,7 @@ pub fn record_attempts(session: &Session, attempts: Vec<Attempt>) -> Result<Vec<
         rows.uuid(ids::uuid_v7()).int8(wait).end_row();
     }
     rows.register(session)?;
-    Ok(session.run(&RECORD, vec![])?.map(outcome_of_row))
+    Ok(session.execute(&RECORD, vec![])?.map(outcome_of_row))
 }
 
 fn outcome_of_row(row: crate::db::statement::Row) -> Outcome {
@@ -293,13 +293,13 @@ fn outcome_of_row(row: crate::db::statement::Row) -> Outcome {
 
 /// Takes back attempts that are queued and no longer needed.
 pub fn cancel_requests(session: &Session, subject: [u8; 16], why: &str) -> Result<()> {
-    session.run(&CANCEL, vec![Value::Uuid(subject), Value::Text(why)])?;
+    session.execute(&CANCEL, vec![Value::Uuid(subject), Value::Text(why)])?;
     Ok(())
 }
 
 /// Takes back everything that is queued or believed to be under way. Returns whose it was.
 pub fn discard_requests(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, [u8; 16])>> {
-    let discarded = session.run(&DISCARD, vec![Value::Text(why)])?;
+    let discarded = session.execute(&DISCARD, vec![Value::Text(why)])?;
     Ok(discarded.map(|row| {
         let purpose = row.text(1).and_then(|name| Purpose::of_request(&name));
         (purpose, row.uuid(2).unwrap_or_default())
@@ -308,14 +308,14 @@ pub fn discard_requests(session: &Session, why: &str) -> Result<Vec<(Option<Purp
 
 /// How many requests are queued or under way.
 pub fn count_waiting_requests(session: &Session) -> Result<i64> {
-    let count = session.run(&WAITING, vec![])?.first(|row| row.int8(1));
+    let count = session.execute(&WAITING, vec![])?.first(|row| row.int8(1));
     Ok(count.flatten().unwrap_or(0))
 }
 
 /// When there will be something to do: the next queued request is due or a lease runs out. Microseconds since 2000.
 pub fn next_due_request(session: &Session) -> Result<Option<i64>> {
     Ok(session
-        .run(&NEXT_DUE, vec![])?
+        .execute(&NEXT_DUE, vec![])?
         .first(|row| row.timestamp(1))
         .flatten())
 }

@@ -57,7 +57,7 @@ fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB
             db::settings::commit_durably();
             let is_set = match value {
                 Some(value) => store(session, name, value).map(|()| true)?,
-                None => session.run(&REMOVE, vec![Value::Text(name)]).map(|_| false)?,
+                None => session.execute(&REMOVE, vec![Value::Text(name)]).map(|_| false)?,
             };
             let message = if is_set { "secret.set" } else { "secret.removed" };
             let details = json!({"who": db::session_user(), "name": name});
@@ -110,13 +110,13 @@ pub fn store(session: &Session, name: &str, value: &str) -> Result<()> {
         Value::Text(&key.id),
     ];
     let who = db::session_user();
-    session.run(&STORE, values.into_iter().chain([Value::Text(&who)]).collect())?;
+    session.execute(&STORE, values.into_iter().chain([Value::Text(&who)]).collect())?;
     Ok(())
 }
 
 /// Whether a secret is set; does not decrypt it.
 pub fn is_set(session: &Session, name: &str) -> Result<bool> {
-    let rows = session.run(&EXISTS, vec![Value::Text(name)])?;
+    let rows = session.execute(&EXISTS, vec![Value::Text(name)])?;
     Ok(rows.first(|row| row.boolean(1)).flatten() == Some(true))
 }
 
@@ -126,7 +126,7 @@ pub fn is_set(session: &Session, name: &str) -> Result<bool> {
 /// [`Error::Conflict`] when it is not set, or its key is not at hand; the hint is the statement that mends it.
 pub fn reveal(session: &Session, name: &str) -> Result<String> {
     let found = session
-        .run(&FIND, vec![Value::Text(name)])?
+        .execute(&FIND, vec![Value::Text(name)])?
         .first(|row| Some((row.bytes(1)?, row.bytes(2)?, row.text(3)?)));
     let Some((ciphertext, nonce, key_id)) = found.flatten() else {
         return Err(Error::Conflict {

@@ -87,7 +87,7 @@ fn fn_archive_webhooks_v1(
 }
 
 fn order(session: &Session, older_than: Option<Interval>, limit: i64) -> Result<Order> {
-    let rows = session.run(&CUTOFF, vec![Value::Interval(older_than)])?;
+    let rows = session.execute(&CUTOFF, vec![Value::Interval(older_than)])?;
     let (cutoff, is_negative, older_than) = rows
         .first(|row| (row.timestamp(1), row.boolean(2), row.text(3).unwrap_or_default()))
         .ok_or_else(|| Error::Internal("no cutoff".into()))?;
@@ -115,7 +115,7 @@ fn archive(session: &Session, order: &Order) -> Result<JsonB> {
     if done.archived > 0 || !done.partitions_created.is_empty() || !done.columns_added.is_empty() {
         audit::log_act_on_set(session, "webhook", "webhooks.archived", &details(order, &done))?;
     }
-    let remaining = session.run(&REMAINING, vec![Value::Timestamp(order.cutoff)])?;
+    let remaining = session.execute(&REMAINING, vec![Value::Timestamp(order.cutoff)])?;
     Ok(JsonB(json!({
         "archived": done.archived,
         "remaining": remaining.first(|row| row.boolean(1)).flatten(),
@@ -146,8 +146,11 @@ fn batch(session: &Session, order: &Order) -> Result<Done> {
     };
     let (created, overlapping) = make_partitions(session, order)?;
     done.partitions_created = created;
-    session.run(&LOCK_TO_MOVE, vec![])?;
-    let columns = session.run(&COLUMNS, vec![])?.first(|row| row.text(1)).flatten();
+    session.execute(&LOCK_TO_MOVE, vec![])?;
+    let columns = session
+        .execute(&COLUMNS, vec![])?
+        .first(|row| row.text(1))
+        .flatten();
     let columns =
         columns.ok_or_else(|| Error::Internal("inbox and archive have no column in common".into()))?;
     for month in months(session, order)? {
@@ -166,7 +169,7 @@ fn batch(session: &Session, order: &Order) -> Result<Done> {
 
 /// Columns that an owner added to the inbox are added to the archive: a webhook is archived whole.
 fn take_over_columns(session: &Session) -> Result<Vec<String>> {
-    let added = session.run(&ADDED_COLUMNS, vec![])?;
+    let added = session.execute(&ADDED_COLUMNS, vec![])?;
     let added = added.map(|row| (row.text(1).unwrap_or_default(), row.text(2).unwrap_or_default()));
     for (_, statement) in &added {
         db::run_script(session, statement)?;
@@ -180,7 +183,7 @@ fn make_partitions(session: &Session, order: &Order) -> Result<(Vec<String>, Vec
     if months(session, order)?.iter().all(|month| month.make.is_none()) {
         return Ok((created, overlapping));
     }
-    session.run(&LOCK_TO_PARTITION, vec![])?;
+    session.execute(&LOCK_TO_PARTITION, vec![])?;
     // Somebody else may have made them while we waited.
     for month in months(session, order)? {
         let Some(script) = month.make else {
@@ -206,7 +209,7 @@ fn months(session: &Session, order: &Order) -> Result<Vec<Month>> {
         Value::Int8(order.limit),
         Value::Text(PARTITION),
     ];
-    Ok(session.run(&MONTHS, values)?.map(|row| Month {
+    Ok(session.execute(&MONTHS, values)?.map(|row| Month {
         from: row.timestamp(1).unwrap_or_default(),
         to: row.timestamp(2).unwrap_or_default(),
         name: row.text(3).unwrap_or_default(),
@@ -223,8 +226,11 @@ fn move_month(
     done: &mut Done,
 ) -> Result<()> {
     let values = vec![Value::Text(MOVE), Value::Text(columns), Value::Text(target)];
-    let statement = session.run(&FILL_IN, values)?.first(|row| row.text(1)).flatten();
-    let moved = session.run_built(
+    let statement = session
+        .execute(&FILL_IN, values)?
+        .first(|row| row.text(1))
+        .flatten();
+    let moved = session.execute_dynamic(
         &statement.unwrap_or_default(),
         &[
             pg_sys::TIMESTAMPTZOID,

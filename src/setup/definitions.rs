@@ -47,12 +47,12 @@ thread_local! {
 
 /// Everything in the schema as it is defined now, what an owner added included. Only reads.
 pub fn standing(session: &Session) -> Result<Definitions> {
-    printed(|| session.look(&STANDING, vec![]))
+    printed(|| session.query(&STANDING, vec![]))
 }
 
 /// The same, what this call of `setup()` has made included.
 pub fn standing_by_now(session: &Session) -> Result<Definitions> {
-    printed(|| session.run(&STANDING, vec![]))
+    printed(|| session.execute(&STANDING, vec![]))
 }
 
 fn printed<'s>(ask: impl FnOnce() -> Result<Rows<'s>>) -> Result<Definitions> {
@@ -67,7 +67,7 @@ fn printed<'s>(ask: impl FnOnce() -> Result<Rows<'s>>) -> Result<Definitions> {
 
 /// What `setup()` has recorded. The table of it must be there.
 pub fn recorded(session: &Session) -> Result<Definitions> {
-    let rows = session.look(&RECORDED, vec![])?;
+    let rows = session.query(&RECORDED, vec![])?;
     Ok(read(rows.map(|row| {
         let texts = [row.text(1), row.text(2), row.text(3), row.text(4)];
         (texts, row.int8(5), row.boolean(6).unwrap_or(false))
@@ -93,7 +93,7 @@ fn read(rows: Vec<([Option<String>; 4], Option<i64>, bool)>) -> Definitions {
 pub fn record(session: &Session, before: &Definitions) -> Result<()> {
     let now = standing_by_now(session)?;
     let nothing = Definitions::new();
-    let is_empty = session.run(&RECORDED, vec![])?.affected() == 0;
+    let is_empty = session.execute(&RECORDED, vec![])?.affected() == 0;
     let before = if is_empty { &nothing } else { before };
     let made: Vec<(&Key, &Definition)> = now
         .iter()
@@ -109,10 +109,10 @@ pub fn record(session: &Session, before: &Definitions) -> Result<()> {
             .iter()
             .map(|(_, definition)| definition.position.unwrap_or(0));
         values.push(Value::Int8Array(positions.collect()));
-        session.run(&RECORD, values)?;
+        session.execute(&RECORD, values)?;
     }
     if !gone.is_empty() {
-        session.run(&FORGET, columns(&gone))?;
+        session.execute(&FORGET, columns(&gone))?;
     }
     Ok(())
 }

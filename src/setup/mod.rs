@@ -72,10 +72,10 @@ fn setup() -> Result<JsonB, ErrorReport> {
 
 fn run(session: &Session) -> Result<JsonB> {
     refuse_other_encodings(session)?;
-    session.run(&LOCK, vec![])?;
+    session.execute(&LOCK, vec![])?;
     db::run_script(session, BOOKKEEPING)?;
     let found = session
-        .run(&APPLIED, vec![])?
+        .execute(&APPLIED, vec![])?
         .first(|row| row.int4(1))
         .flatten()
         .unwrap_or(0);
@@ -92,7 +92,7 @@ fn run(session: &Session) -> Result<JsonB> {
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         db::run_script(session, migration.sql)?;
-        session.run(
+        session.execute(
             &RECORD,
             vec![Value::Int4(migration.version), Value::Text(migration.name)],
         )?;
@@ -111,7 +111,7 @@ fn run(session: &Session) -> Result<JsonB> {
 fn refuse_what_lost_tables(session: &Session, found: i32) -> Result<()> {
     let made: Vec<&str> = tables_of(found).collect();
     // Not as the calling query saw it: another setup may have ended while this one waited.
-    let rows = session.run(&MISSING_TABLES, vec![Value::TextArray(made)])?;
+    let rows = session.execute(&MISSING_TABLES, vec![Value::TextArray(made)])?;
     let missing = rows.map(|row| row.text(1).unwrap_or_default());
     if missing.is_empty() {
         return Ok(());
@@ -149,7 +149,7 @@ fn tables_of(version: i32) -> impl Iterator<Item = &'static str> {
 /// Payloads are UTF-8, and text is read in place.
 fn refuse_other_encodings(session: &Session) -> Result<()> {
     let encoding = session
-        .run(&ENCODING, vec![])?
+        .execute(&ENCODING, vec![])?
         .first(|row| row.text(1))
         .flatten()
         .unwrap_or_default();

@@ -49,7 +49,7 @@ fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let window = |condition| Value::Int8(thresholds.lookback(condition).unwrap_or(DAY));
     let after = Value::Float8(thresholds.lowest(STUCK).unwrap_or(60.0));
-    let rows = session.look(&FIGURES, vec![window(FAILED), window(STUCK), after])?;
+    let rows = session.query(&FIGURES, vec![window(FAILED), window(STUCK), after])?;
     let figures = rows.first(|row| Figures {
         failed: row.int8(1).unwrap_or(0),
         last_error: row.text(2),

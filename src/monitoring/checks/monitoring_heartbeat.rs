@@ -64,7 +64,7 @@ struct Figures {
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let mut figures = Figures {
-        monitors: session.look(&MONITORS, vec![])?.map(|row| Monitor {
+        monitors: session.query(&MONITORS, vec![])?.map(|row| Monitor {
             name: row.text(1).unwrap_or_default(),
             silent_for: row.float8(2),
             every: row.float8(3).unwrap_or(60.0),
@@ -75,13 +75,13 @@ fn run(session: &Session) -> Result<Report> {
         blocking: blocking(session)?,
         ..Figures::default()
     };
-    let undelivered = session.look(&UNDELIVERED, vec![])?;
+    let undelivered = session.query(&UNDELIVERED, vec![])?;
     undelivered.first(|row| {
         figures.undelivered = row.int8(1).unwrap_or(0);
         figures.oldest_undelivered_minutes = row.float8(2).unwrap_or(0.0);
         figures.undelivered_error = row.text(3);
     });
-    session.look(&OUTBOX, vec![])?.first(|row| {
+    session.query(&OUTBOX, vec![])?.first(|row| {
         figures.overdue = row.int8(1).unwrap_or(0);
         figures.overdue_minutes = row.float8(2).unwrap_or(0.0);
     });

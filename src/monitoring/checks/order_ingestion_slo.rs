@@ -51,7 +51,7 @@ impl Missing {
 
 /// Received within the last `lookback` and longer than `age` ago, both in microseconds.
 fn missing(session: &Session, lookback: i64, age: i64) -> Result<Vec<Missing>> {
-    let rows = session.look(&MISSING, vec![Value::Int8(lookback), Value::Int8(age)])?;
+    let rows = session.query(&MISSING, vec![Value::Int8(lookback), Value::Int8(age)])?;
     Ok(rows.map(|row| Missing {
         shopify_order_id: row.int8(1),
         webhook_id: row.uuid(2),

@@ -54,7 +54,7 @@ fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let lookback = thresholds.lookback(CONDITION).unwrap_or(DAY);
     let figures = session
-        .look(&FIGURES, vec![Value::Int8(lookback)])?
+        .query(&FIGURES, vec![Value::Int8(lookback)])?
         .first(|row| Figures {
             succeeded: row.int8(1).unwrap_or(0),
             failed: row.int8(2).unwrap_or(0),

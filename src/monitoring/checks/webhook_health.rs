@@ -57,7 +57,7 @@ fn run(session: &Session) -> Result<Report> {
         window(LATENCY, 60 * MINUTE),
         Value::Int8(of_elements.unwrap_or(day)),
     ];
-    let figures = session.look(&FIGURES, windows)?.first(|row| Figures {
+    let figures = session.query(&FIGURES, windows)?.first(|row| Figures {
         depth: row.int8(1).unwrap_or(0),
         oldest_minutes: row.float8(2).unwrap_or(0.0),
         new_dead_letters: row.int8(3).unwrap_or(0),

@@ -37,7 +37,7 @@ fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let lookback = thresholds.lookback(CONDITION).unwrap_or(FORTNIGHT);
     let sources = session
-        .look(&SOURCES, vec![Value::Int8(lookback)])?
+        .query(&SOURCES, vec![Value::Int8(lookback)])?
         .map(|row| Source {
             provider: row.text(1).unwrap_or_default(),
             silent_minutes: row.float8(2).unwrap_or(0.0),

@@ -92,7 +92,7 @@ pub fn load(session: &Session, health: Health) -> Result<Data> {
 }
 
 fn moment(session: &Session) -> Result<Moment> {
-    let found = session.look(&MOMENT, vec![])?.first(|row| Moment {
+    let found = session.query(&MOMENT, vec![])?.first(|row| Moment {
         made_at: text(row, 1),
         database: text(row, 2),
         is_replica: row.boolean(3).unwrap_or_default(),
@@ -138,7 +138,7 @@ fn retries(session: &Session) -> Result<Retries> {
 }
 
 fn oldest(session: &Session) -> Result<Oldest> {
-    let found = session.look(&OLDEST, vec![])?.first(|row| Oldest {
+    let found = session.query(&OLDEST, vec![])?.first(|row| Oldest {
         seconds: number(row, 1),
         webhooks_waiting: number(row, 2),
         topic: row.text(3),
@@ -186,7 +186,7 @@ fn outbox(session: &Session) -> Result<Vec<Outbox>> {
 }
 
 fn courier(session: &Session) -> Result<Courier> {
-    let found = session.look(&COURIER, vec![])?.first(|row| Courier {
+    let found = session.query(&COURIER, vec![])?.first(|row| Courier {
         notifications: number(row, 1),
         sent: number(row, 2),
         failed: number(row, 3),
@@ -223,7 +223,7 @@ fn rows<T>(
     statement: &'static LocalKey<Statement>,
     read: impl FnMut(Row) -> T,
 ) -> Result<Vec<T>> {
-    Ok(session.look(statement, vec![])?.map(read))
+    Ok(session.query(statement, vec![])?.map(read))
 }
 
 fn text(row: Row, column: i32) -> String {

@@ -132,7 +132,10 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     figures.not_set_up = ready.flatten();
     figures.schema_version = sight
         .ask(session, "the schema's version", |session| {
-            Ok(session.look(&VERSION, vec![])?.first(|row| row.int4(1)).flatten())
+            Ok(session
+                .query(&VERSION, vec![])?
+                .first(|row| row.int4(1))
+                .flatten())
         })
         .flatten();
     // Columns first: what hangs on them is made again after them.
@@ -174,7 +177,7 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
 
 /// Those of others that run before a row of the inbox is written: worth a word, and a warning once nothing comes through.
 fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
-    let mut found = session.look(&OTHERS_TRIGGERS, vec![])?.map(|row| {
+    let mut found = session.query(&OTHERS_TRIGGERS, vec![])?.map(|row| {
         let may_swallow = row.boolean(7).unwrap_or(false);
         (row.text(8).filter(|_| may_swallow), Fault::from_row(row))
     });
@@ -182,7 +185,7 @@ fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
     let mut faults = match suspects.is_empty() {
         true => Vec::new(),
         false => {
-            let rows = session.look(&SWALLOWED, vec![Value::TextArray(suspects)])?;
+            let rows = session.query(&SWALLOWED, vec![Value::TextArray(suspects)])?;
             rows.map(Fault::from_row)
         }
     };
@@ -194,7 +197,7 @@ fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
 /// the rights on pg_net's, nothing that anybody could put in their place.
 pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
     let installed = sight.ask(session, "what is installed", |session| {
-        session.look(&INSTALLED, vec![])?.first(|row| {
+        session.query(&INSTALLED, vec![])?.first(|row| {
             figures.extension = row.text(1);
             figures.has_pg_cron = row.boolean(2).unwrap_or(false);
             figures.has_pg_net = row.boolean(3).unwrap_or(false);
@@ -256,7 +259,7 @@ fn visible_jobs(session: &Session, sight: &Sight) -> Option<Vec<String>> {
 /// What the function's owner may not see, and the statements that show it.
 pub fn not_visible(session: &Session, sight: &Sight) -> Vec<Fault> {
     let faults = sight.ask(session, "rights", |session| {
-        Ok(session.look(&NOT_VISIBLE, vec![])?.map(Fault::from_row))
+        Ok(session.query(&NOT_VISIBLE, vec![])?.map(Fault::from_row))
     });
     faults.unwrap_or_default()
 }
@@ -264,7 +267,7 @@ pub fn not_visible(session: &Session, sight: &Sight) -> Vec<Fault> {
 /// Who keeps others out of a table.
 pub fn locks(session: &Session, sight: &Sight, could_not_read: bool) -> Vec<Fault> {
     let faults = sight.ask(session, "locks", |session| {
-        let rows = session.look(&LOCKS, vec![Value::Boolean(could_not_read)])?;
+        let rows = session.query(&LOCKS, vec![Value::Boolean(could_not_read)])?;
         Ok(rows.map(Fault::from_row))
     });
     faults.unwrap_or_default()
@@ -279,7 +282,7 @@ fn first<T>(
 ) -> Option<T> {
     sight
         .ask(session, what, |session| {
-            Ok(session.look(statement, vec![])?.first(read))
+            Ok(session.query(statement, vec![])?.first(read))
         })
         .flatten()
 }
@@ -291,7 +294,7 @@ fn names(
     statement: &'static LocalKey<Statement>,
 ) -> Option<Vec<String>> {
     sight.ask(session, what, |session| {
-        let rows = session.look(statement, vec![])?;
+        let rows = session.query(statement, vec![])?;
         Ok(rows.map(|row| row.text(1).unwrap_or_default()))
     })
 }

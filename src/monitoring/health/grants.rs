@@ -20,7 +20,7 @@ pub fn faults(session: &Session, sight: &Sight) -> Vec<Fault> {
     let shown: Vec<&str> = shown.map(|object| object.name.as_str()).collect();
     let found = sight.ask(session, "who may do what", |session| {
         let values = vec![Value::OptionalText(owner.as_deref()), Value::TextArray(shown)];
-        Ok(session.look(&GRANTS, values)?.map(Fault::from_row))
+        Ok(session.query(&GRANTS, values)?.map(Fault::from_row))
     });
     found.unwrap_or_default()
 }

@@ -37,13 +37,13 @@ pub fn faults(session: &Session) -> Result<Vec<Fault>> {
     let shown: Vec<&str> = shown.map(|object| object.name.as_str()).collect();
     let mut found = Vec::new();
     for statement in [&ROW_SECURITY, &RECEIVERS, &SETTINGS] {
-        found.extend(session.look(statement, vec![])?.map(Fault::from_row));
+        found.extend(session.query(statement, vec![])?.map(Fault::from_row));
     }
     for statement in [&OWNERSHIP, &OWNER_RIGHTS, &EXPOSURE, &RULES] {
-        let rows = session.look(statement, vec![Value::TextArray(shown.clone())])?;
+        let rows = session.query(statement, vec![Value::TextArray(shown.clone())])?;
         found.extend(rows.map(Fault::from_row));
     }
-    let parts = session.look(&PARTS, vec![])?.map(|row| Part {
+    let parts = session.query(&PARTS, vec![])?.map(|row| Part {
         kind: row.text(1).unwrap_or_default(),
         name: row.text(2).unwrap_or_default(),
         table: row.text(3).unwrap_or_default(),

@@ -35,7 +35,7 @@ pub fn carrier_in_force(session: &Session) -> Result<InForce> {
         Carrier::PgNet => Ok(InForce::PgNet),
         Carrier::Auto => {
             let found = session
-                .look(&HAS_PG_NET, vec![])?
+                .query(&HAS_PG_NET, vec![])?
                 .first(|row| row.boolean(1))
                 .flatten();
             Ok(if found == Some(true) {

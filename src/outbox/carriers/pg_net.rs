@@ -91,42 +91,48 @@ fn hand_over(session: &Session, requests: &[(Request, PreparedRequest)]) -> Resu
             Value::Json(&headers),
             Value::Int4(request.timeout_ms),
         ];
-        let id = session.run(&POST, values)?.first(|row| row.int8(1)).flatten();
+        let id = session.execute(&POST, values)?.first(|row| row.int8(1)).flatten();
         rows.uuid(request.id).int8(id);
         rows.text(Some(&ready.public_url)).end_row();
     }
     rows.register(session)?;
-    session.run(&MARK_DISPATCHED, vec![Value::Uuid(epoch(session)?)])?;
+    session.execute(&MARK_DISPATCHED, vec![Value::Uuid(epoch(session)?)])?;
     Ok(())
 }
 
 /// Stays the same until a crash of the server empties pg_net's tables.
 fn epoch(session: &Session) -> Result<[u8; 16]> {
-    session.run(&BEGIN_EPOCH, vec![Value::Uuid(ids::uuid_v7())])?;
-    let epoch = session.run(&EPOCH, vec![])?.first(|row| row.uuid(1)).flatten();
+    session.execute(&BEGIN_EPOCH, vec![Value::Uuid(ids::uuid_v7())])?;
+    let epoch = session
+        .execute(&EPOCH, vec![])?
+        .first(|row| row.uuid(1))
+        .flatten();
     Ok(epoch.unwrap_or_default())
 }
 
 /// What has come back, and what never will, because pg_net has forgotten it. It keeps nothing of what came.
 pub fn collect(session: &Session) -> Result<Vec<Attempt>> {
     let epoch = epoch(session)?;
-    session.run(&FORGET_LATE, vec![Value::Uuid(epoch)])?;
+    session.execute(&FORGET_LATE, vec![Value::Uuid(epoch)])?;
     if in_flight(session)? == 0 {
         return Ok(Vec::new());
     }
-    let last_id = session.run(&LAST_ID, vec![])?.first(|row| row.int8(1)).flatten();
+    let last_id = session
+        .execute(&LAST_ID, vec![])?
+        .first(|row| row.int8(1))
+        .flatten();
     let known = || vec![Value::Uuid(epoch), Value::Int8(last_id.unwrap_or(i64::MAX))];
-    let forgotten: Vec<Request> = session.run(&FORGOTTEN, known())?.map(request_of_row);
+    let forgotten: Vec<Request> = session.execute(&FORGOTTEN, known())?.map(request_of_row);
     let lost = |request: &Request| Attempt::of(request, Response::lost(), None);
     // An answer under the id of a forgotten request is somebody else's, and stays.
-    let came = session.run(&COLLECT, known())?.map(attempt_of_row);
+    let came = session.execute(&COLLECT, known())?.map(attempt_of_row);
     Ok(came.into_iter().chain(forgotten.iter().map(lost)).collect())
 }
 
 /// How many requests it has not answered yet.
 pub fn in_flight(session: &Session) -> Result<i64> {
     Ok(session
-        .run(&IN_FLIGHT, vec![])?
+        .execute(&IN_FLIGHT, vec![])?
         .first(|row| row.int8(1))
         .flatten()
         .unwrap_or(0))
@@ -140,7 +146,7 @@ pub fn take_back(session: &Session, mut unanswered: Vec<Attempt>) -> Result<Vec<
     }
     let ids = unanswered.iter().map(|one| one.id).collect();
     let in_hand: HashSet<[u8; 16]> = session
-        .run(&UNQUEUE, vec![Value::UuidArray(ids)])?
+        .execute(&UNQUEUE, vec![Value::UuidArray(ids)])?
         .map(|row| row.uuid(1).unwrap_or_default())
         .into_iter()
         .collect();
