@@ -104,10 +104,7 @@ pub fn ensure_ready(session: &Session) -> Result<()> {
         .flatten()
         != Some(true)
     {
-        return Err(Error::Conflict {
-            problem: "the raw_ops tables are there, but not their foreign keys and triggers".into(),
-            next: "While a restore is running, wait for it. Otherwise run: SELECT raw_ops.setup();".into(),
-        });
+        return Err(Error::RestoreUnderWay);
     }
     if !HEARS_OF_CHANGES.replace(true) {
         // SAFETY: registered once a backend; the callback only clears a cell.

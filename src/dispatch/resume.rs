@@ -31,7 +31,7 @@ fn resume(session: &Session, discards: bool) -> Result<JsonB> {
     let held = clone_guard::held(session)?;
     let needs_setting = held.as_ref().filter(|held| held.is_settings_matter());
     if let Some(held) = needs_setting.filter(|_| !discards) {
-        return Err(Error::Conflict {
+        return Err(Error::DispatchHeld {
             problem: held.problem(),
             next: format!("Run:\n{}", held.next().join("\n")),
         });

@@ -43,7 +43,16 @@ pub enum Error {
     /// Something this function needs is not installed.
     MissingExtension { name: &'static str, next: String },
     /// Something is in the way that only a person can decide about.
-    Conflict { problem: String, next: String },
+    /// The tables are there, but not what they are held together by: a dump is being restored.
+    RestoreUnderWay,
+    /// A secret is not set, or cannot be read.
+    MissingSecret { problem: String, next: String },
+    /// The jobs are another role's.
+    JobsOfAnother { problem: String, next: String },
+    /// This database may not send.
+    DispatchHeld { problem: String, next: String },
+    /// `setup()` must not go on.
+    CannotSetUp { problem: String, next: String },
     /// Another transaction wrote the same rows meanwhile; roll back and do it again.
     Raced(&'static str),
     /// Somebody else has locked a whole table for too long.
@@ -136,9 +145,12 @@ impl Error {
             }
             Error::NotJson { .. } => PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION,
             Error::MissingReference(_) | Error::NoSuch { .. } => PgSqlErrorCode::ERRCODE_NO_DATA_FOUND,
-            Error::NotSetUp { .. } | Error::Conflict { .. } => {
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE
-            }
+            Error::NotSetUp { .. }
+            | Error::RestoreUnderWay
+            | Error::MissingSecret { .. }
+            | Error::JobsOfAnother { .. }
+            | Error::DispatchHeld { .. }
+            | Error::CannotSetUp { .. } => PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             Error::Transition { .. } => PgSqlErrorCode::ERRCODE_CHECK_VIOLATION,
             Error::MissingExtension { .. } => PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             Error::NotOwner { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -173,7 +185,11 @@ impl Error {
             | Error::Transition { .. }
             | Error::NotOwner { .. }
             | Error::MissingExtension { .. }
-            | Error::Conflict { .. }
+            | Error::RestoreUnderWay
+            | Error::MissingSecret { .. }
+            | Error::JobsOfAnother { .. }
+            | Error::DispatchHeld { .. }
+            | Error::CannotSetUp { .. }
             | Error::Internal(_) => Category::Internal,
         }
     }
@@ -269,7 +285,14 @@ impl Error {
             )),
             Error::NotOwner { owner } => Some(format!("Run this as {owner}, or as a member of that role.")),
             Error::Transition { from, .. } => Some(transition_hint(from).into()),
-            Error::MissingExtension { next, .. } | Error::Conflict { next, .. } => Some(next.clone()),
+            Error::RestoreUnderWay => {
+                Some("While a restore is running, wait for it. Otherwise run: SELECT raw_ops.setup();".into())
+            }
+            Error::MissingExtension { next, .. }
+            | Error::MissingSecret { next, .. }
+            | Error::JobsOfAnother { next, .. }
+            | Error::DispatchHeld { next, .. }
+            | Error::CannotSetUp { next, .. } => Some(next.clone()),
             _ => None,
         }
     }
@@ -324,7 +347,13 @@ impl fmt::Display for Error {
                 write!(f, "the extension {name} is not installed in this database")
             }
             Error::NotOwner { owner } => write!(f, "the tables of raw_ops belong to the role {owner}"),
-            Error::Conflict { problem, .. } => f.write_str(problem),
+            Error::RestoreUnderWay => {
+                f.write_str("the raw_ops tables are there, but not their foreign keys and triggers")
+            }
+            Error::MissingSecret { problem, .. }
+            | Error::JobsOfAnother { problem, .. }
+            | Error::DispatchHeld { problem, .. }
+            | Error::CannotSetUp { problem, .. } => f.write_str(problem),
             Error::Raced(what) => write!(
                 f,
                 "another transaction wrote {what} of this webhook at the same time"

@@ -195,7 +195,7 @@ fn refuse_another_owner(session: &Session, job: &Planned) -> Result<()> {
     let Some(owner) = other else {
         return Ok(());
     };
-    Err(Error::Conflict {
+    Err(Error::JobsOfAnother {
         problem: format!(
             "the job {} belongs to role {owner}; a second one would run it twice",
             job.name

@@ -123,13 +123,13 @@ pub fn is_set(session: &Session, name: &str) -> Result<bool> {
 /// A secret in clear; lives in this process's memory only.
 ///
 /// # Errors
-/// [`Error::Conflict`] when it is not set, or its key is not at hand; the hint is the statement that mends it.
+/// [`Error::MissingSecret`] when it is not set, or its key is not at hand; the hint is the statement that mends it.
 pub fn reveal(session: &Session, name: &str) -> Result<String> {
     let found = session
         .execute(&FIND, vec![Value::Text(name)])?
         .first(|row| Some((row.bytes(1)?, row.bytes(2)?, row.text(3)?)));
     let Some((ciphertext, nonce, key_id)) = found.flatten() else {
-        return Err(Error::Conflict {
+        return Err(Error::MissingSecret {
             problem: format!("the secret {name} is not set"),
             next: format!("Run: SELECT raw_ops.fn_set_secret_v1('{name}', '<value>');"),
         });
@@ -154,7 +154,7 @@ pub fn reveal(session: &Session, name: &str) -> Result<String> {
 }
 
 fn wrong_key(name: &str, have: &str, want: &str) -> Error {
-    Error::Conflict {
+    Error::MissingSecret {
         problem: format!(
             "the secret {name} was encrypted with key {want}, raw_ops.secret_key_file holds key {have}"
         ),
@@ -227,7 +227,7 @@ pub fn key_problem() -> Option<Error> {
 }
 
 fn no_key(problem: String) -> Error {
-    Error::Conflict {
+    Error::MissingSecret {
         problem,
         next:
             "As the server's user: head -c 32 /dev/urandom | base64 > /etc/postgresql/raw_ops.key; chmod 600 \

@@ -80,7 +80,7 @@ fn run(session: &Session) -> Result<JsonB> {
         .flatten()
         .unwrap_or(0);
     if found > LATEST_VERSION {
-        return Err(Error::Conflict {
+        return Err(Error::CannotSetUp {
             problem: format!(
                 "the raw_ops schema is at version {found}, newer than this library's {LATEST_VERSION}"
             ),
@@ -117,7 +117,7 @@ fn refuse_what_lost_tables(session: &Session, found: i32) -> Result<()> {
         return Ok(());
     }
     let tables: Vec<String> = missing.iter().map(|table| format!("-t {table}")).collect();
-    Err(Error::Conflict {
+    Err(Error::CannotSetUp {
         problem: format!(
             "tables that setup() has made before are missing: {}",
             missing.join(", ")
@@ -156,7 +156,7 @@ fn refuse_other_encodings(session: &Session) -> Result<()> {
     if encoding == "UTF8" {
         return Ok(());
     }
-    Err(Error::Conflict {
+    Err(Error::CannotSetUp {
         problem: format!("this database's encoding is {encoding}; webhooks are UTF-8"),
         next: "Create the database anew: CREATE DATABASE shop ENCODING 'UTF8' TEMPLATE template0;".into(),
     })

@@ -80,7 +80,7 @@ fn work_until_idle() -> i64 {
             (due - db::clock()).clamp(1_000, POLL_INTERVAL)
         }),
         // Not set up here (yet), or a restore is running: nothing to report every few seconds.
-        Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => ERROR_BACKOFF,
+        Err(Error::NotSetUp { .. } | Error::RestoreUnderWay) => ERROR_BACKOFF,
         Err(error) => {
             log!("raw_ops worker: {error}");
             transaction::tell(&format!("raw_ops: tries again in some seconds, after: {error}"));

@@ -119,7 +119,7 @@ impl Sender {
         match self.take() {
             Ok(pause) => pause,
             // Not set up here (yet), or a restore is running: nothing to report every few seconds.
-            Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => ERROR_BACKOFF,
+            Err(Error::NotSetUp { .. } | Error::RestoreUnderWay) => ERROR_BACKOFF,
             Err(error) => {
                 log!("raw_ops sender: {error}");
                 ERROR_BACKOFF

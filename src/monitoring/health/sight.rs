@@ -67,7 +67,7 @@ impl Sight {
                 self.tell(fault.by(&[owner::superuser()]));
             }
             // Told as a whole: without its tables there is nothing to see.
-            Err(Error::NotSetUp { .. } | Error::Conflict { .. }) => {}
+            Err(Error::NotSetUp { .. } | Error::RestoreUnderWay) => {}
             Err(error) => self.tell(
                 Fault::warning("not_visible", format!("{what} could not be looked at: {error}"))
                     .next("SELECT raw_ops.setup();"),
