@@ -89,3 +89,14 @@ pub fn apply(order: &Value) -> Value {
         .unwrap();
     applied.0
 }
+
+/// Another order of the same, the same for the same seed.
+pub fn shuffle<T>(items: &mut [T], seed: u64) {
+    let mut random = seed;
+    for index in (1..items.len()).rev() {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        items.swap(index, (random >> 33) as usize % (index + 1));
+    }
+}

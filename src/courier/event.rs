@@ -23,11 +23,11 @@ thread_local! {
     static FIND: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_event.sql"),
         &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID]) };
-    static NOTICE: Statement = const { Statement::new(
+    static NOTIFICATION: Statement = const { Statement::new(
         "insert into raw_ops.ops_events (id, kind, entity_type, entity_id, customer_event_type, message, event_payload)
          values ($1, 'CUSTOMER_EVENT', 'shipment', $2, 'courier_exception', $3, $4)",
         &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
-    static NOTICE_STATUS: Statement = const { Statement::new(
+    static NOTIFICATION_STATUS: Statement = const { Statement::new(
         "select notification_status from raw_ops.ops_events where id = $1", &[pg_sys::UUIDOID]) };
 }
 
@@ -281,8 +281,8 @@ fn tell(
         Value::Text(&message),
         Value::Json(&payload),
     ];
-    session.execute(&NOTICE, values)?;
-    let status = session.execute(&NOTICE_STATUS, vec![Value::Uuid(ops_event_id)])?;
+    session.execute(&NOTIFICATION, values)?;
+    let status = session.execute(&NOTIFICATION_STATUS, vec![Value::Uuid(ops_event_id)])?;
     Ok(RecordedNotification {
         ops_event_id,
         status: status.first(|row| row.text(1)).flatten(),

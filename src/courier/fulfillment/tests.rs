@@ -168,11 +168,7 @@ proptest! {
         let heard: Vec<(&Payload<'static>, Version)> =
             payloads.iter().map(|(payload, version)| (payload, *version)).collect();
         let mut shuffled = heard.clone();
-        let mut random = seed;
-        for index in (1..shuffled.len()).rev() {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            shuffled.swap(index, (random >> 33) as usize % (index + 1));
-        }
+        crate::testing::shuffle(&mut shuffled, seed);
         shuffled.extend(heard.clone());
         prop_assert_eq!(rows(&heard), rows(&shuffled));
     }

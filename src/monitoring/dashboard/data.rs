@@ -130,7 +130,7 @@ pub struct Undelivered {
     pub seconds_to_next: Option<i64>,
 }
 
-/// Request requests of one purpose.
+/// Outgoing requests of one purpose.
 pub struct Outbox {
     pub purpose: String,
     pub queued: i64,
