@@ -8,6 +8,7 @@ mod convergence;
 mod courier;
 mod crashes;
 mod dashboard;
+mod demo;
 mod dlv_statements;
 mod dump_restore;
 mod faults;

@@ -175,11 +175,12 @@ async fn alone(
     plan: &mut Plan,
 ) -> Result<()> {
     let order = plan::new_order(1);
-    plan.truth.learn(&order.bytes)?;
+    let delivery = order.delivery("orders/create");
+    plan.truth.learn(&delivery)?;
     let query = "SELECT FROM raw_ops.orders WHERE shopify_order_id = $1";
     let query = client.prepare(query).await?;
     let started = Instant::now();
-    let answer = sender.send(&order.delivery("orders/create")).await;
+    let answer = sender.send(&delivery).await;
     let visible = loop {
         let here = client.query_opt(&query, &[&order.id]).await?.is_some();
         let elapsed = started.elapsed();

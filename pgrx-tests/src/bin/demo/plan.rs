@@ -124,8 +124,8 @@ impl Plan {
 
     fn add_orders(&mut self, orders: &[Order]) -> Result<()> {
         for (index, order) in orders.iter().enumerate() {
-            self.truth.learn(&order.bytes)?;
             let webhook = Webhook::new(Kind::Generated, Fate::Success, order.delivery("orders/create"));
+            self.truth.learn(&webhook.delivery)?;
             if index % AGAIN_EVERY == 0 {
                 self.wave.push(Webhook {
                     kind: Kind::Again,
@@ -142,7 +142,7 @@ impl Plan {
         for payload in payloads::shopify()? {
             let delivery = Delivery::new(&payload.topic, payload.compact());
             if payload.is_order() {
-                self.truth.learn(&payload.body)?;
+                self.truth.learn(&delivery)?;
                 let webhook = Webhook::new(Kind::Real, Fate::Success, delivery);
                 // Its order comes with the wave.
                 let list = if payload.topic == "orders/cancelled" {
@@ -193,8 +193,8 @@ impl Plan {
                 order.updated(later, &changes)
             });
             for state in [&newer, &older] {
-                self.truth.learn(&state.bytes)?;
                 let delivery = state.delivery("orders/updated");
+                self.truth.learn(&delivery)?;
                 self.afterwards
                     .push(Webhook::new(Kind::Change, Fate::Success, delivery));
             }

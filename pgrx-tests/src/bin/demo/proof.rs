@@ -12,7 +12,7 @@ use crate::screen::grouped;
 use crate::sending::{Sent, number};
 use crate::truth::{Decimal, Order, Truth};
 
-const ORDERS: &str = "SELECT shopify_order_id, extract(epoch FROM shopify_updated_at)::int8, currency,
+const ORDERS: &str = "SELECT shopify_order_id, floor(extract(epoch FROM shopify_updated_at))::int8, currency,
             total_price::text, (SELECT count(*) FROM raw_ops.order_items AS i WHERE i.order_id = o.id),
             cancelled_at IS NOT NULL, customer_id IS NOT NULL
        FROM raw_ops.orders AS o";

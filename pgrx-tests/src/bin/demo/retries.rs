@@ -132,7 +132,7 @@ pub async fn cancellation(
         &"success",
         &last.status.as_str(),
     );
-    plan.truth.learn(&plan.early.delivery.body)?;
+    plan.truth.learn(&plan.early.delivery)?;
     let query = "SELECT order_name, cancel_reason FROM raw_ops.orders
                   WHERE shopify_order_id = $1 AND cancelled_at IS NOT NULL";
     let row = client.query_opt(query, &[&plan.cancelled.id]).await?;

@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::AddAssign;
 
 use anyhow::{Context, Result};
+use raw_ops_e2e::shopify::Delivery;
 use serde_json::Value;
 
 /// A decimal number, exact.
@@ -64,7 +65,7 @@ impl fmt::Display for Decimal {
 /// An order as its newest payload says it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Order {
-    /// `updated_at` in seconds since 1970.
+    /// Of the newest payload: its `updated_at`, else when it was triggered. Seconds since 1970.
     pub version: Option<i64>,
     pub currency: String,
     pub total: Decimal,
@@ -72,6 +73,30 @@ pub struct Order {
     pub cancelled: bool,
     /// Did any payload say who bought?
     pub has_buyer: bool,
+}
+
+impl Order {
+    /// `said`: versions and payloads, oldest first; what a newer one leaves out, an older one tells.
+    fn from_webhooks(said: &[(i64, Value)], has_buyer: bool) -> Result<Self> {
+        let mut order = Self {
+            has_buyer,
+            ..Self::default()
+        };
+        for (version, body) in said {
+            order.version = Some(*version);
+            if let Some(currency) = body["currency"].as_str() {
+                currency.clone_into(&mut order.currency);
+            }
+            if let Some(total) = body["total_price"].as_str() {
+                order.total = Decimal::parse(total)?;
+            }
+            if let Some(items) = body["line_items"].as_array() {
+                order.items = items.len();
+            }
+            order.cancelled |= body["cancelled_at"].is_string();
+        }
+        Ok(order)
+    }
 }
 
 /// Orders, items and money of one currency.
@@ -86,38 +111,26 @@ pub struct Sum {
 #[derive(Default)]
 pub struct Truth {
     pub orders: HashMap<i64, Order>,
+    /// By order, what was said of it and when.
+    said: HashMap<i64, Vec<(i64, Value)>>,
     customers: HashSet<i64>,
     addresses: HashSet<String>,
     guest_addresses: HashSet<String>,
 }
 
 impl Truth {
-    /// Takes in an order's payload. Of two payloads the one with the newer `updated_at` counts, whatever their order.
-    pub fn learn(&mut self, body: &[u8]) -> Result<()> {
-        let said: Value = serde_json::from_slice(body)?;
-        let text = |member: &str| said[member].as_str();
-        let version = text("updated_at").map(seconds).transpose()?;
-        let has_buyer = self.learn_buyer(&said);
-        let order = self
-            .orders
-            .entry(said["id"].as_i64().context("an order without an id")?)
-            .or_default();
-        order.has_buyer |= has_buyer;
-        // A part of an order without a time of its own is as new as its delivery: newer than all.
-        if version.is_some() && version < order.version {
-            return Ok(());
-        }
-        order.version = version.or(order.version);
-        if let Some(currency) = text("currency") {
-            currency.clone_into(&mut order.currency);
-        }
-        if let Some(total) = text("total_price") {
-            order.total = Decimal::parse(total)?;
-        }
-        if let Some(items) = said["line_items"].as_array() {
-            order.items = items.len();
-        }
-        order.cancelled |= text("cancelled_at").is_some();
+    /// Takes in an order's webhook. Of two the one with the newer `updated_at` counts, whatever their order; one that
+    /// names none is as new as its delivery.
+    pub fn learn(&mut self, delivery: &Delivery) -> Result<()> {
+        let body: Value = serde_json::from_slice(&delivery.body)?;
+        let id = body["id"].as_i64().context("an order without an id")?;
+        let version = seconds(body["updated_at"].as_str().unwrap_or(&delivery.triggered_at))?;
+        let has_buyer = self.learn_buyer(&body);
+        let said = self.said.entry(id).or_default();
+        said.push((version, body));
+        said.sort_by_key(|(version, _)| *version);
+        let has_buyer = has_buyer || self.orders.get(&id).is_some_and(|order| order.has_buyer);
+        self.orders.insert(id, Order::from_webhooks(said, has_buyer)?);
         Ok(())
     }
 
@@ -204,7 +217,7 @@ mod tests {
             r#"{"id": 1, "updated_at": "2024-10-01T12:00:00Z", "currency": "EUR", "total_price": "1.00"}"#,
             r#"{"id": 2, "currency": "EUR", "total_price": "0.50", "line_items": [{}], "email": "d@e.f"}"#,
         ] {
-            truth.learn(body.as_bytes()).unwrap();
+            truth.learn(&Delivery::new("orders/create", body)).unwrap();
         }
         let sum = truth.sums()["EUR"];
         assert_eq!(
@@ -215,9 +228,30 @@ mod tests {
             (truth.customers(), truth.guests(), truth.without_buyer()),
             (0, 2, 0)
         );
-        truth
-            .learn(br#"{"id": 3, "customer": {"id": 7, "email": "a@B.c"}}"#)
-            .unwrap();
+        let customer = r#"{"id": 3, "customer": {"id": 7, "email": "a@B.c"}}"#;
+        truth.learn(&Delivery::new("orders/create", customer)).unwrap();
         assert_eq!((truth.customers(), truth.guests()), (1, 1));
+    }
+
+    #[test]
+    fn a_part_of_an_order_without_a_time_is_as_new_as_its_delivery() {
+        let whole =
+            r#"{"id": 1, "updated_at": "2024-10-01T12:00:00Z", "currency": "EUR", "total_price": "2.00"}"#;
+        let whole = Delivery::new("orders/create", whole);
+        let mut part = Delivery::new("orders/updated", r#"{"id": 1, "total_price": "3.00"}"#);
+        part.triggered_at = "2024-10-02T12:00:00.5Z".to_owned();
+        let [there, back] = [[&whole, &part], [&part, &whole]].map(|webhooks| {
+            let mut truth = Truth::default();
+            for webhook in webhooks {
+                truth.learn(webhook).unwrap();
+            }
+            truth.orders[&1].clone()
+        });
+        assert_eq!(there, back);
+        assert_eq!(there.version, Some(1_727_870_400));
+        assert_eq!(
+            (there.total.to_string(), there.currency.as_str()),
+            ("3.00".to_owned(), "EUR")
+        );
     }
 }
