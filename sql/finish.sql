@@ -19,7 +19,7 @@ comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
 comment on function raw_ops.fn_set_secret_v1(text, text) is
     'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
 comment on function raw_ops.delivery_fingerprint() is
-    'What tells this database from a restored or copied one; null on a host without a machine-id. See delivery_guard.';
+    'What tells this database from a restored or copied one; null on a host without a machine-id. See clone_guard.';
 comment on function raw_ops.fn_resume_delivery_v1(boolean) is
     'Lets a restored or copied database send, unless raw_ops.delivery_hosts decides: then it names the statement. p_discard_queued: what was queued before is abandoned instead of sent.';
 comment on function raw_ops.fn_deliver_outbox_v1() is
@@ -64,7 +64,7 @@ comment on function raw_ops.fold_webhook_tallies() is
     'Folds webhook_tallies into webhook_totals; the figures of both together stay the same. Returns how many.';
 comment on function raw_ops.fn_housekeeping_v1() is
     'Deletes up to 10,000 rows of each log that are older than log_retention says, and folds tallies. Returns how many of each; remaining: there is more.';
-comment on procedure raw_ops.keep_house(integer) is
+comment on procedure raw_ops.run_housekeeping(integer) is
     'Housekeeping until nothing is left or p_max_seconds have passed, committing after each round. For pg_cron.';
 comment on function raw_ops.fn_metrics_v1() is
     'All figures of this database in Prometheus'' text format. Reads only, also on a replica; counters never go down.';

@@ -80,7 +80,7 @@ end
 $archive$;
 
 -- Housekeeping as pg_cron calls it: until every log is as short as it should be, a commit after each round.
-create procedure raw_ops.keep_house(p_max_seconds integer default 600)
+create procedure raw_ops.run_housekeeping(p_max_seconds integer default 600)
     language plpgsql
 as $house$
 declare

@@ -106,7 +106,7 @@ fn lock(session: &Session, provider: &str, references: &[String], alone: bool) -
 ///
 /// # Errors
 /// [`Error::MissingReference`] when too many wait already: then those of this webhook do not, and it is to be tried again.
-pub fn keep(session: &Session, provider: &str, webhook: [u8; 16], left: &[Left<'_>]) -> Result<()> {
+pub fn keep_elements(session: &Session, provider: &str, webhook: [u8; 16], left: &[Left<'_>]) -> Result<()> {
     let waiting: Vec<&Left<'_>> = left.iter().filter(|one| one.reference.is_some()).collect();
     let refused: Vec<&Left<'_>> = left.iter().filter(|one| one.reference.is_none()).collect();
     let more = refused.len().saturating_sub(MOST_REFUSED);

@@ -122,18 +122,18 @@ comment on table raw_ops.secrets is
 comment on column raw_ops.secrets.key_id is 'Fingerprint of the key it was encrypted with.';
 
 -- Which database may send. A restored dump or a copied volume differs from what stands here.
-create table raw_ops.delivery_guard (
+create table raw_ops.clone_guard (
     only_row    boolean     not null default true,
     fingerprint text,
     resumed_at  timestamptz not null default now(),
     resumed_by  text        not null default session_user,
-    constraint delivery_guard_pkey primary key (only_row),
-    constraint delivery_guard_only_row_check check (only_row)
+    constraint clone_guard_pkey primary key (only_row),
+    constraint clone_guard_only_row_check check (only_row)
 );
-insert into raw_ops.delivery_guard (fingerprint) values (raw_ops.delivery_fingerprint());
-comment on table raw_ops.delivery_guard is
+insert into raw_ops.clone_guard (fingerprint) values (raw_ops.delivery_fingerprint());
+comment on table raw_ops.clone_guard is
     'The database that may send where raw_ops.delivery_hosts is empty: a restored or copied one differs from the fingerprint and stays silent until fn_resume_delivery_v1().';
-comment on column raw_ops.delivery_guard.fingerprint is
+comment on column raw_ops.clone_guard.fingerprint is
     'Of the place: cluster, database, path, file and machine. Null where the host has no machine-id: then only raw_ops.delivery_hosts lets it send.';
 
 alter table raw_ops.retry_schedule drop constraint retry_schedule_purpose_check;
@@ -153,5 +153,5 @@ comment on column raw_ops.retry_schedule.purpose is
 alter table raw_ops.http_requests enable row level security;
 alter table raw_ops.pg_net_epoch enable row level security;
 alter table raw_ops.secrets enable row level security;
-alter table raw_ops.delivery_guard enable row level security;
-revoke all on raw_ops.http_requests, raw_ops.pg_net_epoch, raw_ops.secrets, raw_ops.delivery_guard from public;
+alter table raw_ops.clone_guard enable row level security;
+revoke all on raw_ops.http_requests, raw_ops.pg_net_epoch, raw_ops.secrets, raw_ops.clone_guard from public;

@@ -132,7 +132,7 @@ fn process_courier_event(
             schema::ensure_ready(session)?;
             // Whoever calls this may tell the courier next that the event is here.
             settings::commit_durably();
-            record(session, &event)
+            record_event(session, &event)
         })
     })?;
     Ok(JsonB(db::json_for_client(recorded.to_json())))
@@ -142,7 +142,7 @@ fn process_courier_event(
 ///
 /// # Errors
 /// [`Error::NoSuch`] when there is no such shipment.
-pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
+pub fn record_event(session: &Session, event: &Event<'_>) -> Result<Recorded> {
     let shipment = shipment(session, event.shipment)?;
     let courier = match (event.courier, &shipment.courier) {
         ("", Some(own)) => own,
@@ -190,7 +190,7 @@ pub fn record(session: &Session, event: &Event<'_>) -> Result<Recorded> {
             recorded.notification = Some(tell(session, event, courier, &shipment, meaning, id)?);
         }
         if let Some(duty) = &meaning.duty {
-            let task = task::open(session, id, shipment.id, event.code, &meaning.event_type, duty)?;
+            let task = task::open_task(session, id, shipment.id, event.code, &meaning.event_type, duty)?;
             recorded.task = Some(task);
         }
     }

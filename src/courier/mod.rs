@@ -57,7 +57,10 @@ impl Applied {
 ///
 /// # Errors
 /// Any other leaves the set half written: roll back.
-pub fn apply(session: &Session, changes: Vec<(usize, Change<'_>)>) -> Result<Vec<(usize, Result<Applied>)>> {
+pub fn apply_shipments(
+    session: &Session,
+    changes: Vec<(usize, Change<'_>)>,
+) -> Result<Vec<(usize, Result<Applied>)>> {
     let (mut fulfillments, mut reports) = (Vec::new(), Vec::new());
     for (index, change) in changes {
         match change {
@@ -82,7 +85,7 @@ pub fn apply(session: &Session, changes: Vec<(usize, Change<'_>)>) -> Result<Vec
         outcomes.push((index, own_fault(done)?));
     }
     for (index, webhook, events) in reports {
-        let done = report::record(session, webhook, &events).map(Applied::Events);
+        let done = report::record_report(session, webhook, &events).map(Applied::Events);
         outcomes.push((index, own_fault(done)?));
     }
     Ok(outcomes)

@@ -37,7 +37,7 @@ impl Reported {
 ///
 /// # Errors
 /// [`Error::MissingReference`] when too many events of unknown shipments wait already: the others are recorded all the same.
-pub fn record(
+pub fn record_report(
     session: &Session,
     webhook: Id,
     elements: &[Element<Jsonb<'_>, ShipmentEvent<Jsonb<'_>>>],
@@ -56,7 +56,7 @@ pub fn record(
     let events: Vec<&Event<'_>> = known.iter().map(|(_, event)| event).collect();
     let outcomes = match events[..] {
         // Alone in its webhook: there is no other to be harmed.
-        [only] if elements.len() == 1 => vec![Ok(event::record(session, only)?)],
+        [only] if elements.len() == 1 => vec![Ok(event::record_event(session, only)?)],
         _ => record_each(session, &events)?,
     };
     let (mut recorded, mut failed) = (Vec::with_capacity(events.len()), Vec::new());
@@ -72,7 +72,7 @@ pub fn record(
         return Err(failed.swap_remove(0).1);
     }
     left.extend(failed.iter().map(|(element, error)| refused(element, error)));
-    elements::keep(session, PROVIDER, webhook, &left)?;
+    elements::keep_elements(session, PROVIDER, webhook, &left)?;
     Ok(Reported {
         recorded,
         left: elements::shown(&left),
@@ -152,7 +152,7 @@ pub fn record_each(session: &Session, events: &[&Event<'_>]) -> Result<Vec<Resul
     let together = || {
         order
             .iter()
-            .map(|&index| event::record(session, events[index]))
+            .map(|&index| event::record_event(session, events[index]))
             .collect()
     };
     let recorded: Vec<Result<Recorded>> = match db::attempt(together) {
@@ -162,7 +162,7 @@ pub fn record_each(session: &Session, events: &[&Event<'_>]) -> Result<Vec<Resul
         }
         Err(error) if !is_own_fault(&error) => return Err(error),
         Err(_) => {
-            let apart = |&index: &usize| match db::attempt(|| event::record(session, events[index])) {
+            let apart = |&index: &usize| match db::attempt(|| event::record_event(session, events[index])) {
                 Err(error) if !is_own_fault(&error) => Err(error),
                 outcome => Ok(outcome),
             };

@@ -42,7 +42,7 @@ impl Task {
 }
 
 /// Opens the task of an event.
-pub fn open(
+pub fn open_task(
     session: &Session,
     courier_event: Id,
     shipment: Id,

@@ -189,7 +189,9 @@ fn alert_about(session: &Session, given_up: &[GivenUp]) -> Result<()> {
         event_type: last.event_type.as_deref(),
         error: &last.error,
     };
-    let told = db::attempt(|| courier_watchdog_health::tell(session, given_up.len(), &failure));
+    let told = db::attempt(|| {
+        courier_watchdog_health::alert_of_failed_notifications(session, given_up.len(), &failure)
+    });
     if let Err(error) = told {
         pgrx::warning!("raw_ops: no alert about a failed courier notification: {error}");
     }

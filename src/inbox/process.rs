@@ -113,10 +113,10 @@ fn apply(session: &Session, set: &[(usize, &Claimed<'_>)]) -> Result<Vec<Result<
             Err(error) => outcomes[index] = Some(Err(error)),
         }
     }
-    for (index, outcome) in orders::apply(session, order_changes)? {
+    for (index, outcome) in orders::apply_orders(session, order_changes)? {
         outcomes[index] = Some(outcome.map(Applied::Order));
     }
-    for (index, outcome) in courier::apply(session, courier_changes)? {
+    for (index, outcome) in courier::apply_shipments(session, courier_changes)? {
         outcomes[index] = Some(outcome.map(Applied::Courier));
     }
     Ok(outcomes

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use serde_json::{Map, json};
 use std::thread::LocalKey;
 
-/// Rows of one log a call deletes at most: a transaction that ends soon. `keep_house()` calls until nothing is left.
+/// Rows of one log a call deletes at most: a transaction that ends soon. `run_housekeeping()` calls until nothing is left.
 const LIMIT: i64 = 10_000;
 
 thread_local! {
@@ -30,10 +30,10 @@ thread_local! {
 #[pg_extern(volatile, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_housekeeping_v1() -> Result<JsonB, ErrorReport> {
-    Ok(owner::as_table_owner(|| db::session(keep_house))?)
+    Ok(owner::as_table_owner(|| db::session(run_housekeeping))?)
 }
 
-fn keep_house(session: &Session) -> Result<JsonB> {
+fn run_housekeeping(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
     let requests = session.execute(&TRIM_REQUESTS, vec![Value::Int8(LIMIT)])?;
     let trimmed = [

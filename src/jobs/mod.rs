@@ -50,7 +50,7 @@ const JOBS: &[Job] = &[
     Job {
         name: "raw-ops-housekeeping",
         schedule: "47 2 * * *",
-        command: "CALL raw_ops.keep_house();",
+        command: "CALL raw_ops.run_housekeeping();",
     },
 ];
 

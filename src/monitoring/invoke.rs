@@ -26,7 +26,7 @@ thread_local! {
 #[pg_extern(volatile, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_invoke_monitor(p_check_name: Option<&str>) -> Result<JsonB, ErrorReport> {
-    let check = checks::find(p_check_name)?;
+    let check = checks::find_check(p_check_name)?;
     Ok(owner::as_table_owner(|| {
         db::session(|session| invoke(session, check))
     })?)

@@ -110,7 +110,7 @@ impl Applied {
 /// # Errors
 /// [`Error::Raced`] when another transaction wrote the same rows meanwhile: roll back and apply again. Any other
 /// error, raised ones included, also leaves the set half written: roll back.
-pub fn apply(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, Result<Applied>)>> {
+pub fn apply_orders(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, Result<Applied>)>> {
     let mut outcomes = Vec::with_capacity(changes.len());
     // Every lock on an order is taken here, at once and in order; later rounds look again, since a round may have
     // inserted what the next one changes.

@@ -1,6 +1,6 @@
 //! One order payload, one transaction: the function the shop's own code may call.
 
-use super::{Applied, Change, LOST_RACES, apply};
+use super::{Applied, Change, LOST_RACES, apply_orders};
 use crate::db::{self, Jsonb, JsonbArgument, owner, schema, settings};
 use crate::error::{Error, Result};
 use crate::providers::shopify_order;
@@ -34,7 +34,7 @@ fn one(session: &db::Session, payload: Jsonb<'_>) -> Result<Applied> {
         must_exist: false,
         triggered_at: None,
     };
-    let outcome = apply(session, vec![change])?.pop();
+    let outcome = apply_orders(session, vec![change])?.pop();
     outcome.map_or_else(
         || Err(Error::Internal("no outcome".into())),
         |(_, outcome)| outcome,

@@ -15,9 +15,9 @@ use sha2::{Digest, Sha256};
 use std::os::unix::fs::MetadataExt;
 
 thread_local! {
-    static STORED: Statement = const { Statement::new("select fingerprint from raw_ops.delivery_guard", &[]) };
+    static STORED: Statement = const { Statement::new("select fingerprint from raw_ops.clone_guard", &[]) };
     static RESUME: Statement = const { Statement::new(
-        "insert into raw_ops.delivery_guard (fingerprint, resumed_by) values (raw_ops.delivery_fingerprint(), $1)
+        "insert into raw_ops.clone_guard (fingerprint, resumed_by) values (raw_ops.delivery_fingerprint(), $1)
              on conflict (only_row) do update
             set fingerprint = excluded.fingerprint, resumed_by = excluded.resumed_by, resumed_at = now()",
         &[pg_sys::TEXTOID]) };
@@ -148,7 +148,7 @@ fn machine_id() -> Option<String> {
 /// restored, a data directory copied or moved, another machine. Nothing in it changes with a restart, a reboot or a mount.
 /// `None` before `setup()`, and without a machine-id.
 fn fingerprint() -> Option<String> {
-    let (table, machine) = (schema::oid_of(c"delivery_guard")?, machine_id()?);
+    let (table, machine) = (schema::oid_of(c"clone_guard")?, machine_id()?);
     // SAFETY: reads what the server knows of itself.
     let (cluster, database, data) = unsafe {
         (
@@ -174,7 +174,7 @@ fn fingerprint() -> Option<String> {
 #[pg_extern(volatile)]
 #[search_path(pg_catalog, pg_temp)]
 fn delivery_fingerprint() -> Result<Option<String>, ErrorReport> {
-    schema::oid_of(c"delivery_guard").ok_or(Error::NotSetUp {
+    schema::oid_of(c"clone_guard").ok_or(Error::NotSetUp {
         found: None,
         wanted: schema::LATEST_VERSION,
     })?;

@@ -90,7 +90,7 @@ fn read(rows: Vec<([Option<String>; 4], Option<i64>, bool)>) -> Definitions {
 
 /// Records what has changed since `before`, by this call of `setup()`. Where nothing is recorded (the owner has emptied the
 /// table) what stands now is.
-pub fn record(session: &Session, before: &Definitions) -> Result<()> {
+pub fn record_definitions(session: &Session, before: &Definitions) -> Result<()> {
     let now = standing_by_now(session)?;
     let nothing = Definitions::new();
     let is_empty = session.execute(&RECORDED, vec![])?.affected() == 0;

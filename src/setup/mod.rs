@@ -99,7 +99,7 @@ fn run(session: &Session) -> Result<JsonB> {
         applied.push(migration.name);
     }
     db::run_script(session, ATTACH)?;
-    definitions::record(session, &before)?;
+    definitions::record_definitions(session, &before)?;
     Ok(JsonB(serde_json::json!({
         "schema_version": LATEST_VERSION,
         "previous_version": found,

@@ -59,7 +59,7 @@ pub extern "C-unwind" fn raw_ops_worker_main(argument: pg_sys::Datum) {
     transaction::pin_search_path();
     wake::listen(slot);
     // Work is derived from rows that are durable already: a commit lost in a crash is done again.
-    transaction::set(c"synchronous_commit", c"off");
+    transaction::set_setting(c"synchronous_commit", c"off");
     transaction::set_defaults(c"raw_ops worker");
     loop {
         let pause = work_until_idle();
@@ -83,7 +83,7 @@ fn work_until_idle() -> i64 {
         Err(Error::NotSetUp { .. } | Error::RestoreUnderWay) => ERROR_BACKOFF,
         Err(error) => {
             log!("raw_ops worker: {error}");
-            transaction::tell(&format!("raw_ops: tries again in some seconds, after: {error}"));
+            transaction::report_activity(&format!("raw_ops: tries again in some seconds, after: {error}"));
             ERROR_BACKOFF
         }
     }

@@ -51,8 +51,8 @@ pub extern "C-unwind" fn raw_ops_sender_main(_argument: pg_sys::Datum) {
     // the sending, also makes durable what it has read.
     transaction::set_durable();
     // SIGTERM only sets a flag here, so no statement may wait for ever.
-    transaction::set(c"lock_timeout", c"2s");
-    transaction::set(c"statement_timeout", c"60s");
+    transaction::set_setting(c"lock_timeout", c"2s");
+    transaction::set_setting(c"statement_timeout", c"60s");
     match Sender::new() {
         Ok(mut sender) => sender.run(),
         Err(problem) => log!("raw_ops sender: {problem}"),

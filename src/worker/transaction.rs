@@ -56,7 +56,7 @@ pub fn transaction_unraced<T>(mut work: impl FnMut() -> Result<T>) -> Result<T> 
 }
 
 /// What `pg_stat_activity.query` shows while the process rests.
-pub fn tell(what: &str) {
+pub fn report_activity(what: &str) {
     if let Ok(what) = std::ffi::CString::new(what) {
         // SAFETY: copies the text into this process's own entry.
         unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, what.as_ptr()) };
@@ -66,15 +66,15 @@ pub fn tell(what: &str) {
 /// What background processes need whatever the server's defaults are. They are made to wait for rows and look again, which
 /// needs READ COMMITTED, and answers that only a serializable transaction can give are asked of them nowhere.
 pub fn set_defaults(application: &CStr) {
-    set(c"application_name", application);
-    set(c"default_transaction_isolation", c"read committed");
+    set_setting(c"application_name", application);
+    set_setting(c"default_transaction_isolation", c"read committed");
 }
 
 /// Commits of this process are on disk before it goes on, also where the server's default is not to wait.
 pub fn set_durable() {
     // SAFETY: reads an integer setting.
     if unsafe { pg_sys::synchronous_commit } == pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_OFF as i32 {
-        set(c"synchronous_commit", c"on");
+        set_setting(c"synchronous_commit", c"on");
     }
 }
 
@@ -89,7 +89,7 @@ pub fn pin_search_path() {
 }
 
 /// Sets a setting for the life of the worker, whatever the configuration says.
-pub fn set(name: &CStr, value: &CStr) {
+pub fn set_setting(name: &CStr, value: &CStr) {
     set_from(name, value, pg_sys::GucSource::PGC_S_OVERRIDE);
 }
 

@@ -156,7 +156,7 @@ async fn a_long_log_is_trimmed_round_by_round() {
         ),
         (&json!(10_000), &json!(10_000), &json!(true))
     );
-    run(&client, "CALL raw_ops.keep_house()").await;
+    run(&client, "CALL raw_ops.run_housekeeping()").await;
     let left = "SELECT (SELECT count(*) FROM raw_ops.monitoring_runs) + (SELECT count(*) FROM raw_ops.http_requests)";
     assert_eq!(one::<i64>(&client, left).await, 1, "the last run");
     let counted = "SELECT succeeded FROM raw_ops.http_request_totals WHERE purpose = 'courier'";
@@ -198,5 +198,5 @@ async fn pg_crons_log_is_trimmed_as_far_as_the_owner_may() {
         json!(null),
         "no pg_cron here"
     );
-    run(&bare, "CALL raw_ops.keep_house()").await;
+    run(&bare, "CALL raw_ops.run_housekeeping()").await;
 }

@@ -78,7 +78,7 @@ async fn jobs_are_scheduled_once_however_often_and_unscheduled_likewise() {
         "raw-ops-archive | 17 3 1 * * | CALL raw_ops.archive_inbox(); | shop | shop_owner | t",
         "raw-ops-deliver | * * * * * | CALL raw_ops.deliver_outbox(); | shop | shop_owner | t",
         "raw-ops-drain | * * * * * | CALL raw_ops.drain_inbox(); | shop | shop_owner | t",
-        "raw-ops-housekeeping | 47 2 * * * | CALL raw_ops.keep_house(); | shop | shop_owner | t",
+        "raw-ops-housekeeping | 47 2 * * * | CALL raw_ops.run_housekeeping(); | shop | shop_owner | t",
         "retry-failed-webhooks | */5 * * * * | SELECT raw_ops.retry_failed_webhooks(); | shop | shop_owner | t",
     ];
     let mut ids = Vec::new();

@@ -178,7 +178,7 @@ async fn counters_never_go_down() {
     for (what, statement) in [
         ("fold", "SELECT raw_ops.fold_webhook_tallies()"),
         ("archive", "CALL raw_ops.archive_inbox(60, '0 seconds')"),
-        ("housekeeping", "CALL raw_ops.keep_house()"),
+        ("housekeeping", "CALL raw_ops.run_housekeeping()"),
         (
             "by hand",
             "DELETE FROM raw_ops.webhook_inbox WHERE processing_status = 'failed'",

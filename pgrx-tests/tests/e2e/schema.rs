@@ -252,7 +252,7 @@ async fn before_setup_or_on_an_older_schema_every_function_says_what_to_run() {
         "CALL raw_ops.archive_inbox()",
         "SELECT raw_ops.fold_webhook_tallies()",
         "SELECT raw_ops.fn_housekeeping_v1()",
-        "CALL raw_ops.keep_house()",
+        "CALL raw_ops.run_housekeeping()",
     ];
     let known: Vec<String> = column(
         &client,

@@ -114,7 +114,7 @@ pub struct Failure<'a> {
 
 /// Tells of notifications given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
 /// open there is nothing to add; the monitor counts, repeats and raises it.
-pub fn tell(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
+pub fn alert_of_failed_notifications(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
     let thresholds = Thresholds::of(session, NAME)?;
     let Some(lowest) = thresholds.mildest(FAILED) else {
         return Ok(());

@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = &[
 
 /// # Errors
 /// A name that no check has; the known ones are listed.
-pub fn find(name: Option<&str>) -> Result<&'static Check> {
+pub fn find_check(name: Option<&str>) -> Result<&'static Check> {
     CHECKS
         .iter()
         .find(|check| Some(check.name) == name)
@@ -78,11 +78,11 @@ mod tests {
 
     #[pg_test]
     fn an_unknown_name_is_answered_with_the_known_ones() {
-        let error = find(Some("webhook_helth")).err().unwrap().to_string();
+        let error = find_check(Some("webhook_helth")).err().unwrap().to_string();
         assert!(
             error.contains("webhook_health") && error.contains("order_ingestion_slo"),
             "{error}"
         );
-        assert!(find(None).is_err());
+        assert!(find_check(None).is_err());
     }
 }

@@ -39,7 +39,7 @@ statements! {
     COURIER_TYPES "courier_types",
 }
 
-pub fn load(session: &Session, health: Health) -> Result<Data> {
+pub fn load_data(session: &Session, health: Health) -> Result<Data> {
     let (overall, indicators) = indicators(session)?;
     let of_health = match health.severity() {
         Severity::Info => State::Healthy,

@@ -28,7 +28,7 @@ fn fn_dashboard_html_v1() -> Result<String, ErrorReport> {
     Ok(owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;
-            Ok(page::render(&load::load(session, health)?))
+            Ok(page::render(&load::load_data(session, health)?))
         })
     })?)
 }

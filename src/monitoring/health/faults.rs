@@ -20,7 +20,7 @@ const OVERDUE: f64 = 300.0;
 const OLD: f64 = 3_600.0;
 
 /// Every fault the figures show.
-pub fn of(figures: &Figures) -> Vec<Fault> {
+pub fn find_faults(figures: &Figures) -> Vec<Fault> {
     let mut faults = Vec::new();
     faults.extend(not_set_up(figures));
     // A standby has no workers, sender and jobs of its own.

@@ -71,7 +71,7 @@ pub fn look() -> Result<Health> {
         found.extend(figures::locks(session, &sight, sight.was_locked_out()));
         Ok(found)
     })?);
-    found.extend(faults::of(&figures));
+    found.extend(faults::find_faults(&figures));
     found.extend(sight.into_faults());
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {

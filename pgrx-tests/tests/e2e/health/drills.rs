@@ -198,7 +198,7 @@ async fn what_the_owner_lost_is_named_and_given_back() {
         ),
         (
             "owner_rights",
-            &["keep_house"],
+            &["run_housekeeping"],
             "REVOKE EXECUTE ON ALL PROCEDURES IN SCHEMA raw_ops FROM shop_owner",
         ),
         (

@@ -59,7 +59,7 @@ pub const CALLS: &[(&str, &str)] = &[
         "guard_webhook_status",
         "UPDATE raw_ops.webhook_inbox SET processing_status = 'pending' WHERE event_id OPERATOR(pg_catalog.=) 'guest'",
     ),
-    ("keep_house", "CALL raw_ops.keep_house(1)"),
+    ("run_housekeeping", "CALL raw_ops.run_housekeeping(1)"),
     (
         "match_waiting_courier_events",
         "INSERT INTO raw_ops.webhook_elements (webhook_id, provider, path, element, state, reference, error, waits_until)

@@ -266,7 +266,12 @@ async fn a_function_without_a_pinned_path_does_not_get_in() {
     .await;
     assert_eq!(
         procedures,
-        ["archive_inbox", "deliver_outbox", "drain_inbox", "keep_house"]
+        [
+            "archive_inbox",
+            "deliver_outbox",
+            "drain_inbox",
+            "run_housekeeping"
+        ]
     );
     let bodies: Vec<String> = column(
         &shop.admin,

@@ -94,7 +94,7 @@ async fn without_a_machine_id_nothing_is_sent_until_this_host_is_named() {
     let mut sending = started_on(container("c0ffee")).await;
     let guarded: bool = one(
         &sending.client,
-        "SELECT fingerprint IS NULL FROM raw_ops.delivery_guard",
+        "SELECT fingerprint IS NULL FROM raw_ops.clone_guard",
     )
     .await;
     assert!(guarded, "there is nothing to tell it by");
