@@ -17,7 +17,8 @@
 //! | [`outbox`]    | requests to send and their attempts; secrets, carriers, receivers                      |
 //! | [`elements`]  | what is left of list-shaped webhooks: elements that wait, or that nobody can read      |
 //! | [`convergence`] | "newer wins", field by field: the same payloads come to the same row in any order    |
-//! | [`providers`] | one file per provider or topic: their JSON to our typed command. Pure                  |
+//! | [`providers`] | a declaration each: its topics, headers, ids; their JSON to our typed command. Pure    |
+//! | [`command`]   | one envelope and one result for what a webhook asks for, in any domain. Pure           |
 //! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
 //! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
 //! | [`schedule`]  | when to try again: the waits of each purpose                                           |
@@ -34,6 +35,7 @@
 #![allow(clippy::result_large_err)]
 
 mod audit;
+mod command;
 mod config;
 mod convergence;
 mod courier;

@@ -6,7 +6,7 @@
 use super::Id;
 use crate::convergence::{Said, Shape, State, Version};
 use crate::db::ids;
-use crate::providers::shopify_fulfillment::Fulfillment as Payload;
+use crate::providers::shopify::fulfillment::Fulfillment as Payload;
 use std::collections::{HashMap, HashSet};
 
 /// Null never decides any of them.

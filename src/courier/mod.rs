@@ -13,82 +13,36 @@ mod task;
 mod unwanted;
 mod waiting;
 
+use crate::command::Batch;
 use crate::db::{Jsonb, Session};
 use crate::error::{Error, Result};
-use crate::providers::dpd::ShipmentEvent;
-use crate::providers::list::Element;
-use crate::providers::shopify_fulfillment::Fulfillment;
-use serde_json::Value as Json;
+use crate::providers::Command;
 
 pub type Id = [u8; 16];
 
-/// What a webhook asks for.
-pub enum Change<'a> {
-    Fulfillment {
-        fulfillment: Fulfillment<'a>,
-        /// When the webhook was triggered: tells the age of a payload without `updated_at`.
-        triggered_at: Option<i64>,
-        /// Decides which payload is the newer where the times do not.
-        payload_hash: i64,
-    },
-    ShipmentEvents {
-        webhook: Id,
-        events: Vec<Element<Jsonb<'a>, ShipmentEvent<Jsonb<'a>>>>,
-    },
-}
-
-/// What it did.
-pub enum Applied {
-    Shipments(shipment::Converged),
-    Events(report::Reported),
-}
-
-impl Applied {
-    pub fn to_json(&self) -> Json {
-        match self {
-            Applied::Shipments(converged) => converged.to_json(),
-            Applied::Events(reported) => reported.to_json(),
-        }
-    }
-}
-
-/// Applies a set, one by one; fulfillments first, since events are about their shipments. What is wrong with one of them
-/// stands in its outcome.
+/// Applies what a batch says of shipments, one by one; fulfillments first, since events are about their shipments. What is
+/// wrong with one of them stands in its outcome.
 ///
 /// # Errors
 /// Any other leaves the set half written: roll back.
-pub fn apply_shipments(
-    session: &Session,
-    changes: Vec<(usize, Change<'_>)>,
-) -> Result<Vec<(usize, Result<Applied>)>> {
-    let (mut fulfillments, mut reports) = (Vec::new(), Vec::new());
-    for (index, change) in changes {
-        match change {
-            Change::Fulfillment {
-                fulfillment,
-                triggered_at,
-                payload_hash,
-            } => fulfillments.push((index, fulfillment, triggered_at, payload_hash)),
-            Change::ShipmentEvents { webhook, events } => reports.push((index, webhook, events)),
-        }
-    }
-    // Always in one order, so that two drains wait for each other instead of deadlocking.
-    fulfillments.sort_by_key(|(_, fulfillment, ..)| fulfillment.shopify_fulfillment_id);
-    reports.sort_by_cached_key(|(_, _, events)| {
-        let mut readable = events.iter().filter_map(|element| element.read.as_ref().ok());
-        readable.next().map(|event| event.tracking_no.clone())
+pub fn apply_shipments<'a>(session: &Session, batch: &mut Batch<Command<'a, Jsonb<'a>>>) -> Result<()> {
+    let fulfillments = batch.take(|command| match command {
+        Command::RecordFulfillment(fulfillment) => Ok(fulfillment),
+        other => Err(other),
     });
-
-    let mut outcomes = Vec::with_capacity(fulfillments.len() + reports.len());
-    for (index, fulfillment, triggered_at, hash) in fulfillments {
-        let done = shipment::converge(session, &fulfillment, triggered_at, hash).map(Applied::Shipments);
-        outcomes.push((index, own_fault(done)?));
+    for fulfillment in fulfillments {
+        let done = shipment::converge(session, &fulfillment);
+        batch.settle(fulfillment.index, own_fault(done)?);
     }
-    for (index, webhook, events) in reports {
-        let done = report::record_report(session, webhook, &events).map(Applied::Events);
-        outcomes.push((index, own_fault(done)?));
+    let reports = batch.take(|command| match command {
+        Command::RecordShipmentEvents(report) => Ok(report),
+        other => Err(other),
+    });
+    for report in reports {
+        let done = report::record_report(session, report.webhook, &report.command);
+        batch.settle(report.index, own_fault(done)?);
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 /// What is missing is that webhook's own error, and the set goes on: what it has written until then holds for itself.

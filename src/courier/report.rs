@@ -1,53 +1,34 @@
-//! What DPD reports about shipments, as its webhooks bring it: each event for itself. Those whose shipment is not here yet wait.
+//! What couriers report about shipments, as their webhooks bring it: each event for itself. Those whose shipment is not here yet wait.
 
 use super::Id;
 use super::event::{self, Event, Recorded};
+use crate::command::Applied;
 use crate::db::{self, Jsonb, Session, Statement, Value};
 use crate::elements::{self, Left};
 use crate::error::{Category, Error, Result};
-use crate::providers::dpd::{self, ShipmentEvent};
 use crate::providers::list::Element;
+use crate::providers::{ShipmentEvent, ShipmentReport};
 use pgrx::pg_sys;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
-
-/// Whose elements wait.
-pub const PROVIDER: &str = "dpd";
 
 thread_local! {
     static NAMED_SHIPMENTS: Statement = const { Statement::new(
         include_str!("../../sql/courier/find_named_shipments.sql"), &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]) };
 }
 
-/// What became of a webhook's events.
-pub struct Reported {
-    recorded: Vec<Recorded>,
-    left: Vec<Json>,
-}
-
-impl Reported {
-    pub fn to_json(&self) -> Json {
-        let events: Vec<Json> = self.recorded.iter().map(Recorded::to_json).collect();
-        let outcome = if events.is_empty() { "waiting" } else { "recorded" };
-        json!({"success": true, "outcome": outcome, "courier_events": events, "left": self.left})
-    }
-}
-
 /// Records what can be recorded and keeps the rest.
 ///
 /// # Errors
 /// [`Error::MissingReference`] when too many events of unknown shipments wait already: the others are recorded all the same.
-pub fn record_report(
-    session: &Session,
-    webhook: Id,
-    elements: &[Element<Jsonb<'_>, ShipmentEvent<Jsonb<'_>>>],
-) -> Result<Reported> {
-    let shipments = shipments(session, elements)?;
+pub fn record_report(session: &Session, webhook: Id, report: &ShipmentReport<Jsonb<'_>>) -> Result<Applied> {
+    let elements = &report.events;
+    let shipments = shipments(session, report)?;
     let (mut known, mut left) = (Vec::with_capacity(elements.len()), Vec::new());
     for element in elements {
         match &element.read {
             Ok(event) => match shipments.get(&event.tracking_no) {
-                Some(shipment) => known.push((element, of_shipment(event, *shipment))),
+                Some(shipment) => known.push((element, of_shipment(event, report.courier, *shipment))),
                 None => left.push(waiting(element, &event.tracking_no)),
             },
             Err(error) => left.push(refused(element, error)),
@@ -72,48 +53,58 @@ pub fn record_report(
         return Err(failed.swap_remove(0).1);
     }
     left.extend(failed.iter().map(|(element, error)| refused(element, error)));
-    elements::keep_elements(session, PROVIDER, webhook, &left)?;
-    Ok(Reported {
-        recorded,
-        left: elements::shown(&left),
-    })
+    elements::keep_elements(session, report.provider, webhook, &left)?;
+    let outcome = if recorded.is_empty() {
+        "waiting"
+    } else {
+        "recorded"
+    };
+    let left = elements::shown(&left);
+    Ok(Applied::new(outcome, move || {
+        let events: Vec<Json> = recorded.iter().map(Recorded::to_json).collect();
+        json!({"courier_events": events, "left": left})
+    }))
 }
 
 /// The shipments that events are about. Of those that are not here none can appear unseen any more until
 /// the events are stored as waiting.
-fn shipments(
-    session: &Session,
-    elements: &[Element<Jsonb<'_>, ShipmentEvent<Jsonb<'_>>>],
-) -> Result<HashMap<String, Id>> {
-    let readable = elements.iter().filter_map(|element| element.read.as_ref().ok());
+fn shipments(session: &Session, report: &ShipmentReport<Jsonb<'_>>) -> Result<HashMap<String, Id>> {
+    let readable = report
+        .events
+        .iter()
+        .filter_map(|element| element.read.as_ref().ok());
     let mut numbers: Vec<&str> = readable.map(|event| event.tracking_no.as_str()).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let mut found = shipments_under(session, numbers.clone())?;
+    let mut found = shipments_under(session, report.courier, numbers.clone())?;
     numbers.retain(|number| !found.contains_key(*number));
     if !numbers.is_empty() {
         let references: Vec<String> = numbers.iter().map(|number| elements::reference(number)).collect();
-        elements::lock_to_wait(session, PROVIDER, &references)?;
-        found.extend(shipments_under(session, numbers)?);
+        elements::lock_to_wait(session, report.provider, &references)?;
+        found.extend(shipments_under(session, report.courier, numbers)?);
     }
     Ok(found)
 }
 
-/// The shipments that tracking numbers name now.
-pub fn shipments_under(session: &Session, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
+/// The shipments that tracking numbers of a courier name now.
+pub fn shipments_under(session: &Session, courier: &str, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
     let found = session.execute(
         &NAMED_SHIPMENTS,
-        vec![Value::TextArray(numbers), Value::Text(dpd::COURIER)],
+        vec![Value::TextArray(numbers), Value::Text(courier)],
     )?;
     let found = found.map(|row| (row.text(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
     Ok(found.into_iter().collect())
 }
 
 /// An event as it is recorded of this shipment.
-pub fn of_shipment<'e, 'a: 'e>(event: &'e ShipmentEvent<Jsonb<'a>>, shipment: Id) -> Event<'e> {
+pub fn of_shipment<'e, 'a: 'e>(
+    event: &'e ShipmentEvent<Jsonb<'a>>,
+    courier: &'e str,
+    shipment: Id,
+) -> Event<'e> {
     Event {
         shipment,
-        courier: dpd::COURIER,
+        courier,
         code: &event.code,
         text: event.text.as_deref(),
         time: event.time.0,

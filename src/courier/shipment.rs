@@ -2,14 +2,15 @@
 
 use super::fulfillment::{FULFILLMENT, Fulfillment, Known, Shipment};
 use super::{Id, shown};
+use crate::command::{Applied, Envelope};
 use crate::convergence::Version;
 use crate::convergence::columns::{push_version, state, version};
 use crate::db::statement::Row;
 use crate::db::{Rowset, Session, Statement, Value};
 use crate::error::{Error, Result};
-use crate::providers::shopify_fulfillment::Fulfillment as Payload;
+use crate::providers::shopify::fulfillment::Fulfillment as Payload;
 use pgrx::pg_sys;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 thread_local! {
     static ORDER: Statement = const { Statement::new(
@@ -28,32 +29,10 @@ thread_local! {
         include_str!("../../sql/courier/write_shipments.sql"), &[]) };
 }
 
-/// What a fulfillment did.
-pub struct Converged {
-    outcome: &'static str,
-    order_id: Id,
-    shopify_fulfillment_id: i64,
-    /// In the payload.
-    shipments: usize,
-}
-
-impl Converged {
-    pub fn to_json(&self) -> Json {
-        json!({
-            "success": true, "outcome": self.outcome, "order_id": shown(self.order_id),
-            "shopify_fulfillment_id": self.shopify_fulfillment_id, "shipments": self.shipments,
-        })
-    }
-}
-
 /// # Errors
 /// [`Error::MissingReference`] while its order is not here.
-pub fn converge(
-    session: &Session,
-    payload: &Payload<'_>,
-    triggered_at: Option<i64>,
-    payload_hash: i64,
-) -> Result<Converged> {
+pub fn converge(session: &Session, webhook: &Envelope<Payload<'_>>) -> Result<Applied> {
+    let payload = &webhook.command;
     let order = session.execute(&ORDER, vec![Value::Int8(payload.shopify_order_id)])?;
     let Some(order_id) = order.first(|row| row.uuid(1)).flatten() else {
         let id = payload.shopify_order_id;
@@ -66,9 +45,9 @@ pub fn converge(
     let mut known = find(session, id)?;
     let (before, count) = (known.fulfillment.state.clone(), known.shipments.len());
     let version = Version {
-        at: payload.version.map(|version| version.0).or(triggered_at),
-        triggered_at,
-        hash: payload_hash,
+        at: payload.version.map(|version| version.0).or(webhook.triggered_at),
+        triggered_at: webhook.triggered_at,
+        hash: webhook.payload_hash,
     };
     let changed = known.hear(payload, version);
     if known.fulfillment.state != before {
@@ -81,12 +60,11 @@ pub fn converge(
         None if version < before.version => "stale",
         None => "unchanged",
     };
-    Ok(Converged {
+    let shipments = payload.shipments.len();
+    Ok(Applied::new(
         outcome,
-        order_id,
-        shopify_fulfillment_id: id,
-        shipments: payload.shipments.len(),
-    })
+        move || json!({"order_id": shown(order_id), "shopify_fulfillment_id": id, "shipments": shipments}),
+    ))
 }
 
 fn find(session: &Session, id: i64) -> Result<Known> {

@@ -1,11 +1,11 @@
 //! Events that came before their shipment: recorded once it is written, by a fulfillment or by hand.
 
 use super::event::Event;
-use super::report::{self, PROVIDER};
+use super::report;
 use crate::db::{self, Jsonb, Session, Statement, Value, owner, schema};
 use crate::elements::{self, Waiting};
 use crate::error::Result;
-use crate::providers::dpd::{self, ShipmentEvent};
+use crate::providers::{self, ShipmentEvent};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -16,7 +16,7 @@ const MOST_REFERENCES: i64 = 100;
 
 thread_local! {
     static MATCHABLE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_matchable.sql"), &[pg_sys::INT8OID]) };
+        include_str!("../../sql/courier/find_matchable.sql"), &[pg_sys::TEXTOID, pg_sys::INT8OID]) };
 }
 
 /// The trigger of `shipments`: a shipment has a tracking number now.
@@ -45,42 +45,55 @@ fn match_new(number: &str) -> Result<()> {
         db::session(|session| {
             schema::ensure_ready(session)?;
             let references = [reference];
-            elements::lock_to_match(session, PROVIDER, &references)?;
-            record(session, &references).map(|_| ())
+            for (provider, courier) in reporters() {
+                elements::lock_to_match(session, provider, &references)?;
+                record(session, provider, courier, &references)?;
+            }
+            Ok(())
         })
     })
 }
 
 /// The safety net under the trigger. Returns how many events it recorded.
 pub fn match_missed(session: &Session) -> Result<usize> {
-    let references = session.execute(&MATCHABLE, vec![Value::Int8(MOST_REFERENCES)])?;
-    let references: Vec<String> = references.map(|row| row.text(1).unwrap_or_default());
-    match references.is_empty() {
-        true => Ok(0),
-        false => record(session, &references),
+    let mut count = 0;
+    for (provider, courier) in reporters() {
+        let values = vec![Value::Text(provider), Value::Int8(MOST_REFERENCES)];
+        let references = session.execute(&MATCHABLE, values)?;
+        let references: Vec<String> = references.map(|row| row.text(1).unwrap_or_default());
+        if !references.is_empty() {
+            count += record(session, provider, courier, &references)?;
+        }
     }
+    Ok(count)
 }
 
-/// Records what waits for these shipments. An event that cannot be recorded is left for a person, and harms nobody else.
-fn record(session: &Session, references: &[String]) -> Result<usize> {
-    let waiting = elements::waiting(session, PROVIDER, references, MOST_EVENTS)?;
+/// Who reports about shipments, and of which courier.
+fn reporters() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let reporters = providers::REPORTERS.iter();
+    reporters.filter_map(|(provider, courier)| Some((*provider, (*courier)?)))
+}
+
+/// Records what waits for these shipments, of one provider. An event that cannot be recorded is left for a person, and harms nobody else.
+fn record(session: &Session, provider: &str, courier: &str, references: &[String]) -> Result<usize> {
+    let waiting = elements::waiting(session, provider, references, MOST_EVENTS)?;
     if waiting.is_empty() {
         return Ok(0);
     }
     let mut read: Vec<(&Waiting<'_>, ShipmentEvent<Jsonb<'_>>)> = Vec::with_capacity(waiting.len());
     for one in &waiting {
-        match dpd::parse_waiting(one.element, &one.reference) {
+        match providers::read_waiting(provider, one.element, &one.reference) {
             Ok(event) => read.push((one, event)),
             Err(error) => elements::refuse(session, one.id, &error)?,
         }
     }
     let numbers = read.iter().map(|(_, event)| event.tracking_no.as_str()).collect();
-    let shipments = report::shipments_under(session, numbers)?;
+    let shipments = report::shipments_under(session, courier, numbers)?;
     let known: Vec<(&Waiting<'_>, Event<'_>)> = read
         .iter()
         .filter_map(|(one, event)| {
             let shipment = shipments.get(&event.tracking_no)?;
-            Some((*one, report::of_shipment(event, *shipment)))
+            Some((*one, report::of_shipment(event, courier, *shipment)))
         })
         .collect();
     let events: Vec<&Event<'_>> = known.iter().map(|(_, event)| event).collect();

@@ -9,6 +9,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::panic::AssertUnwindSafe;
 
 /// A constraint of raw_ops that only another transaction can have violated: rows are looked up before they are written.
+#[derive(Clone, Copy)]
 pub struct LostRace {
     table: &'static str,
     constraint: &'static str,

@@ -30,7 +30,8 @@ pub enum Error {
     UnknownTopic {
         provider: String,
         topic: String,
-        known: &'static str,
+        /// Of the same provider; empty when nobody reads any.
+        known: String,
     },
     /// A function argument is wrong.
     Argument { name: &'static str, problem: String },
@@ -273,6 +274,9 @@ impl Error {
                     .into(),
             ),
             Error::NoSuch { next, .. } => Some((*next).into()),
+            Error::UnknownTopic { provider, known, .. } if known.is_empty() => Some(format!(
+                "No topic of {provider} is read by this version; the webhook is kept."
+            )),
             Error::UnknownTopic { known, .. } => Some(format!("Known topics: {known}.")),
             Error::NotSetUp { .. } => Some("Run: SELECT raw_ops.setup();".into()),
             Error::TableLocked { table: Some(table) } => Some(format!(

@@ -3,7 +3,8 @@
 //! stop the others for ever.
 
 use super::claim::Claimed;
-use super::process::{self, Applied, Outcome};
+use super::process::{self, Outcome};
+use crate::command::Applied;
 use crate::db::{Session, Statement, Value};
 use crate::error::{Error, Result};
 use pgrx::pg_sys;

@@ -9,17 +9,6 @@ use sha2::{Digest, Sha256};
 /// Longer ids would not fit an index entry; they are replaced by their hash.
 const LONGEST_EVENT_ID: usize = 255;
 
-const SHOP_DOMAIN: &[&str] = &[
-    "x-shopify-shop-domain",
-    "shopify-shop-domain",
-    "X-Shopify-Shop-Domain",
-];
-const TRIGGERED_AT: &[&str] = &[
-    "x-shopify-triggered-at",
-    "shopify-triggered-at",
-    "X-Shopify-Triggered-At",
-];
-
 /// A webhook as the caller hands it over.
 pub struct Incoming<'a> {
     pub provider: &'a str,
@@ -44,12 +33,12 @@ pub struct Captured<'a> {
 impl<'a> Captured<'a> {
     /// The shop it is about, as the provider's headers name it.
     pub fn shop_domain(&self) -> Option<&'a str> {
-        self.header(SHOP_DOMAIN)
+        self.header(providers::headers(self.provider).shop_domain)
     }
 
     /// When the provider says it happened, microseconds since 2000.
     pub fn triggered_at(&self) -> Option<i64> {
-        self.header(TRIGGERED_AT)
+        self.header(providers::headers(self.provider).triggered_at)
             .and_then(Timestamp::parse)
             .map(|time| time.0)
     }

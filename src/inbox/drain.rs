@@ -2,9 +2,9 @@
 
 use super::claim::{self, Claims};
 use super::crash;
-use super::process::Applied;
 use super::record::{self, Tally};
 use super::{process, status};
+use crate::command::Applied;
 use crate::db::settings::limit_lock_waits;
 use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};

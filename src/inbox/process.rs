@@ -3,28 +3,32 @@
 
 use super::blame;
 use super::claim::Claimed;
+use crate::command::{Applied, Batch, Envelope, LockKey};
 use crate::courier;
 use crate::db::settings::hardly_wait_for_locks;
-use crate::db::subtransaction::{attempt_until_unraced_and_tell, ends_transaction};
-use crate::db::{Jsonb, Session};
+use crate::db::subtransaction::{attempt_and_tell, attempt_until_unraced_and_tell, ends_transaction};
+use crate::db::{Jsonb, LostRace, Session};
 use crate::error::{Error, Result};
 use crate::orders;
 use crate::providers::{self, Command};
 
-/// What a webhook did.
-pub enum Applied {
-    Order(orders::Applied),
-    Courier(courier::Applied),
+/// A domain: what it does of a batch, and where it looks again when somebody else was quicker.
+struct Domain {
+    apply: for<'a> fn(&Session, &mut Batch<Command<'a, Jsonb<'a>>>) -> Result<()>,
+    lost_races: &'static [LostRace],
 }
 
-impl Applied {
-    pub fn to_json(&self) -> serde_json::Value {
-        match self {
-            Applied::Order(applied) => applied.to_json(),
-            Applied::Courier(applied) => applied.to_json(),
-        }
-    }
-}
+/// Who does what webhooks ask for, in this order: orders first, the rest may be about them.
+const DOMAINS: &[Domain] = &[
+    Domain {
+        apply: orders::apply_orders,
+        lost_races: orders::LOST_RACES,
+    },
+    Domain {
+        apply: courier::apply_shipments,
+        lost_races: &[],
+    },
+];
 
 /// Webhooks a sub-transaction. More share its cost, but also more is done again when one of them fails.
 const SET: usize = 250;
@@ -32,31 +36,73 @@ const SET: usize = 250;
 /// What became of a claimed webhook; `None`: nothing, it stays as it is for another time.
 pub type Outcome = Option<Result<Applied>>;
 
+type Read<'a> = Envelope<Command<'a, Jsonb<'a>>>;
+
+/// A claimed webhook on its way.
+struct Entry<'c, 'a> {
+    index: usize,
+    claim: &'c Claimed<'a>,
+    /// As it was read; gone with the first attempt.
+    envelope: Option<Read<'a>>,
+}
+
 /// One outcome a webhook, in order.
 ///
 /// # Errors
 /// Only when the trouble is the server's; nothing of it is to be held against a webhook then.
 pub fn webhooks(session: &Session, claims: &[Claimed<'_>]) -> Result<Vec<Outcome>> {
-    // Always in the order of the orders they are about, which is the order in which rows are locked: two drains that
-    // share orders wait for each other instead of deadlocking. Webhooks of one order stay in the order received.
-    let mut sorted: Vec<(usize, &Claimed<'_>)> = claims.iter().enumerate().collect();
-    sorted.sort_by_cached_key(|(_, claim)| order_id(claim));
-
     let mut outcomes: Vec<(usize, Result<Applied>)> = Vec::with_capacity(claims.len());
+    let mut entries = Vec::with_capacity(claims.len());
+    for (index, (claim, read)) in claims.iter().zip(read_each(claims)?).enumerate() {
+        match read {
+            Ok(envelope) => entries.push(Entry {
+                index,
+                claim,
+                envelope: Some(envelope),
+            }),
+            Err(error) => outcomes.push((index, Err(error))),
+        }
+    }
+    entries.sort_by(|one, other| lock_key(one).cmp(&lock_key(other)));
     let mut locked_out = 0;
-    for set in sorted.chunks(SET) {
+    for set in entries.chunks_mut(SET) {
         let done = halving(session, set, &mut locked_out)?;
-        outcomes.extend(set.iter().map(|(index, _)| *index).zip(done));
+        outcomes.extend(set.iter().map(|entry| entry.index).zip(done));
     }
     outcomes.sort_by_key(|(index, _)| *index);
     let outcomes: Vec<Result<Applied>> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
     blame::judge(session, claims, outcomes)
 }
 
-fn order_id(claim: &Claimed<'_>) -> Option<i64> {
-    claim
-        .payload
-        .and_then(|payload| providers::shopify_order_id(&claim.provider, &claim.topic, payload))
+fn lock_key<'e>(entry: &'e Entry<'_, '_>) -> Option<&'e LockKey> {
+    entry.envelope.as_ref()?.lock_key.as_ref()
+}
+
+/// What each webhook asks for. Reading calls into the server, which may fail at one of them: then each for itself.
+fn read_each<'a>(claims: &[Claimed<'a>]) -> Result<Vec<Result<Read<'a>>>> {
+    match attempt_and_tell(|| Ok(claims.iter().map(read).collect())) {
+        Err(error) if !ends_transaction(&error) => claims
+            .iter()
+            .map(|claim| match attempt_and_tell(|| Ok(read(claim))) {
+                Err(error) if ends_transaction(&error) => Err(error),
+                Err(error) => Ok(Err(error)),
+                Ok(read) => Ok(read),
+            })
+            .collect(),
+        read => read,
+    }
+}
+
+fn read<'a>(claim: &Claimed<'a>) -> Result<Read<'a>> {
+    let command = command(claim)?;
+    Ok(Envelope {
+        index: 0,
+        webhook: claim.id,
+        triggered_at: claim.triggered_at,
+        payload_hash: claim.payload.map_or(0, Jsonb::hash),
+        lock_key: command.lock_key(),
+        command,
+    })
 }
 
 /// Webhooks found to need a locked table, one by one, before the rest is no longer taken apart to find more.
@@ -66,10 +112,10 @@ const MOST_LOCKED_OUT: usize = 10;
 /// of.
 fn halving(
     session: &Session,
-    set: &[(usize, &Claimed<'_>)],
+    set: &mut [Entry<'_, '_>],
     locked_out: &mut usize,
 ) -> Result<Vec<Result<Applied>>> {
-    let error = match attempt_until_unraced_and_tell(orders::LOST_RACES, || apply(session, set)) {
+    let error = match attempt_until_unraced_and_tell(&lost_races(), || apply(session, set)) {
         Ok(outcomes) => return Ok(outcomes),
         Err(error) if ends_transaction(&error) => return Err(error),
         Err(error) => error,
@@ -85,7 +131,7 @@ fn halving(
         return Ok(vec![Err(error)]);
     }
     let _waits = error.is_lock_timeout().then(hardly_wait_for_locks);
-    let (first, second) = set.split_at(set.len() / 2);
+    let (first, second) = set.split_at_mut(set.len() / 2);
     let mut outcomes = halving(session, first, locked_out)?;
     outcomes.extend(halving(session, second, locked_out)?);
     Ok(outcomes)
@@ -93,36 +139,35 @@ fn halving(
 
 /// Another attempt at one webhook, by itself.
 pub(super) fn alone(session: &Session, claim: &Claimed<'_>) -> Result<Result<Applied>> {
-    halving(session, &[(0, claim)], &mut 0).map(|mut outcomes| outcomes.pop().unwrap_or_else(no_outcome))
+    let mut entry = [Entry {
+        index: 0,
+        claim,
+        envelope: None,
+    }];
+    let mut outcomes = halving(session, &mut entry, &mut 0)?;
+    Ok(outcomes
+        .pop()
+        .unwrap_or_else(|| Err(Error::Internal("no outcome".into()))))
 }
 
-fn no_outcome() -> Result<Applied> {
-    Err(Error::Internal("no outcome".into()))
+fn lost_races() -> Vec<LostRace> {
+    let races = DOMAINS.iter().flat_map(|domain| domain.lost_races);
+    races.copied().collect()
 }
 
-/// Applies a set; what is wrong with a payload stands in its own outcome, any other error fails the set. Orders come
-/// first: the rest may be about them.
-fn apply(session: &Session, set: &[(usize, &Claimed<'_>)]) -> Result<Vec<Result<Applied>>> {
-    let mut outcomes: Vec<Option<Result<Applied>>> = Vec::with_capacity(set.len());
-    outcomes.resize_with(set.len(), || None);
-    let (mut order_changes, mut courier_changes) = (Vec::with_capacity(set.len()), Vec::new());
-    for (index, (_, claim)) in set.iter().enumerate() {
-        match command(claim).map(|command| change(index, claim, command)) {
-            Ok(Change::Order(change)) => order_changes.push(change),
-            Ok(Change::Courier(change)) => courier_changes.push((index, change)),
-            Err(error) => outcomes[index] = Some(Err(error)),
+/// Applies a set; what is wrong with a payload stands in its own outcome, any other error fails the set.
+fn apply(session: &Session, set: &mut [Entry<'_, '_>]) -> Result<Vec<Result<Applied>>> {
+    let mut batch = Batch::new(set.len());
+    for (index, entry) in set.iter_mut().enumerate() {
+        match entry.envelope.take().map_or_else(|| read(entry.claim), Ok) {
+            Ok(envelope) => batch.push(Envelope { index, ..envelope }),
+            Err(error) => batch.settle(index, Err(error)),
         }
     }
-    for (index, outcome) in orders::apply_orders(session, order_changes)? {
-        outcomes[index] = Some(outcome.map(Applied::Order));
+    for domain in DOMAINS {
+        (domain.apply)(session, &mut batch)?;
     }
-    for (index, outcome) in courier::apply_shipments(session, courier_changes)? {
-        outcomes[index] = Some(outcome.map(Applied::Courier));
-    }
-    Ok(outcomes
-        .into_iter()
-        .map(|outcome| outcome.unwrap_or_else(no_outcome))
-        .collect())
+    Ok(batch.into_outcomes())
 }
 
 fn command<'a>(claim: &Claimed<'a>) -> Result<Command<'a, Jsonb<'a>>> {
@@ -134,41 +179,6 @@ fn command<'a>(claim: &Claimed<'a>) -> Result<Command<'a, Jsonb<'a>>> {
         }),
         (None, None) => Err(Error::NotJson {
             provider: claim.provider.clone(),
-        }),
-    }
-}
-
-/// Which room a command is for.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly all are orders: a box would cost each of them an allocation"
-)]
-enum Change<'a> {
-    Order(orders::Change<'a>),
-    Courier(courier::Change<'a>),
-}
-
-fn change<'a>(index: usize, claim: &Claimed<'a>, command: Command<'a, Jsonb<'a>>) -> Change<'a> {
-    let order = |order, must_exist| {
-        Change::Order(orders::Change {
-            index,
-            order,
-            payload_hash: claim.payload.map_or(0, Jsonb::hash),
-            must_exist,
-            triggered_at: claim.triggered_at,
-        })
-    };
-    match command {
-        Command::UpsertOrder(upserted) => order(upserted, false),
-        Command::CancelOrder(cancelled) => order(cancelled, true),
-        Command::RecordFulfillment(fulfillment) => Change::Courier(courier::Change::Fulfillment {
-            fulfillment,
-            triggered_at: claim.triggered_at,
-            payload_hash: claim.payload.map_or(0, Jsonb::hash),
-        }),
-        Command::RecordShipmentEvents(events) => Change::Courier(courier::Change::ShipmentEvents {
-            webhook: claim.id,
-            events,
         }),
     }
 }

@@ -13,8 +13,6 @@ use pgrx::prelude::*;
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 
-const PROVIDERS: &[&str] = &["shopify", "clerk", "stripe", "mitto", "dpd"];
-
 /// What the caller gets back, one a webhook.
 struct Receipt {
     id: [u8; 16],
@@ -138,14 +136,14 @@ fn receive_webhooks<'a>(
 
 fn known_provider<'a>(provider: Option<&'a str>, argument: &'static str) -> Result<&'a str> {
     match provider {
-        Some(provider) if PROVIDERS.contains(&provider) => Ok(provider),
+        Some(provider) if providers::NAMES.contains(&provider) => Ok(provider),
         Some(other) => Err(Error::argument(
             argument,
-            format!("\"{other}\" is none of {}", PROVIDERS.join(", ")),
+            format!("\"{other}\" is none of {}", providers::NAMES.join(", ")),
         )),
         None => Err(Error::argument(
             argument,
-            format!("is null; expected one of {}", PROVIDERS.join(", ")),
+            format!("is null; expected one of {}", providers::NAMES.join(", ")),
         )),
     }
 }

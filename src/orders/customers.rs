@@ -13,7 +13,7 @@ use crate::convergence::{Fields, Said, State};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, ids};
 use crate::error::Result;
-use crate::providers::shopify_order::Customer;
+use crate::providers::shopify::order::Customer;
 use pgrx::pg_sys;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::CStr;
@@ -105,7 +105,7 @@ impl<'a> Record<'a> {
     }
 
     fn hear(&mut self, change: &Change<'a>) {
-        let customer = &change.order.customer;
+        let customer = &change.command.order.customer;
         let before = self.state.clone();
         let take = CUSTOMER.hear(
             &mut self.state,
@@ -157,7 +157,7 @@ impl<'a> People<'a> {
     where
         'a: 'c,
     {
-        let buyers = changes.map(|change| &change.order.customer);
+        let buyers = changes.map(|change| &change.command.order.customer);
         let ids: BTreeSet<i64> = buyers
             .clone()
             .filter_map(|buyer| buyer.shopify_customer_id)
@@ -270,7 +270,7 @@ impl<'a> People<'a> {
 
     /// The buyer of an order.
     fn place(&mut self, change: &Change<'a>) -> Option<Person> {
-        let buyer = &change.order.customer;
+        let buyer = &change.command.order.customer;
         if let Some(shopify_id) = buyer.shopify_customer_id {
             let id = *self.by_shopify_id.get(&shopify_id)?;
             self.records.get_mut(&id)?.hear(change);

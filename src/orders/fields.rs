@@ -5,7 +5,7 @@
 
 use crate::convergence::{Fields, Shape, Version};
 use crate::json::{Json, Kind};
-use crate::providers::shopify_order::{Customer, Item, Order};
+use crate::providers::shopify::order::{Customer, Item, Order};
 
 /// In the order of the bits of `take` in `sql/orders/update_orders.sql`. The first 13 are open while null.
 pub const ORDER: Shape = Shape {

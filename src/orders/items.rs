@@ -8,7 +8,7 @@ use crate::convergence::{Said, State, Version};
 use crate::db::rowset::Column;
 use crate::db::{Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
-use crate::providers::shopify_order::Item;
+use crate::providers::shopify::order::Item;
 use pgrx::pg_sys;
 use std::collections::{HashMap, HashSet};
 use std::ffi::CStr;
@@ -104,7 +104,14 @@ pub fn merge(session: &Session, lists: &[List<'_, '_, '_>]) -> Result<HashSet<Id
     let (mut gone, mut changed, mut added) = (Vec::new(), rowset(c"changed_items"), rowset(c"added_items"));
     for list in lists {
         let known = known.remove(&list.plan.order_id).unwrap_or_default();
-        let sent = list.plan.change.order.items.as_deref().unwrap_or_default();
+        let sent = list
+            .plan
+            .change
+            .command
+            .order
+            .items
+            .as_deref()
+            .unwrap_or_default();
         let version = list.plan.change.version();
         if version > list.known {
             newer_list(list, version, known, sent, &mut gone, &mut changed, &mut added);

@@ -90,7 +90,7 @@ thread_local! {
 
 /// Looks the orders of these payloads up, and locks those that may change, in the order of Shopify's ids.
 pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
-    let ids = changes.iter().map(|change| change.order.shopify_order_id);
+    let ids = changes.iter().map(|change| change.command.order.shopify_order_id);
     let rows = session
         .execute(&ORDERS, vec![Value::Int8Array(ids.collect())])?
         .map(|row| {
@@ -108,10 +108,10 @@ pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
     let contested: Vec<i64> = changes
         .iter()
         .filter(|change| {
-            let known = found.seen.get(&change.order.shopify_order_id);
+            let known = found.seen.get(&change.command.order.shopify_order_id);
             known.is_some_and(|known| !holds(known.version, change))
         })
-        .map(|change| change.order.shopify_order_id)
+        .map(|change| change.command.order.shopify_order_id)
         .collect();
     if !contested.is_empty() {
         let rows = session.execute(&LOCK, vec![Value::Int8Array(contested)])?;
@@ -124,7 +124,7 @@ impl Orders {
     /// # Errors
     /// [`Error::Raced`] when somebody has just deleted the order.
     pub fn met_by(&self, change: &Change<'_>) -> Result<Met<'_>> {
-        let id = change.order.shopify_order_id;
+        let id = change.command.order.shopify_order_id;
         let Some(seen) = self.seen.get(&id) else {
             return Ok(Met::Nothing);
         };

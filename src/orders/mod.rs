@@ -1,7 +1,7 @@
 //! Customers, orders and items, converged from Shopify's payloads whatever the order they come in: field by field the
 //! newest payload that speaks of it decides ([`crate::convergence`], [`fields`]).
 //!
-//! [`apply`] takes a whole set: a look at what is here ([`lookup`]), then one statement for all that is new, and a few
+//! [`apply_orders`] takes a whole set: a look at what is here ([`lookup`]), then one statement for all that is new, and a few
 //! for what is known and not yet as the payloads say. Payloads of one order in one set are applied one after the other.
 
 mod customers;
@@ -14,10 +14,12 @@ mod tests;
 mod transaction;
 mod write;
 
+use crate::command::{Applied, Batch, Envelope};
 use crate::convergence::{Fields, Said, State, Version};
 use crate::db::{Jsonb, LostRace, Session};
 use crate::error::{Error, Result};
-use crate::providers::shopify_order::Order;
+use crate::providers::Command;
+use crate::providers::shopify::order::Order;
 use lookup::{EmailKey, Met, Orders};
 use serde_json::json;
 use std::collections::HashMap;
@@ -25,21 +27,17 @@ use std::collections::HashMap;
 pub type Id = [u8; 16];
 
 /// An order payload to apply.
-pub struct Change<'a> {
-    /// The caller's number for it; comes back with its outcome.
-    pub index: usize,
+pub struct Converge<'a> {
     pub order: Order<'a, Jsonb<'a>>,
-    /// Of the payload: the same one again is recognised by it.
-    pub payload_hash: i64,
     /// The order must be here already.
     pub must_exist: bool,
-    /// When the webhook was triggered: which of two payloads with one `updated_at` is the newer. Microseconds since 2000.
-    pub triggered_at: Option<i64>,
 }
+
+type Change<'a> = Envelope<Converge<'a>>;
 
 impl Change<'_> {
     fn version(&self) -> Version {
-        fields::version(&self.order, self.triggered_at, self.payload_hash)
+        fields::version(&self.command.order, self.triggered_at, self.payload_hash)
     }
 }
 
@@ -80,37 +78,31 @@ impl Outcome {
     }
 }
 
-/// The result of one payload.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Applied {
-    pub outcome: Outcome,
-    pub order_id: Id,
-    pub customer_id: Option<Id>,
-    /// Items in the payload.
-    pub items: usize,
-    pub shopify_order_id: i64,
-}
-
-impl Applied {
-    pub fn to_json(self) -> serde_json::Value {
-        let shown = |id: Id| pgrx::Uuid::from_bytes(id).to_string();
-        json!({
-            "success": true,
-            "outcome": self.outcome.as_str(),
-            "order_id": shown(self.order_id),
-            "customer_id": self.customer_id.map(shown),
-            "items": self.items,
-            "shopify_order_id": self.shopify_order_id,
-        })
-    }
-}
-
-/// Applies a set of payloads. What is wrong with one of them stands in its outcome.
+/// Applies the order payloads of a batch. What is wrong with one of them stands in its outcome.
 ///
 /// # Errors
 /// [`Error::Raced`] when another transaction wrote the same rows meanwhile: roll back and apply again. Any other
 /// error, raised ones included, also leaves the set half written: roll back.
-pub fn apply_orders(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, Result<Applied>)>> {
+pub fn apply_orders<'a>(session: &Session, batch: &mut Batch<Command<'a, Jsonb<'a>>>) -> Result<()> {
+    let changes = batch.take(|command| match command {
+        Command::UpsertOrder(order) => Ok(Converge {
+            order,
+            must_exist: false,
+        }),
+        Command::CancelOrder(order) => Ok(Converge {
+            order,
+            must_exist: true,
+        }),
+        other => Err(other),
+    });
+    for (index, outcome) in converge(session, changes)? {
+        batch.settle(index, outcome);
+    }
+    Ok(())
+}
+
+/// One outcome for each of a set of payloads, by its number.
+fn converge(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, Result<Applied>)>> {
     let mut outcomes = Vec::with_capacity(changes.len());
     // Every lock on an order is taken here, at once and in order; later rounds look again, since a round may have
     // inserted what the next one changes.
@@ -130,7 +122,7 @@ fn rounds(changes: Vec<Change<'_>>) -> Vec<Vec<Change<'_>>> {
     let mut seen: HashMap<i64, usize> = HashMap::with_capacity(changes.len());
     let mut rounds: Vec<Vec<Change<'_>>> = Vec::with_capacity(1);
     for change in changes {
-        let nth = seen.entry(change.order.shopify_order_id).or_default();
+        let nth = seen.entry(change.command.order.shopify_order_id).or_default();
         if *nth == rounds.len() {
             rounds.push(Vec::new());
         }
@@ -174,8 +166,11 @@ fn apply_round<'a>(
     let mut plans: Vec<Plan<'_, 'a>> = Vec::with_capacity(changes.len());
     for change in changes {
         match found.met_by(change)? {
-            Met::Nothing if change.must_exist => {
-                outcomes.push((change.index, Err(not_here_yet(change.order.shopify_order_id))));
+            Met::Nothing if change.command.must_exist => {
+                outcomes.push((
+                    change.index,
+                    Err(not_here_yet(change.command.order.shopify_order_id)),
+                ));
             }
             Met::Nothing => plans.push(plan(change, None)),
             Met::Order(known) => plans.push(plan(change, Some(known))),
@@ -229,7 +224,7 @@ fn plan<'c, 'a>(change: &'c Change<'a>, known: Option<&'c lookup::KnownOrder>) -
 fn said(change: &Change<'_>, known: Option<&lookup::KnownOrder>) -> Said {
     let mut said = Said {
         version: change.version(),
-        says: fields::said_of_order(&change.order),
+        says: fields::said_of_order(&change.command.order),
         blank: 0,
         outranks: 0,
     };
@@ -237,12 +232,12 @@ fn said(change: &Change<'_>, known: Option<&lookup::KnownOrder>) -> Said {
     for (field, sent, known_has_street) in [
         (
             fields::SHIPPING_ADDRESS,
-            change.order.shipping_address,
+            change.command.order.shipping_address,
             known.shipping_has_street,
         ),
         (
             fields::BILLING_ADDRESS,
-            change.order.billing_address,
+            change.command.order.billing_address,
             known.billing_has_street,
         ),
     ] {
@@ -256,13 +251,17 @@ fn said(change: &Change<'_>, known: Option<&lookup::KnownOrder>) -> Said {
 }
 
 fn applied(change: &Change<'_>, outcome: Outcome, order_id: Id, customer_id: Option<Id>) -> Applied {
-    Applied {
-        outcome,
-        order_id,
-        customer_id,
-        items: change.order.items.as_ref().map_or(0, Vec::len),
-        shopify_order_id: change.order.shopify_order_id,
-    }
+    let order = &change.command.order;
+    let (items, shopify_order_id) = (order.items.as_ref().map_or(0, Vec::len), order.shopify_order_id);
+    Applied::new(outcome.as_str(), move || {
+        let shown = |id: Id| pgrx::Uuid::from_bytes(id).to_string();
+        json!({
+            "order_id": shown(order_id),
+            "customer_id": customer_id.map(shown),
+            "items": items,
+            "shopify_order_id": shopify_order_id,
+        })
+    })
 }
 
 fn not_here_yet(shopify_order_id: i64) -> Error {

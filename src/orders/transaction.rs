@@ -1,9 +1,10 @@
 //! One order payload, one transaction: the function the shop's own code may call.
 
-use super::{Applied, Change, LOST_RACES, apply_orders};
+use super::{Converge, LOST_RACES, converge};
+use crate::command::{Applied, Envelope};
 use crate::db::{self, Jsonb, JsonbArgument, owner, schema, settings};
 use crate::error::{Error, Result};
-use crate::providers::shopify_order;
+use crate::providers::shopify::order;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -26,15 +27,19 @@ fn process_order_webhook_txn(webhook_data: Option<JsonbArgument<'_>>) -> Result<
 }
 
 fn one(session: &db::Session, payload: Jsonb<'_>) -> Result<Applied> {
-    let order = shopify_order::parse(payload)?;
-    let change = Change {
-        index: 0,
-        order,
-        payload_hash: payload.hash(),
+    let command = Converge {
+        order: order::parse(payload)?,
         must_exist: false,
-        triggered_at: None,
     };
-    let outcome = apply_orders(session, vec![change])?.pop();
+    let change = Envelope {
+        index: 0,
+        webhook: [0; 16],
+        triggered_at: None,
+        payload_hash: payload.hash(),
+        lock_key: None,
+        command,
+    };
+    let outcome = converge(session, vec![change])?.pop();
     outcome.map_or_else(
         || Err(Error::Internal("no outcome".into())),
         |(_, outcome)| outcome,

@@ -61,7 +61,7 @@ pub fn insert_new<'p, 'c, 'a>(
     let mut items = items::rowset(c"new_items");
     for plan in plans {
         push(plan, false, &mut orders);
-        for item in plan.change.order.items.iter().flatten() {
+        for item in plan.change.command.order.items.iter().flatten() {
             items::push(&mut items, plan.order_id, item);
         }
     }
@@ -80,7 +80,7 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
             let before = plan.before?;
             // The same list again, triggered once more, changes nothing.
             let is_news =
-                plan.change.order.items.is_some() && before.version.hash != plan.change.payload_hash;
+                plan.change.command.order.items.is_some() && before.version.hash != plan.change.payload_hash;
             is_news.then(|| items::List {
                 plan,
                 known: ORDER.version_of(before, ITEMS),
@@ -124,7 +124,7 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
 }
 
 fn push(plan: &Plan<'_, '_>, items_changed: bool, rows: &mut Rowset) {
-    let order = &plan.change.order;
+    let order = &plan.change.command.order;
     rows.uuid(plan.order_id)
         .int8(Some(order.shopify_order_id))
         .int8(order.order_number);

@@ -6,6 +6,7 @@ pub mod objects;
 
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
+use crate::providers;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -56,6 +57,8 @@ thread_local! {
         "insert into raw_ops.schema_migrations (version, name) values ($1, $2)",
         &[pg_sys::INT4OID, pg_sys::TEXTOID]) };
     static MISSING_TABLES: Statement = const { Statement::new(MISSING, &[pg_sys::TEXTARRAYOID]) };
+    static PROVIDERS: Statement = const { Statement::new(
+        include_str!("../../sql/setup/providers.sql"), &[pg_sys::TEXTARRAYOID]) };
     static ENCODING: Statement = const { Statement::new("select pg_catalog.current_setting('server_encoding')", &[]) };
 }
 
@@ -99,6 +102,11 @@ fn run(session: &Session) -> Result<JsonB> {
         applied.push(migration.name);
     }
     db::run_script(session, ATTACH)?;
+    let known = Value::TextArray(providers::NAMES.to_vec());
+    let check = session.execute(&PROVIDERS, vec![known])?;
+    if let Some(check) = check.first(|row| row.text(1)).flatten() {
+        db::run_script(session, &check)?;
+    }
     definitions::record_definitions(session, &before)?;
     Ok(JsonB(serde_json::json!({
         "schema_version": LATEST_VERSION,

@@ -1,8 +1,12 @@
 //! What differs between providers, as data and pure functions. A new provider is one new file here and one line in
-//! [`REGISTRY`]; its environment variables, routes and metrics follow from that.
+//! [`REGISTRY`]; its environment variables, routes and metrics follow from that. [`token`] is how senders that sign nothing
+//! prove themselves.
 
 pub mod dpd;
+#[cfg(feature = "example_provider")]
+pub mod example;
 pub mod shopify;
+mod token;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +16,12 @@ use sha2::{Digest, Sha256};
 use crate::signature::Secret;
 
 /// Every provider whose webhooks are taken in.
-pub static REGISTRY: &[&Provider] = &[&shopify::PROVIDER, &dpd::PROVIDER];
+pub static REGISTRY: &[&Provider] = &[
+    &shopify::PROVIDER,
+    &dpd::PROVIDER,
+    #[cfg(feature = "example_provider")]
+    &example::PROVIDER,
+];
 
 /// One sender of webhooks.
 #[derive(Debug)]

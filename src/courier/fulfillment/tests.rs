@@ -1,6 +1,6 @@
 use super::*;
 use crate::json::Timestamp;
-use crate::providers::shopify_fulfillment::Shipment as Shipped;
+use crate::providers::shopify::fulfillment::Shipment as Shipped;
 use proptest::prelude::*;
 
 /// A payload: status, numbers (as positions in a short list) with or without a URL, a courier.

@@ -4,6 +4,7 @@ use super::Check;
 use crate::db::{Session, Statement, Value};
 use crate::error::Result;
 use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
+use crate::providers;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
@@ -18,7 +19,6 @@ pub const CHECK: Check = Check {
 };
 
 const CONDITION: &str = "quiet_source";
-const PROVIDERS: [&str; 5] = ["shopify", "clerk", "stripe", "mitto", "dpd"];
 const FORTNIGHT: i64 = 14 * 86_400_000_000;
 
 thread_local! {
@@ -73,7 +73,7 @@ fn still_silent(sources: &[Source]) -> Vec<String> {
         let source = sources.iter().find(|source| source.provider == provider);
         source.is_some_and(|source| source.silent_minutes < DAY_MINUTES)
     };
-    let silent = PROVIDERS.iter().filter(|provider| !has_spoken(provider));
+    let silent = providers::NAMES.iter().filter(|provider| !has_spoken(provider));
     silent.map(|provider| format!("{CONDITION}:{provider}")).collect()
 }
 

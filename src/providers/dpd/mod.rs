@@ -2,26 +2,45 @@
 //! forwarders (Make.com, a script) plausibly send: see docs/providers.md. Codes stay text, times without an offset are
 //! UK time.
 
+mod uk_time;
+
+use super::commands::{Command, ShipmentEvent, ShipmentReport, tracking_no};
 use super::list::{Element, read_each};
-use super::shopify_fulfillment::tracking_no;
-use super::uk_time::{day, moment, time_of_day};
+use super::{ANY_TOPIC, Provider};
 use crate::error::Result;
 use crate::json::{Field, Json, Kind, Timestamp};
+use uk_time::{day, moment, time_of_day};
 
-/// What the mapping calls the courier.
-pub const COURIER: &str = "DPD";
+/// See the module.
+pub struct Dpd;
 
-/// What happened to a shipment.
-#[derive(Clone, Debug)]
-pub struct ShipmentEvent<J> {
-    pub tracking_no: String,
-    /// As it came: leading zeros count.
-    pub code: String,
-    pub text: Option<String>,
-    pub time: Timestamp,
-    /// The part of the payload that tells it.
-    pub raw: J,
+impl Provider for Dpd {
+    const NAME: &'static str = "dpd";
+    const COURIER: Option<&'static str> = Some(COURIER);
+    type Topic = ();
+    /// One kind of webhook, whatever the sender calls it.
+    const TOPICS: &'static [(&'static str, ())] = &[(ANY_TOPIC, ())];
+
+    fn read<'a, J: Json<'a>>((): (), payload: J) -> Result<Command<'a, J>> {
+        Ok(Command::RecordShipmentEvents(ShipmentReport {
+            provider: Self::NAME,
+            courier: COURIER,
+            events: parse(payload)?,
+        }))
+    }
+
+    fn event_id<'a, J: Json<'a>>(payload: J) -> Option<String> {
+        event_id(payload)
+    }
+
+    fn read_waiting<'a, J: Json<'a>>(element: J, shipment: &str) -> Result<ShipmentEvent<J>> {
+        event_of(&Field::root("event", element).object()?, || {
+            Ok(Some(shipment.to_owned()))
+        })
+    }
 }
+
+const COURIER: &str = "DPD";
 
 /// The first of these that is there counts.
 const TRACKING_NO: &[&str] = &[
@@ -82,7 +101,7 @@ const LONGEST_TEXT: usize = 10_000;
 /// # Errors
 /// [`crate::error::Error::Payload`] naming the first field that is missing or not understood, where there is no event at all
 /// that can be read.
-pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ShipmentEvent<J>>>> {
+fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ShipmentEvent<J>>>> {
     let root = Field::root("event", payload);
     let of_list = |list: &Field<'_, J>, shipment: Option<&Field<'_, J>>| {
         read_each(list, "event", |element| event(&element.object()?, shipment))
@@ -102,16 +121,6 @@ pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Vec<Element<J, ShipmentEvent
         raw: payload,
         read: Ok(event(&root, None)?),
     }])
-}
-
-/// Reads an element that has waited for this shipment.
-///
-/// # Errors
-/// As [`parse`].
-pub fn parse_waiting<'a, J: Json<'a>>(element: J, shipment: &str) -> Result<ShipmentEvent<J>> {
-    event_of(&Field::root("event", element).object()?, || {
-        Ok(Some(shipment.to_owned()))
-    })
 }
 
 /// `around` names the shipment of an event that does not.
@@ -141,7 +150,7 @@ fn event_of<'a, J: Json<'a>>(
 }
 
 /// A delivery's own id, where the payload tells one event: shipment, code and time, as they stand there.
-pub fn event_id<'a, J: Json<'a>>(payload: J) -> Option<String> {
+fn event_id<'a, J: Json<'a>>(payload: J) -> Option<String> {
     let root = Field::root("event", payload);
     let part = |names| first(&root, names).ok().flatten();
     let shipment = tracking_no(&part(TRACKING_NO)?);
@@ -281,7 +290,7 @@ mod tests {
             read(&nameless).unwrap_err().to_string(),
             "event.events[0].parcelNumber: missing"
         );
-        let waited = parse_waiting(&good, "15501").unwrap();
+        let waited = Dpd::read_waiting(&good, "15501").unwrap();
         assert_eq!(
             (waited.tracking_no.as_str(), waited.code.as_str()),
             ("15501", "01")

@@ -5,6 +5,7 @@
 
 use crate::error::Result;
 use crate::json::{Field, Json, Timestamp};
+use crate::providers::commands::tracking_no;
 use std::collections::HashSet;
 
 /// One fulfillment, borrowed from its payload.
@@ -83,11 +84,6 @@ fn texts<'a, J: Json<'a>>(list: &Field<'_, J>) -> Result<Vec<Option<&'a str>>> {
         return Ok(Vec::new());
     };
     elements.map(|element| element.trimmed()).collect()
-}
-
-/// A tracking number without the blanks that people put between its groups.
-pub fn tracking_no(text: &str) -> String {
-    text.chars().filter(|c| !c.is_whitespace()).collect()
 }
 
 #[cfg(test)]
