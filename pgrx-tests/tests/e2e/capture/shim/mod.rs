@@ -2,6 +2,7 @@
 
 mod crowding;
 mod large;
+mod operations;
 mod pooler;
 mod readiness;
 

@@ -23,7 +23,7 @@ async fn a_schema_that_a_stranger_has_made_beforehand_is_refused_with_the_statem
         let mallory = stack.cluster.connect_as(db, "mallory").await.unwrap();
         run(&mallory, "CREATE SCHEMA raw_ops").await;
         if db == "crowded" {
-            run(&mallory, include_str!("intruders/trap.sql")).await;
+            run(&mallory, include_str!("trap.sql")).await;
         }
         let refusal = refused(&admin, "CREATE EXTENSION raw_ops").await;
         assert_eq!(refusal.sqlstate, "55000", "{refusal:?}");
@@ -190,7 +190,7 @@ async fn the_views_that_show_a_persons_data_are_those_that_are_documented() {
          GRANT SELECT ON ALL TABLES IN SCHEMA raw_ops TO analyst",
     )
     .await;
-    run(&owner, include_str!("intruders/personal.sql")).await;
+    run(&owner, include_str!("personal.sql")).await;
     let analyst = stack.connect_as("analyst").await.unwrap();
     let named = |kinds: &str| {
         format!(

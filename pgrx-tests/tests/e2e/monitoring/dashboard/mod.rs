@@ -9,8 +9,8 @@ use raw_ops_e2e::{Receiver, Stack, StackOptions, wait_until};
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-const HEALTHY: &str = include_str!("dashboard/healthy.sql");
-const SICK: &str = include_str!("dashboard/sick.sql");
+const HEALTHY: &str = include_str!("healthy.sql");
+const SICK: &str = include_str!("sick.sql");
 const PAGE: &str = "SELECT raw_ops.fn_dashboard_html_v1()";
 
 const SCREENS: [Screen; 4] = [
@@ -79,7 +79,7 @@ async fn look(browser: &mut Browser, file: &Path, screen: Screen) {
         .filter(|url| !url.starts_with("data:") && *url != format!("file://{}", file.display()))
         .collect();
     assert!(elsewhere.is_empty(), "{name} asked for {elsewhere:?}");
-    let facts = browser.ask(include_str!("dashboard/facts.js")).await.unwrap();
+    let facts = browser.ask(include_str!("facts.js")).await.unwrap();
     assert_eq!(facts["dark"], screen.dark, "{name}");
     assert_eq!(facts["width"], screen.width, "{name}");
     assert_eq!(facts["wider_than_screen"], json!([]), "{name}");
@@ -252,7 +252,7 @@ async fn a_bad_page_is_seen_to_be_bad() {
     std::fs::write(&file, BAD).unwrap();
     let mut browser = Browser::start().await.unwrap();
     browser.open(&file, SCREENS[0]).await.unwrap();
-    let facts = browser.ask(include_str!("dashboard/facts.js")).await.unwrap();
+    let facts = browser.ask(include_str!("facts.js")).await.unwrap();
     for fault in ["wider_than_screen", "hardly_readable", "without_text"] {
         assert_ne!(facts[fault], json!([]), "{fault}: {facts}");
     }

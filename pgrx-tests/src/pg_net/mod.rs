@@ -17,8 +17,8 @@ pub use worker::{PgNetWorker, PgNetWorkerBuilder};
 /// What `pg_extension.extversion` says.
 pub const VERSION: &str = "0.20.5";
 
-const SCRIPT: &str = include_str!("../pg_net/pg_net--0.20.5.sql");
-const REGISTER: &str = include_str!("../pg_net/register.sql");
+const SCRIPT: &str = include_str!("../../pg_net/pg_net--0.20.5.sql");
+const REGISTER: &str = include_str!("../../pg_net/register.sql");
 
 /// `CREATE EXTENSION pg_net`, but for the worker: see [`PgNetWorker`]. The client must be a superuser's.
 pub async fn create_extension(client: &Client) -> Result<()> {

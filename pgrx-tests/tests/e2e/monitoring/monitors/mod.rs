@@ -1,6 +1,10 @@
 //! The monitors: each threshold just under and just over, exactly the alert the procedure prints, in the right channel,
 //! once; and one "resolved" at its end. The clock is moved by writing times into rows.
 
+mod heartbeat;
+mod silence;
+mod thresholds;
+
 use std::sync::Arc;
 
 use crate::support::*;
@@ -244,29 +248,6 @@ async fn the_digest_is_sent_each_time_and_never_stays_open() {
 }
 
 #[tokio::test]
-async fn a_threshold_is_data_and_holds_from_the_next_run_on() {
-    let watched = Watched::start().await;
-    webhooks(&watched.client, 3, "pending", "1 minute").await;
-    run(
-        &watched.client,
-        "UPDATE raw_ops.monitor_thresholds SET threshold = 2, channel = '#ops-urgent', severity = 'critical'
-          WHERE check_name = 'webhook_health' AND condition = 'retry_queue_depth'",
-    )
-    .await;
-    assert_eq!(watched.invoke("webhook_health").await["status"], "critical");
-    assert_eq!(
-        watched.arrived().await,
-        messages([("ops-urgent", "Retry Queue Backup")])
-    );
-    run(
-        &watched.client,
-        "UPDATE raw_ops.monitor_thresholds SET enabled = false WHERE condition = 'retry_queue_depth'",
-    )
-    .await;
-    assert_eq!(watched.invoke("webhook_health").await["status"], "ok");
-}
-
-#[tokio::test]
 async fn two_runs_at_once_raise_one_alert() {
     let watched = Watched::start().await;
     webhooks(&watched.client, 200, "pending", "1 minute").await;
@@ -294,116 +275,6 @@ async fn two_runs_at_once_raise_one_alert() {
     )
     .await;
     assert_eq!(runs, 6);
-}
-
-#[tokio::test]
-async fn a_check_that_fails_is_written_down_and_the_heartbeat_tells() {
-    let watched = Watched::start().await;
-    run(
-        &watched.client,
-        "ALTER TABLE raw_ops.orders RENAME COLUMN shopify_order_id TO gone",
-    )
-    .await;
-    run(
-        &watched.client,
-        "INSERT INTO raw_ops.ops_events (kind, entity_type, message, event_payload, created_at)
-         VALUES ('INFO', 'order', 'order.created', '{\"shopify_order_id\": 1}', now() - interval '6 minutes')",
-    )
-    .await;
-    let failed = watched.invoke("order_ingestion_slo").await;
-    assert_eq!(failed["status"], "error");
-    assert!(
-        failed["error"].as_str().unwrap().contains("shopify_order_id"),
-        "{failed}"
-    );
-    let logged: String = one(
-        &watched.client,
-        "SELECT error FROM raw_ops.monitoring_runs WHERE status = 'error'",
-    )
-    .await;
-    assert_eq!(failed["error"], logged);
-    run(
-        &watched.client,
-        "UPDATE raw_ops.monitors SET scheduled_at = now()",
-    )
-    .await;
-    let heartbeat = watched.invoke("monitoring_heartbeat").await;
-    let conditions = heartbeat["result_summary"]["conditions"].as_array().unwrap();
-    let titles: Vec<&Value> = conditions.iter().map(|one| &one["title"]).collect();
-    // The column that the check misses keeps orders from being written, too.
-    assert_eq!(
-        titles,
-        ["Monitors Fail", "Webhooks Cannot Be Stored Or Processed"],
-        "{heartbeat}"
-    );
-}
-
-#[tokio::test]
-async fn the_heartbeat_misses_monitors_that_do_not_run() {
-    let watched = Watched::start().await;
-    let silent = async || {
-        let heartbeat = watched.invoke("monitoring_heartbeat").await;
-        let silent = heartbeat["result_summary"]["silent_monitors"].clone();
-        serde_json::from_value::<Vec<String>>(silent).unwrap()
-    };
-    assert!(
-        silent().await.contains(&"webhook_health".to_owned()),
-        "nobody has scheduled them"
-    );
-    run(&watched.client, "SELECT raw_ops.fn_schedule_jobs_v1()").await;
-    assert_eq!(
-        silent().await,
-        Vec::<String>::new(),
-        "they have an hour for their first run"
-    );
-    run(&watched.client, "SELECT raw_ops.fn_unschedule_jobs_v1(); UPDATE raw_ops.monitors SET scheduled_at = now() - interval '2 days'").await;
-    for check in [
-        "order_ingestion_slo",
-        "webhook_health",
-        "webhook_silence",
-        "webhook_daily_digest",
-        "courier_watchdog_health",
-    ] {
-        watched.invoke(check).await;
-    }
-    let age = |minutes: i32| {
-        format!(
-            "UPDATE raw_ops.monitoring_runs SET run_at = now() - interval '{minutes} minutes' WHERE check_name = 'webhook_health'"
-        )
-    };
-    run(&watched.client, &age(59)).await;
-    assert_eq!(silent().await, Vec::<String>::new());
-    run(&watched.client, &age(61)).await;
-    assert_eq!(silent().await, ["webhook_health"]);
-}
-
-#[tokio::test]
-async fn a_source_that_stops_against_its_own_rhythm_is_told() {
-    let watched = Watched::start().await;
-    // Every five minutes for ten days, and nothing for the last two hours.
-    run(
-        &watched.client,
-        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status, received_at, created_at)
-         SELECT 'shopify', 'orders/create', n::text, '{}', 'success', at, at
-           FROM generate_series(24, 2880) n, LATERAL (SELECT now() - n * interval '5 minutes' AS at) t",
-    )
-    .await;
-    let told = watched.invoke("webhook_silence").await;
-    assert_eq!(told["status"], "warning", "{told}");
-    assert_eq!(told["alert_config"]["title"], "A Source Has Gone Quiet");
-    let usual = told["result_summary"]["sources"][0]["usual_webhooks"]
-        .as_f64()
-        .unwrap();
-    assert!((20.0..=28.0).contains(&usual), "{usual}");
-    webhooks(&watched.client, 1, "success", "1 minute").await;
-    assert_eq!(watched.invoke("webhook_silence").await["status"], "ok");
-    assert_eq!(
-        watched.arrived().await,
-        messages([
-            ("ops-alerts", "A Source Has Gone Quiet"),
-            ("ops-alerts", "Resolved: A Source Has Gone Quiet")
-        ])
-    );
 }
 
 #[tokio::test]
@@ -437,77 +308,6 @@ async fn checks_only_look_and_an_unknown_one_is_answered_with_the_known() {
         refusal.message
     );
     assert_eq!(watched.world.count(), 0);
-}
-
-#[tokio::test]
-async fn a_source_that_stays_silent_for_weeks_is_not_resolved_by_that() {
-    let watched = Watched::start().await;
-    run(
-        &watched.client,
-        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, processing_status, received_at, created_at)
-         SELECT 'stripe', 'charge.succeeded', n::text, '{}', 'success', at, at
-           FROM generate_series(60, 14400, 5) n, LATERAL (SELECT now() - n * interval '1 minute' AS at) t",
-    )
-    .await;
-    assert_eq!(watched.invoke("webhook_silence").await["status"], "warning");
-    for days in [3, 8, 20] {
-        run(
-            &watched.client,
-            &format!("UPDATE raw_ops.webhook_inbox SET created_at = received_at - interval '{days} days'"),
-        )
-        .await;
-        watched.invoke("webhook_silence").await;
-    }
-    let titles: Vec<String> = watched
-        .arrived()
-        .await
-        .into_iter()
-        .map(|(_, title)| title)
-        .collect();
-    assert!(
-        !titles.iter().any(|title| title.starts_with("Resolved")),
-        "{titles:?}"
-    );
-    run(
-        &watched.client,
-        "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload) VALUES ('stripe', 't', 'back', '{}')",
-    )
-    .await;
-    watched.invoke("webhook_silence").await;
-    let (_, last) = watched.arrived().await.pop().unwrap();
-    assert_eq!(last, "Resolved: A Source Has Gone Quiet");
-}
-
-#[tokio::test]
-async fn a_check_whose_thresholds_are_switched_off_is_ok_and_odd_ones_are_refused() {
-    let watched = Watched::start().await;
-    run(
-        &watched.client,
-        "INSERT INTO raw_ops.ops_events (kind, entity_type, message, event_payload, created_at)
-         VALUES ('INFO', 'order', 'order.created', '{\"shopify_order_id\": 1}', now() - interval '16 minutes');
-         UPDATE raw_ops.monitor_thresholds SET enabled = false WHERE check_name = 'order_ingestion_slo'",
-    )
-    .await;
-    assert_eq!(watched.invoke("order_ingestion_slo").await["status"], "ok");
-    run(
-        &watched.client,
-        "SELECT * FROM raw_ops.check_order_ingestion_slo()",
-    )
-    .await;
-    for odd in [
-        "threshold = 1e300",
-        "threshold = -1",
-        "lookback = '1000000 years'",
-    ] {
-        let sql = format!("UPDATE raw_ops.monitor_thresholds SET {odd}");
-        assert_eq!(refused(&watched.client, &sql).await.sqlstate, "23514", "{odd}");
-    }
-    for odd in ["received_at", "created_at"] {
-        let sql = format!(
-            "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload, {odd}) VALUES ('shopify', 't', 'e', '{{}}', '-infinity')"
-        );
-        assert_eq!(refused(&watched.client, &sql).await.sqlstate, "23514", "{odd}");
-    }
 }
 
 #[tokio::test]

@@ -1,0 +1,8 @@
+//! Monitoring: checks, alerts, health, metrics, the page and the views.
+
+mod alerts;
+mod dashboard;
+mod health;
+mod metrics;
+mod monitors;
+mod views;

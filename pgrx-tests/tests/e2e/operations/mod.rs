@@ -1,0 +1,11 @@
+//! Operations: setting up, roles, jobs, housekeeping, archive, dump and restore, the demo.
+
+mod archive;
+mod demo;
+mod dump_restore;
+mod housekeeping;
+mod intruders;
+mod jobs;
+mod roles;
+mod schema;
+mod search_path;

@@ -1,0 +1,11 @@
+//! Processing: webhooks become orders, once and in any order; what fails is tried again.
+
+mod concurrency;
+mod convergence;
+mod faults;
+mod lost_races;
+mod ord_statements;
+mod permutations;
+mod redelivery;
+mod retry;
+mod worker;
