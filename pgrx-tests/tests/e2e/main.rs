@@ -33,6 +33,7 @@ mod search_path;
 mod sending;
 mod shim;
 mod signatures;
+mod states;
 mod support;
 mod views;
 mod worker;
