@@ -43,7 +43,7 @@ bench: setup ## Measure, as ratios side by side
 package: ## Make a .deb and a tarball
 	@echo 'error: packaging is not built yet' >&2; echo 'next:  make install' >&2; exit 1
 
-schema: build ## Write the generated install script anew (after changing SQL functions)
+schema: build ## Write the generated install script and sql/schema.sql anew (after changing SQL functions, tables or views)
 	@pgrx-tests/schema.sh
 
 fmt: ## Format the code

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds for the server of PG_CONFIG; needs no cargo-pgrx.
 #   build.sh            the extension and the shim
-#   build.sh PROGRAM    also demo, stack or bench; all in one go, so that no core idles
+#   build.sh PROGRAM    also demo, stack, bench or schema; all in one go, so that no core idles
 set -eu
 
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)

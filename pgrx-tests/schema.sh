@@ -1,7 +1,7 @@
 #!/bin/sh
 # The install script sql/raw_ops--<version>.sql is generated from the code by cargo-pgrx and committed, so that a
-# newcomer builds without cargo-pgrx.
-#   schema.sh           writes it
+# newcomer builds without cargo-pgrx. sql/schema.sql, what setup() makes with it, is for reading; a test compares it.
+#   schema.sh           writes both (and installs the extension into PG_CONFIG's server for it)
 #   schema.sh --check   fails if the committed one differs from what the built library says
 set -eu
 
@@ -28,4 +28,8 @@ if [ "${1:-}" = --check ]; then
 else
     cp "$scratch/clean.sql" "$committed"
     say "wrote $committed"
+    pgrx-tests/build.sh schema
+    pgrx-tests/install.sh
+    "$(target_dir)/release/schema"
+    say "wrote sql/schema.sql"
 fi

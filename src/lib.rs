@@ -20,7 +20,7 @@
 //! | [`providers`] | a declaration each: its topics, headers, ids; their JSON to our typed command. Pure    |
 //! | [`command`]   | one envelope and one result for what a webhook asks for, in any domain. Pure           |
 //! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
-//! | [`setup`]     | `setup()`: numbered migrations, and what hangs on the extension's functions            |
+//! | [`setup`]     | `setup()`: numbered migrations, the views, what hangs on the extension's functions     |
 //! | [`schedule`]  | when to try again: the waits of each purpose                                           |
 //! | [`audit`]     | writing to the operational log                                                         |
 //! | [`db`]        | the only place that names SPI: statements, rowsets, jsonb, sub-transactions, roles     |
@@ -28,8 +28,8 @@
 //! | [`config`]    | settings: names, units, defaults                                                       |
 //! | [`error`]     | one closed list of errors: SQLSTATE, category, next step                               |
 //!
-//! SQL stands in `sql/`: `migrations/` (every table), `setup/`, long statements by module, and the generated
-//! install script `raw_ops--<version>.sql`.
+//! SQL stands in `sql/`: `migrations/` (every table), `views/` (one file each), `setup/`, long statements by module, and
+//! what is generated: the install script `raw_ops--<version>.sql`, and `schema.sql`, the tables as they are now.
 
 // PostgreSQL's own error, which every door returns, is large; it is made once, on the way out.
 #![allow(clippy::result_large_err)]

@@ -15,6 +15,7 @@
 //! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
 //! - [`prometheus`]: a private Prometheus, and promtool; [`inetd`]: a program for each connection, as systemd does it
 //! - [`documented`]: the statements of `docs/install.md`, which set every stack up
+//! - [`schema_dump`]: what a fresh `setup()` makes, in order for reading
 //! - [`pgbouncer`]: a pooler in transaction mode before the server
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
 //! - [`browser`]: a real browser without a screen
@@ -35,6 +36,7 @@ pub mod postgres;
 pub mod process;
 pub mod prometheus;
 pub mod receiver;
+pub mod schema_dump;
 pub mod shim;
 pub mod shopify;
 pub mod slow_network;

@@ -161,12 +161,4 @@ comment on column raw_ops.webhook_elements.error is 'What it waits for, or what 
 comment on column raw_ops.webhook_elements.waits_until is
     'Later it is not matched any more: couriers use numbers again, and it may be about another shipment then.';
 comment on index raw_ops.webhook_elements_waiting_key is 'From what has appeared to what waits for it; the same element sent twice waits once.';
-
-create view raw_ops.webhook_elements_left as
-select webhook_id, provider, path,
-       case when state = 'waiting' and waits_until < now() then 'expired' else state end as state,
-       reference, error, waits_until, created_at, id as element_id
-  from raw_ops.webhook_elements;
-comment on view raw_ops.webhook_elements_left is
-    'What is left of list-shaped webhooks: waiting, expired (what it waited for did not come) or refused. Kept as log_retention says; delete from webhook_elements what is settled.';
-revoke all on raw_ops.webhook_elements, raw_ops.webhook_elements_left from public;
+revoke all on raw_ops.webhook_elements from public;

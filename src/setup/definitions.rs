@@ -3,6 +3,7 @@
 //! it again never makes damage the rule.
 
 use super::objects::{Kind, objects};
+use super::views;
 use crate::db::settings::Temporarily;
 use crate::db::statement::Rows;
 use crate::db::{Session, Statement, Value};
@@ -26,7 +27,7 @@ pub struct Definition {
 pub type Definitions = BTreeMap<Key, Definition>;
 
 /// Under these the server prints an expression always alike.
-const PRINTING: &[(&CStr, &CStr)] = &[
+pub(super) const PRINTING: &[(&CStr, &CStr)] = &[
     (c"timezone", c"UTC"),
     (c"datestyle", c"ISO, YMD"),
     (c"intervalstyle", c"postgres"),
@@ -67,11 +68,19 @@ fn printed<'s>(ask: impl FnOnce() -> Result<Rows<'s>>) -> Result<Definitions> {
 
 /// What `setup()` has recorded. The table of it must be there.
 pub fn recorded(session: &Session) -> Result<Definitions> {
-    let rows = session.query(&RECORDED, vec![])?;
-    Ok(read(rows.map(|row| {
+    session.query(&RECORDED, vec![]).map(read_recorded)
+}
+
+/// The same, what this call of `setup()` has recorded included.
+pub fn recorded_by_now(session: &Session) -> Result<Definitions> {
+    session.execute(&RECORDED, vec![]).map(read_recorded)
+}
+
+fn read_recorded(rows: Rows<'_>) -> Definitions {
+    read(rows.map(|row| {
         let texts = [row.text(1), row.text(2), row.text(3), row.text(4)];
         (texts, row.int8(5), row.boolean(6).unwrap_or(false))
-    })))
+    }))
 }
 
 fn read(rows: Vec<([Option<String>; 4], Option<i64>, bool)>) -> Definitions {
@@ -100,20 +109,35 @@ pub fn record_definitions(session: &Session, before: &Definitions) -> Result<()>
         .filter(|(key, definition)| before.get(*key) != Some(*definition) && is_ours(key))
         .collect();
     let gone: Vec<&Key> = before.keys().filter(|key| !now.contains_key(*key)).collect();
-    if !made.is_empty() {
-        let keys: Vec<&Key> = made.iter().map(|(key, _)| *key).collect();
-        let mut values = columns(&keys);
-        let texts = made.iter().map(|(_, definition)| definition.text.as_str());
-        values.push(Value::TextArray(texts.collect()));
-        let positions = made
-            .iter()
-            .map(|(_, definition)| definition.position.unwrap_or(0));
-        values.push(Value::Int8Array(positions.collect()));
-        session.execute(&RECORD, values)?;
-    }
+    write(session, &made)?;
     if !gone.is_empty() {
         session.execute(&FORGET, columns(&gone))?;
     }
+    Ok(())
+}
+
+/// Records what is to be recorded of the views.
+pub fn record_views(session: &Session) -> Result<()> {
+    let made = views::to_record(session)?;
+    write(
+        session,
+        &made.iter().map(|(key, one)| (key, one)).collect::<Vec<_>>(),
+    )
+}
+
+fn write(session: &Session, made: &[(&Key, &Definition)]) -> Result<()> {
+    if made.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<&Key> = made.iter().map(|(key, _)| *key).collect();
+    let mut values = columns(&keys);
+    let texts = made.iter().map(|(_, definition)| definition.text.as_str());
+    values.push(Value::TextArray(texts.collect()));
+    let positions = made
+        .iter()
+        .map(|(_, definition)| definition.position.unwrap_or(0));
+    values.push(Value::Int8Array(positions.collect()));
+    session.execute(&RECORD, values)?;
     Ok(())
 }
 

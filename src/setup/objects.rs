@@ -1,6 +1,7 @@
 //! What `setup()` makes, read from its own scripts, so that it cannot disagree with them: whoever looks whether
 //! something was dropped compares with this.
 
+use super::views::VIEWS;
 use super::{ATTACH, BOOKKEEPING, MIGRATIONS};
 use std::sync::LazyLock;
 
@@ -32,7 +33,12 @@ pub fn objects() -> &'static [Object] {
     static OBJECTS: LazyLock<Vec<Object>> = LazyLock::new(|| {
         let mut found: Vec<Object> = Vec::new();
         let migrations = MIGRATIONS.iter().map(|migration| migration.sql);
-        let scripts = [BOOKKEEPING].into_iter().chain(migrations).chain([ATTACH]);
+        let views = VIEWS.iter().map(|view| view.sql);
+        let scripts = [BOOKKEEPING]
+            .into_iter()
+            .chain(migrations)
+            .chain([ATTACH])
+            .chain(views);
         for object in scripts.flat_map(of_script) {
             let is_same = |other: &Object| (other.kind, &other.name) == (object.kind, &object.name);
             found.retain(|other| !is_same(other));
@@ -97,6 +103,7 @@ fn outside(text: &str) -> impl Iterator<Item = (usize, char, usize)> {
 }
 
 fn objects_of(statement: &str) -> Vec<Object> {
+    let statement = &statement.replacen("create or replace ", "create ", 1);
     let words: Vec<&str> = statement.split_whitespace().take(12).collect();
     let after = |word: &str| {
         words
@@ -221,7 +228,7 @@ do $x$ begin
             for each row execute function raw_ops.f();
 end $x$;
 create index if not exists i on raw_ops.a (b);
-create view raw_ops.v as select 1;";
+create or replace view raw_ops.v as select 1;";
         let found = of_script(script);
         let told: Vec<String> = found
             .iter()

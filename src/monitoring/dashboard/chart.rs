@@ -1,6 +1,7 @@
 //! Small charts as inline SVG. Pure: numbers in, markup out. Colours are the style sheet's, by class.
 
-use super::html::Html;
+use super::svg::Svg;
+use maud::Markup;
 
 // One unit is about one pixel, whatever the width of the screen.
 const WIDTH: f64 = 320.0;
@@ -54,7 +55,7 @@ impl Plot {
     }
 
     /// Horizontal lines with their figures.
-    pub fn grid(&self, svg: &mut Html, lines: &[(f64, String)]) {
+    pub fn grid(&self, svg: &mut Svg, lines: &[(f64, String)]) {
         for (value, label) in lines {
             let y = self.y(*value);
             let ends = [("x1", LEFT), ("x2", RIGHT), ("y1", y), ("y2", y)];
@@ -64,7 +65,7 @@ impl Plot {
     }
 
     /// A limit, if it is within the chart; labelled if there is room above it.
-    pub fn limit(&self, svg: &mut Html, value: f64, label: &str) {
+    pub fn limit(&self, svg: &mut Svg, value: f64, label: &str) {
         if value <= self.low || value > self.high {
             return;
         }
@@ -77,7 +78,7 @@ impl Plot {
     }
 
     /// The first and the last label below their slots, and one in the middle.
-    pub fn span(&self, svg: &mut Html, first: &str, middle: &str, last: &str) {
+    pub fn span(&self, svg: &mut Svg, first: &str, middle: &str, last: &str) {
         let y = BOTTOM + 16.0;
         text(svg, "axis", LEFT, y, first);
         text(svg, "axis middle", f64::midpoint(LEFT, RIGHT), y, middle);
@@ -85,7 +86,7 @@ impl Plot {
     }
 
     /// What lies below a line, for charts that begin at zero.
-    pub fn area(&self, svg: &mut Html, values: &[Option<f64>]) {
+    pub fn area(&self, svg: &mut Svg, values: &[Option<f64>]) {
         svg.raw("<path class=\"area\" d=\"");
         for run in runs(values) {
             let (first, last) = (run[0].0, run[run.len() - 1].0);
@@ -97,7 +98,7 @@ impl Plot {
     }
 
     /// A line through the values, with gaps where there are none; its last value gets a dot.
-    pub fn line(&self, svg: &mut Html, values: &[Option<f64>]) {
+    pub fn line(&self, svg: &mut Svg, values: &[Option<f64>]) {
         svg.raw("<path class=\"line\" d=\"");
         for run in runs(values) {
             self.points(svg, &run, "M");
@@ -114,7 +115,7 @@ impl Plot {
         }
     }
 
-    fn points(&self, svg: &mut Html, run: &[(usize, f64)], start: &'static str) {
+    fn points(&self, svg: &mut Svg, run: &[(usize, f64)], start: &'static str) {
         for (index, (slot, value)) in run.iter().enumerate() {
             svg.raw(if index == 0 { start } else { "L" });
             svg.number(self.x(*slot)).raw(" ").number(self.y(*value));
@@ -122,7 +123,7 @@ impl Plot {
     }
 
     /// Small dots, for values that only accompany a line.
-    pub fn dots(&self, svg: &mut Html, values: &[Option<f64>]) {
+    pub fn dots(&self, svg: &mut Svg, values: &[Option<f64>]) {
         for (slot, value) in values.iter().enumerate() {
             if let Some(value) = value {
                 let dot = [("cx", self.x(slot)), ("cy", self.y(*value)), ("r", 1.6)];
@@ -132,7 +133,7 @@ impl Plot {
     }
 
     /// Bars, `upper` standing on `lower`.
-    pub fn bars(&self, svg: &mut Html, lower: (&'static str, &[f64]), upper: (&'static str, &[f64])) {
+    pub fn bars(&self, svg: &mut Svg, lower: (&'static str, &[f64]), upper: (&'static str, &[f64])) {
         let width = (self.slot_width() * 0.68).max(1.0);
         for slot in 0..self.slots {
             let mut base = 0.0;
@@ -158,7 +159,7 @@ impl Plot {
     }
 
     /// What each slot says to a pointer resting on it.
-    pub fn tips(&self, svg: &mut Html, tips: impl IntoIterator<Item = String>) {
+    pub fn tips(&self, svg: &mut Svg, tips: impl IntoIterator<Item = String>) {
         for (slot, tip) in tips.into_iter().enumerate().take(self.slots) {
             let x = LEFT + slot as f64 * self.slot_width();
             let place = [
@@ -172,7 +173,7 @@ impl Plot {
     }
 
     /// A note in the middle of a chart that shows nothing.
-    pub fn note(&self, svg: &mut Html, note: &str) {
+    pub fn note(&self, svg: &mut Svg, note: &str) {
         text(
             svg,
             "note middle",
@@ -184,33 +185,29 @@ impl Plot {
 }
 
 /// A drawing of the size of [`Plot`]; `summary` is what it says to those who cannot see it.
-pub fn drawing(html: &mut Html, summary: &str, draw: impl FnOnce(&mut Html)) {
-    sized(html, "chart", (WIDTH, HEIGHT), summary, draw);
+pub fn drawing(summary: &str, draw: impl FnOnce(&mut Svg)) -> Markup {
+    sized("chart", (WIDTH, HEIGHT), summary, draw)
 }
 
-fn sized(
-    html: &mut Html,
-    class: &'static str,
-    size: (f64, f64),
-    summary: &str,
-    draw: impl FnOnce(&mut Html),
-) {
-    html.raw("<svg class=\"").raw(class).raw("\" viewBox=\"0 0 ");
-    html.number(size.0).raw(" ").number(size.1);
-    html.raw("\" role=\"img\" aria-label=\"").text(summary).raw("\">");
-    draw(html);
-    html.raw("</svg>\n");
+fn sized(class: &'static str, size: (f64, f64), summary: &str, draw: impl FnOnce(&mut Svg)) -> Markup {
+    let mut svg = Svg::default();
+    svg.raw("<svg class=\"").raw(class).raw("\" viewBox=\"0 0 ");
+    svg.number(size.0).raw(" ").number(size.1);
+    svg.raw("\" role=\"img\" aria-label=\"").text(summary).raw("\">");
+    draw(&mut svg);
+    svg.raw("</svg>\n");
+    svg.finish()
 }
 
 /// A chart with its axes and nothing in it yet.
-pub fn empty(html: &mut Html, note: &str) {
-    drawing(html, note, |svg| {
+pub fn empty(note: &str) -> Markup {
+    drawing(note, |svg| {
         let plot = Plot::new(1, 0.0, 1.0);
         let line = |y| [("x1", LEFT), ("x2", RIGHT), ("y1", y), ("y2", y)];
         svg.shape("line", "grid", &line(BOTTOM), None);
         svg.shape("line", "grid", &line(TOP), None);
         plot.note(svg, note);
-    });
+    })
 }
 
 /// A part of a whole: style class, share from 0 to 1, what it says to a pointer.
@@ -221,10 +218,10 @@ pub struct Part {
 }
 
 /// A ring of parts, clockwise from the top.
-pub fn ring(html: &mut Html, summary: &str, parts: &[Part]) {
+pub fn ring(summary: &str, parts: &[Part]) -> Markup {
     const RADIUS: f64 = 44.0;
     const AROUND: f64 = 2.0 * std::f64::consts::PI * RADIUS;
-    sized(html, "ring", (120.0, 120.0), summary, |svg| {
+    sized("ring", (120.0, 120.0), summary, |svg| {
         // A gap parts neighbours, so that they differ by more than colour.
         let gap = if parts.len() > 1 { 2.0 } else { 0.0 };
         let mut start = 0.0;
@@ -240,13 +237,13 @@ pub fn ring(html: &mut Html, summary: &str, parts: &[Part]) {
             svg.raw("\"><title>").text(&part.tip).raw("</title></circle>");
             start += part.share * AROUND;
         }
-    });
+    })
 }
 
 /// One bar of parts, from left to right.
-pub fn band(html: &mut Html, summary: &str, parts: &[Part]) {
+pub fn band(summary: &str, parts: &[Part]) -> Markup {
     const HIGH: f64 = 30.0;
-    sized(html, "band", (WIDTH, HIGH), summary, |svg| {
+    sized("band", (WIDTH, HIGH), summary, |svg| {
         let mut x = 0.0;
         for part in parts.iter().filter(|part| part.share > 0.0) {
             let width = (part.share * WIDTH - 2.0).max(1.0);
@@ -254,7 +251,7 @@ pub fn band(html: &mut Html, summary: &str, parts: &[Part]) {
             svg.shape("rect", part.class, &place, Some(&part.tip));
             x += part.share * WIDTH;
         }
-    });
+    })
 }
 
 /// How far `value` has come on a scale from 0 to `high`, with a limit on it.
@@ -265,9 +262,9 @@ pub struct Gauge<'a> {
     pub limit: Option<(f64, &'a str)>,
 }
 
-pub fn gauge(html: &mut Html, summary: &str, gauge: &Gauge) {
+pub fn gauge(summary: &str, gauge: &Gauge) -> Markup {
     let x = |value: f64| (value / gauge.high).clamp(0.0, 1.0) * WIDTH;
-    sized(html, "gauge", (WIDTH, 64.0), summary, |svg| {
+    sized("gauge", (WIDTH, 64.0), summary, |svg| {
         let track = [("x", 0.0), ("y", 20.0), ("width", WIDTH), ("height", 22.0)];
         svg.shape("rect", "track", &track, None);
         let is_over = gauge.limit.is_some_and(|(limit, _)| gauge.value > limit);
@@ -288,10 +285,10 @@ pub fn gauge(html: &mut Html, summary: &str, gauge: &Gauge) {
             svg.shape("line", "limit", &ends, None);
             text(svg, "axis middle", at.clamp(50.0, WIDTH - 50.0), 9.5, label);
         }
-    });
+    })
 }
 
-fn text(svg: &mut Html, class: &'static str, x: f64, y: f64, label: &str) {
+fn text(svg: &mut Svg, class: &'static str, x: f64, y: f64, label: &str) {
     svg.raw("<text class=\"").raw(class).raw("\" x=\"").number(x);
     svg.raw("\" y=\"").number(y).raw("\">").text(label).raw("</text>");
 }

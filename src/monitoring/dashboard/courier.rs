@@ -1,118 +1,102 @@
 //! The courier panel: what a person has to do, what couriers report, whether customers hear of it. Pure.
 
-use super::data::{Courier, CourierTask};
+use super::data::{Courier, CourierTask, CourierType};
 use super::figures::{age, count, counted, milliseconds, percent, plural};
-use super::html::Html;
-use super::panels::{more, panel};
+use super::panels::{more, nothing, panel, table};
+use maud::{Markup, html};
 
-pub fn all(html: &mut Html, courier: &Courier) {
+pub fn all(courier: &Courier) -> Markup {
     let open = courier.open_tasks;
-    panel(
-        html,
-        ("courier", "Courier Watchdog"),
-        (open, plural(open, "open task", "open tasks")),
-        |html| {
-            tasks(html, courier);
-            types(html, courier);
-            notifications(html, courier);
-        },
-    );
-}
-
-fn tasks(html: &mut Html, courier: &Courier) {
-    if courier.tasks.is_empty() {
-        html.raw("<p class=\"nothing\">Nothing for a person to do.</p>\n");
-        return;
-    }
-    html.raw(
-        "<table class=\"rows\">\n<thead><tr><th>Task</th><th>Shipment</th><th>Due</th></tr></thead>\n<tbody>\n",
-    );
-    for task in &courier.tasks {
-        row(html, task);
-    }
-    html.raw("</tbody>\n</table>\n");
-    more(
-        html,
-        courier.tasks.len(),
-        courier.open_tasks,
-        "SELECT * FROM raw_ops.courier_open_tasks;",
-    );
-}
-
-fn row(html: &mut Html, task: &CourierTask) {
-    html.raw("<tr><td class=\"wide\"><b>")
-        .text(&task.event_type)
-        .raw("</b> (")
-        .text(&task.code)
-        .raw(")<br>")
-        .text(&task.action);
-    html.raw("</td><td data-label=\"shipment\">")
-        .text(&task.tracking_no);
-    if !task.order_name.is_empty() {
-        html.raw("<br><span class=\"about\">")
-            .text(&task.order_name)
-            .raw("</span>");
-    }
-    html.raw("</td><td data-label=\"due\">");
-    match task.seconds_left {
-        late if late < 0 => html.raw("<b>overdue</b> by ").text(&age(-late)),
-        left => html.raw("in ").text(&age(left)),
+    let content = html! {
+        (tasks(courier))
+        (types(courier))
+        (notifications(courier))
     };
-    html.raw("</td></tr>\n");
+    let unit = plural(open, "open task", "open tasks");
+    panel(("courier", "Courier Watchdog"), (open, unit), content)
 }
 
-fn types(html: &mut Html, courier: &Courier) {
-    if courier.types.is_empty() {
-        return;
-    }
-    html.raw("<table class=\"rows figures\">\n<thead><tr><th>Reported in 30 days</th><th>Events</th><th>Customer told</th></tr></thead>\n<tbody>\n");
-    for line in &courier.types {
-        html.raw("<tr><th scope=\"row\">")
-            .text(&line.event_type)
-            .raw("</th><td data-label=\"events\">");
-        html.text(&count(line.events))
-            .raw("</td><td data-label=\"customer told\">");
-        html.text(&count(line.told)).raw("</td></tr>\n");
-    }
-    html.raw("</tbody>\n</table>\n");
-}
-
-fn notifications(html: &mut Html, courier: &Courier) {
-    if courier.notifications == 0 {
-        html.raw("<p class=\"about\">No notifications to customers in the last 30 days.</p>\n");
-        return;
-    }
-    html.raw("<p class=\"about\">")
-        .text(&counted(courier.notifications, "notification", "notifications"))
-        .raw(" to customers in 30 days: ");
-    html.text(&count(courier.sent))
-        .raw(" sent, ")
-        .text(&count(courier.failed))
-        .raw(" failed, ");
-    html.text(&count(courier.waiting))
-        .raw(" waiting, ")
-        .text(&count(courier.skipped))
-        .raw(" without an address.");
-    if let Some(rate) = courier.success_percent {
-        html.raw(" ").text(&percent(rate)).raw(" arrived");
-        if let Some(seconds) = courier.p95_seconds {
-            html.raw(", 95 % of them within ")
-                .text(&milliseconds(seconds * 1000.0));
+fn tasks(courier: &Courier) -> Markup {
+    let tasks = &courier.tasks;
+    html! {
+        @if tasks.is_empty() {
+            (nothing("Nothing for a person to do."))
+        } @else {
+            (table("rows", &["Task", "Shipment", "Due"], tasks.iter().map(task_row)))
+            (more(tasks.len(), courier.open_tasks, "SELECT * FROM raw_ops.courier_open_tasks;"))
         }
-        html.raw(".");
     }
-    html.raw("</p>\n");
+}
+
+fn task_row(task: &CourierTask) -> Markup {
+    html! {
+        tr {
+            td class="wide" { b { (task.event_type) } " (" (task.code) ")" br; (task.action) }
+            td data-label="shipment" {
+                (task.tracking_no)
+                @if !task.order_name.is_empty() { br; span class="about" { (task.order_name) } }
+            }
+            td data-label="due" {
+                @if task.seconds_left < 0 {
+                    b { "overdue" } " by " (age(-task.seconds_left))
+                } @else {
+                    "in " (age(task.seconds_left))
+                }
+            }
+        }
+    }
+}
+
+fn types(courier: &Courier) -> Markup {
+    const HEADINGS: &[&str] = &["Reported in 30 days", "Events", "Customer told"];
+    html! {
+        @if !courier.types.is_empty() {
+            (table("rows figures", HEADINGS, courier.types.iter().map(type_row)))
+        }
+    }
+}
+
+fn type_row(line: &CourierType) -> Markup {
+    html! {
+        tr {
+            th scope="row" { (line.event_type) }
+            td data-label="events" { (count(line.events)) }
+            td data-label="customer told" { (count(line.told)) }
+        }
+    }
+}
+
+fn notifications(courier: &Courier) -> Markup {
+    html! {
+        p class="about" {
+            @if courier.notifications == 0 {
+                "No notifications to customers in the last 30 days."
+            } @else {
+                (counted(courier.notifications, "notification", "notifications"))
+                " to customers in 30 days: "
+                (count(courier.sent)) " sent, "
+                (count(courier.failed)) " failed, "
+                (count(courier.waiting)) " waiting, "
+                (count(courier.skipped)) " without an address."
+                @if let Some(rate) = courier.success_percent {
+                    " " (percent(rate)) " arrived"
+                    @if let Some(seconds) = courier.p95_seconds {
+                        ", 95 % of them within " (milliseconds(seconds * 1000.0))
+                    }
+                    "."
+                }
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::dashboard::data::CourierType;
+    use crate::monitoring::dashboard::html::ascii;
 
     fn page(courier: &Courier) -> String {
-        let mut html = Html::default();
-        all(&mut html, courier);
-        html.finish()
+        ascii(all(courier))
     }
 
     #[test]

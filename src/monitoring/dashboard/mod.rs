@@ -1,7 +1,8 @@
 //! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.
 //!
 //! `load` reads what stands in `data`; everything after that is pure: `page` puts together what `advice`, the
-//! `questions` (`trends` and `shares`) and the `panels` (and `courier`) make of it, with `chart`, `figures` and `html`.
+//! `questions` (`trends` and `shares`) and the `panels` (and `courier`) make of it, in tags that `maud` escapes; `chart` draws
+//! with `svg`, `figures` are for people, and `html` is how the page leaves.
 
 mod advice;
 mod chart;
@@ -14,6 +15,7 @@ mod page;
 mod panels;
 mod questions;
 mod shares;
+mod svg;
 mod trends;
 
 use super::health;

@@ -3,61 +3,73 @@
 use super::advice::{Advice, advice};
 use super::data::{Data, Indicator, State};
 use super::figures::{count, counted, milliseconds, percent};
-use super::html::Html;
-use super::{panels, questions};
-
-/// Nothing is fetched and nothing is run: the browser is told so too.
-const HEAD: &str = r#"<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<title>Webhook Operations</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<meta http-equiv="refresh" content="60">
-<meta name="color-scheme" content="light dark">
-<meta name="robots" content="noindex">
-<link rel="icon" href="data:,">
-<style>
-"#;
+use super::{html as text, panels, questions};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub fn render(data: &Data) -> String {
-    let mut html = Html::default();
-    html.raw(HEAD)
-        .raw(include_str!("page.css"))
-        .raw("</style>\n</head>\n<body>\n");
-    top(&mut html, data);
-    html.raw("<main>\n");
     let advice = advice(data);
-    health(&mut html, data, &advice);
-    to_do(&mut html, &advice);
-    html.raw(
-        "<section aria-labelledby=\"trends\">\n<h2 id=\"trends\">Trends</h2>\n<div class=\"questions\">\n",
-    );
-    questions::all(&mut html, data);
-    html.raw("</div>\n</section>\n<div class=\"panels\">\n");
-    panels::all(&mut html, data);
-    html.raw("</div>\n</main>\n");
-    bottom(&mut html, data);
-    html.raw("</body>\n</html>\n");
-    html.finish()
+    text::ascii(html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head())
+            body {
+                (top(data))
+                main {
+                    (health(data, &advice))
+                    (to_do(&advice))
+                    section aria-labelledby="trends" {
+                        h2 id="trends" { "Trends" }
+                        div class="questions" { (questions::all(data)) }
+                    }
+                    div class="panels" { (panels::all(data)) }
+                }
+                (bottom(data))
+            }
+        }
+    })
 }
 
-fn top(html: &mut Html, data: &Data) {
-    html.raw("<header class=\"top\">\n<h1>Webhook Operations</h1>\n<p>database <b>");
-    html.text(&data.moment.database).raw("</b>");
-    if data.moment.is_replica {
-        html.raw(" (replica)");
+/// Nothing is fetched and nothing is run: the browser is told so too.
+fn head() -> Markup {
+    html! {
+        head {
+            meta charset="utf-8";
+            title { "Webhook Operations" }
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta http-equiv="Content-Security-Policy"
+                content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+            meta http-equiv="refresh" content="60";
+            meta name="color-scheme" content="light dark";
+            meta name="robots" content="noindex";
+            link rel="icon" href="data:,";
+            style { "\n" (PreEscaped(include_str!("page.css"))) }
+        }
+        "\n"
     }
-    html.raw(" <span class=\"made\">as of <b>")
-        .text(&data.moment.made_at)
-        .raw("</b></span></p>\n</header>\n");
 }
 
-fn bottom(html: &mut Html, data: &Data) {
-    html.raw("<footer>Made by <code>raw_ops.fn_dashboard_html_v1()</code> at ");
-    html.text(&data.moment.made_at);
-    html.raw("; an open page reloads itself every 60 seconds. Figures come from the views <code>raw_ops.dashboard_*</code> and <code>raw_ops.health_indicators</code>.</footer>\n");
+fn top(data: &Data) -> Markup {
+    html! {
+        header class="top" {
+            h1 { "Webhook Operations" }
+            p {
+                "database " b { (data.moment.database) }
+                @if data.moment.is_replica { " (replica)" }
+                " " span class="made" { "as of " b { (data.moment.made_at) } }
+            }
+        }
+    }
+}
+
+fn bottom(data: &Data) -> Markup {
+    html! {
+        footer {
+            "Made by " code { "raw_ops.fn_dashboard_html_v1()" } " at " (data.moment.made_at)
+            "; an open page reloads itself every 60 seconds. Figures come from the views " code { "raw_ops.dashboard_*" }
+            " and " code { "raw_ops.health_indicators" } "."
+        }
+        "\n"
+    }
 }
 
 fn word(state: State) -> &'static str {
@@ -77,33 +89,41 @@ fn class(state: State) -> &'static str {
 }
 
 /// A shape of its own for each state: disc, triangle, octagon.
-pub fn sign(html: &mut Html, state: State) {
-    html.raw(match state {
-        State::Healthy => {
-            r#"<svg class="sign healthy" viewBox="0 0 24 24" aria-hidden="true"><circle cx="12" cy="12" r="11"/><path d="M6.8 12.6l3.4 3.4 7-7.4"/></svg>"#
-        }
-        State::Warning => {
-            r#"<svg class="sign warning" viewBox="0 0 24 24" aria-hidden="true"><path class="body" d="M12 1.6L23.4 22H.6z"/><path d="M12 8.6v6.2M12 18.3v.2"/></svg>"#
-        }
-        State::Critical => {
-            r#"<svg class="sign critical" viewBox="0 0 24 24" aria-hidden="true"><path class="body" d="M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z"/><path d="M8 8l8 8M16 8l-8 8"/></svg>"#
-        }
-    });
+pub fn sign(state: State) -> Markup {
+    let shape = match state {
+        State::Healthy => html! {
+            circle cx="12" cy="12" r="11" {}
+            path d="M6.8 12.6l3.4 3.4 7-7.4" {}
+        },
+        State::Warning => html! {
+            path class="body" d="M12 1.6L23.4 22H.6z" {}
+            path d="M12 8.6v6.2M12 18.3v.2" {}
+        },
+        State::Critical => html! {
+            path class="body" d="M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z" {}
+            path d="M8 8l8 8M16 8l-8 8" {}
+        },
+    };
+    html! {
+        svg class={ "sign " (class(state)) } viewBox="0 0 24 24" aria-hidden="true" { (shape) }
+    }
 }
 
-fn health(html: &mut Html, data: &Data, advice: &[Advice]) {
-    html.raw("<section class=\"card health ").raw(class(data.overall));
-    html.raw("\" aria-label=\"Health\">\n<div class=\"light\">");
-    sign(html, data.overall);
-    html.raw("<div><h2 class=\"word\">")
-        .raw(word(data.overall))
-        .raw("</h2>\n<p>");
-    html.text(&sentence(data, advice))
-        .raw("</p></div></div>\n<dl class=\"indicators\">\n");
-    for indicator in &data.indicators {
-        tile(html, indicator);
+fn health(data: &Data, advice: &[Advice]) -> Markup {
+    html! {
+        section class={ "card health " (class(data.overall)) } aria-label="Health" {
+            div class="light" {
+                (sign(data.overall))
+                div {
+                    h2 class="word" { (word(data.overall)) }
+                    p { (sentence(data, advice)) }
+                }
+            }
+            dl class="indicators" {
+                @for indicator in &data.indicators { (tile(indicator)) }
+            }
+        }
     }
-    html.raw("</dl>\n</section>\n");
 }
 
 /// What the light says, in words.
@@ -141,7 +161,7 @@ fn label(indicator: &str) -> (&str, &'static str) {
     }
 }
 
-fn tile(html: &mut Html, indicator: &Indicator) {
+fn tile(indicator: &Indicator) -> Markup {
     let (name, time) = label(&indicator.name);
     let value = indicator.value.map(|value| match indicator.name.as_str() {
         "success_rate" => percent(value),
@@ -158,60 +178,53 @@ fn tile(html: &mut Html, indicator: &Indicator) {
         "dlq_per_day" => "new",
         _ => "",
     };
-    html.raw("<div class=\"tile ")
-        .raw(class(indicator.state))
-        .raw("\">\n<dt>")
-        .text(name);
-    html.raw(" <span>")
-        .raw(time)
-        .raw("</span></dt>\n<dd class=\"value\">");
-    match value {
-        Some(value) => html.text(&value).raw(" <small>").raw(counts).raw("</small>"),
-        None => html.raw("<span class=\"none\">nothing yet</span>"),
-    };
-    html.raw("</dd>\n<dd class=\"state\">");
-    sign(html, indicator.state);
-    html.raw(word(indicator.state))
-        .raw("</dd>\n<dd class=\"ranges\">");
-    let range = match indicator.state {
+    let ranges = match indicator.state {
         State::Healthy => [("healthy", &indicator.healthy), ("warning", &indicator.warning)],
         State::Warning => [("healthy", &indicator.healthy), ("critical", &indicator.critical)],
         State::Critical => [("healthy", &indicator.healthy), ("critical", &indicator.critical)],
     };
-    for (state, values) in range {
-        html.raw("<span>")
-            .raw(state)
-            .raw(" ")
-            .text(values)
-            .raw(unit)
-            .raw("</span>");
+    html! {
+        div class={ "tile " (class(indicator.state)) } {
+            dt { (name) " " span { (time) } }
+            dd class="value" {
+                @match value {
+                    Some(value) => { (value) " " small { (counts) } }
+                    None => span class="none" { "nothing yet" },
+                }
+            }
+            dd class="state" { (sign(indicator.state)) (word(indicator.state)) }
+            dd class="ranges" {
+                @for (state, values) in ranges { span { (state) " " (values) (unit) } }
+            }
+        }
     }
-    html.raw("</dd>\n</div>\n");
 }
 
-fn to_do(html: &mut Html, advice: &[Advice]) {
-    if advice.is_empty() {
-        return;
-    }
-    html.raw(
-        "<section aria-labelledby=\"to-do\">\n<h2 id=\"to-do\">What to do now</h2>\n<ol class=\"to-do\">\n",
-    );
-    for item in advice {
-        html.raw("<li class=\"card ")
-            .raw(class(item.state))
-            .raw("\">\n<p class=\"problem\">");
-        sign(html, item.state);
-        html.raw("<span class=\"hidden\">")
-            .raw(word(item.state))
-            .raw(": </span>");
-        html.text(&item.problem).raw("</p>\n");
-        for (why, statement) in &item.steps {
-            if !why.is_empty() {
-                html.raw("<p class=\"why\">").raw(why).raw("</p>\n");
+fn to_do(advice: &[Advice]) -> Markup {
+    html! {
+        @if !advice.is_empty() {
+            section aria-labelledby="to-do" {
+                h2 id="to-do" { "What to do now" }
+                ol class="to-do" {
+                    @for item in advice { (thing_to_do(item)) }
+                }
             }
-            html.raw("<pre><code>").text(statement).raw("</code></pre>\n");
         }
-        html.raw("</li>\n");
     }
-    html.raw("</ol>\n</section>\n");
+}
+
+fn thing_to_do(item: &Advice) -> Markup {
+    html! {
+        li class={ "card " (class(item.state)) } {
+            p class="problem" {
+                (sign(item.state))
+                span class="hidden" { (word(item.state)) ": " }
+                (item.problem)
+            }
+            @for (why, statement) in &item.steps {
+                @if !why.is_empty() { p class="why" { (why) } }
+                pre { code { (statement) } }
+            }
+        }
+    }
 }

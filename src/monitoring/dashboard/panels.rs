@@ -3,194 +3,171 @@
 use super::courier;
 use super::data::{Alert, Data, Outbox, State, Undelivered};
 use super::figures::{age, count, counted, plural};
-use super::html::Html;
 use super::page::sign;
+use maud::{Markup, html};
 
-pub fn all(html: &mut Html, data: &Data) {
-    alerts(html, data);
-    undelivered(html, data);
-    outbox(html, &data.outbox);
-    courier::all(html, &data.courier);
-    // Outbound webhooks: a panel here, once their tables exist.
+pub fn all(data: &Data) -> Markup {
+    html! {
+        (alerts(data))
+        (undelivered(data))
+        (outbox(&data.outbox))
+        (courier::all(&data.courier))
+        // Outbound webhooks: a panel here, once their tables exist.
+    }
 }
 
-pub fn panel(
-    html: &mut Html,
-    (id, title): (&'static str, &'static str),
-    (figure, unit): (i64, &'static str),
-    content: impl FnOnce(&mut Html),
-) {
-    html.raw("<section class=\"card panel\" aria-labelledby=\"")
-        .raw(id)
-        .raw("\">\n<header><h2 id=\"")
-        .raw(id);
-    html.raw("\">")
-        .raw(title)
-        .raw("</h2><p class=\"figure\">")
-        .text(&count(figure));
-    html.raw(" <small>").raw(unit).raw("</small></p></header>\n");
-    content(html);
-    html.raw("</section>\n");
+pub fn panel((id, title): (&str, &str), (figure, unit): (i64, &str), content: Markup) -> Markup {
+    html! {
+        section class="card panel" aria-labelledby=(id) {
+            header {
+                h2 id=(id) { (title) }
+                p class="figure" { (count(figure)) " " small { (unit) } }
+            }
+            (content)
+        }
+    }
 }
 
-fn severity(html: &mut Html, severity: &str) {
+/// A table of rows under their headings.
+pub fn table(class: &str, headings: &[&str], rows: impl IntoIterator<Item = Markup>) -> Markup {
+    html! {
+        table class=(class) {
+            thead { tr { @for heading in headings { th { (heading) } } } }
+            tbody { @for row in rows { (row) "\n" } }
+        }
+    }
+}
+
+pub fn nothing(said: &str) -> Markup {
+    html! { p class="nothing" { (said) } }
+}
+
+fn severity(severity: &str) -> Markup {
     let state = match severity {
         "critical" => State::Critical,
         "warning" => State::Warning,
         _ => State::Healthy,
     };
-    html.raw("<td class=\"severity\">");
-    sign(html, state);
-    html.text(severity).raw("</td>");
+    html! { td class="severity" { (sign(state)) (severity) } }
 }
 
-pub fn more(html: &mut Html, shown: usize, all: i64, view: &'static str) {
+/// That there are more than are shown, and the statement that shows them.
+pub fn more(shown: usize, all: i64, statement: &str) -> Markup {
     let rest = all - shown as i64;
-    if rest > 0 {
-        html.raw("<p class=\"about\">and ")
-            .text(&count(rest))
-            .raw(" more: <code>")
-            .raw(view)
-            .raw("</code></p>\n");
+    html! {
+        @if rest > 0 {
+            p class="about" { "and " (count(rest)) " more: " code { (statement) } }
+        }
     }
 }
 
-fn alerts(html: &mut Html, data: &Data) {
-    panel(
-        html,
-        ("alerts", "Open alerts"),
-        (data.moment.open_alerts, "open"),
-        |html| {
-            if data.alerts.is_empty() {
-                html.raw("<p class=\"nothing\">")
-                    .raw(match data.moment.seconds_since_monitor {
-                        Some(_) => "None open.",
-                        None => "Nothing yet.",
-                    });
-                html.raw("</p>\n");
-            } else {
-                html.raw("<table class=\"rows\">\n<thead><tr><th>Severity</th><th>Alert</th><th>Open for</th><th>Seen</th><th>Channel</th></tr></thead>\n<tbody>\n");
-                for alert in &data.alerts {
-                    alert_row(html, alert);
-                }
-                html.raw("</tbody>\n</table>\n");
-                more(
-                    html,
-                    data.alerts.len(),
-                    data.moment.open_alerts,
-                    "SELECT * FROM raw_ops.alerts WHERE state = 'open';",
-                );
-            }
-            if let Some(seconds) = data.moment.seconds_since_monitor {
-                html.raw("<p class=\"about\">The last monitor ran ")
-                    .text(&age(seconds))
-                    .raw(" ago.</p>\n");
-            }
-        },
-    );
-}
-
-fn alert_row(html: &mut Html, alert: &Alert) {
-    html.raw("<tr>");
-    severity(html, &alert.severity);
-    html.raw("<td class=\"wide\"><b>").text(&alert.title).raw("</b>");
-    if !alert.details.is_empty() {
-        html.raw("<br>").text(&alert.details);
-    }
-    html.raw("<br><span class=\"about\">")
-        .text(&alert.check)
-        .raw(", ")
-        .text(&alert.condition);
-    html.raw("</span></td><td data-label=\"open for\">")
-        .text(&age(alert.seconds_open));
-    html.raw("</td><td data-label=\"seen\">")
-        .text(&counted(alert.occurrences, "time", "times"));
-    html.raw("</td><td data-label=\"channel\">")
-        .text(&alert.channel)
-        .raw("</td></tr>\n");
-}
-
-fn undelivered(html: &mut Html, data: &Data) {
-    let all = data.moment.undelivered_alerts;
-    panel(
-        html,
-        ("undelivered", "Undelivered alerts"),
-        (all, plural(all, "message", "messages")),
-        |html| {
-            if data.undelivered.is_empty() {
-                html.raw("<p class=\"nothing\">None: every alert has reached somebody.</p>\n");
-                return;
-            }
-            html.raw("<table class=\"rows\">\n<thead><tr><th>Severity</th><th>Message</th><th>Age</th><th>Attempts</th><th>Next</th></tr></thead>\n<tbody>\n");
-            for message in &data.undelivered {
-                undelivered_row(html, message);
-            }
-            html.raw("</tbody>\n</table>\n");
-            more(
-                html,
-                data.undelivered.len(),
-                all,
-                "SELECT * FROM raw_ops.undelivered_alerts;",
-            );
-        },
-    );
-}
-
-fn undelivered_row(html: &mut Html, message: &Undelivered) {
-    html.raw("<tr>");
-    severity(html, &message.severity);
-    html.raw("<td class=\"wide\"><b>")
-        .text(&message.title)
-        .raw("</b>");
-    if !message.error.is_empty() {
-        html.raw("<br>").text(&message.error);
-    }
-    html.raw("<br><span class=\"about\">to ").text(&message.channel);
-    html.raw("</span></td><td data-label=\"age\">")
-        .text(&age(message.seconds_old));
-    html.raw("</td><td data-label=\"attempts\">")
-        .text(&count(message.attempts))
-        .raw("</td><td data-label=\"next\">");
-    match message.seconds_to_next {
-        Some(seconds) if seconds <= 0 => html.raw("due"),
-        Some(seconds) => html.raw("in ").text(&age(seconds)),
-        None => html.raw("none left"),
+fn alerts(data: &Data) -> Markup {
+    let open = data.moment.open_alerts;
+    let last_run = data.moment.seconds_since_monitor;
+    let content = html! {
+        @if data.alerts.is_empty() {
+            (nothing(if last_run.is_some() { "None open." } else { "Nothing yet." }))
+        } @else {
+            (table("rows", &["Severity", "Alert", "Open for", "Seen", "Channel"], data.alerts.iter().map(alert_row)))
+            (more(data.alerts.len(), open, "SELECT * FROM raw_ops.alerts WHERE state = 'open';"))
+        }
+        @if let Some(seconds) = last_run {
+            p class="about" { "The last monitor ran " (age(seconds)) " ago." }
+        }
     };
-    html.raw("</td></tr>\n");
+    panel(("alerts", "Open alerts"), (open, "open"), content)
 }
 
-fn outbox(html: &mut Html, lines: &[Outbox]) {
+fn alert_row(alert: &Alert) -> Markup {
+    html! {
+        tr {
+            (severity(&alert.severity))
+            td class="wide" {
+                b { (alert.title) }
+                @if !alert.details.is_empty() { br; (alert.details) }
+                br;
+                span class="about" { (alert.check) ", " (alert.condition) }
+            }
+            td data-label="open for" { (age(alert.seconds_open)) }
+            td data-label="seen" { (counted(alert.occurrences, "time", "times")) }
+            td data-label="channel" { (alert.channel) }
+        }
+    }
+}
+
+fn undelivered(data: &Data) -> Markup {
+    let all = data.moment.undelivered_alerts;
+    let messages = &data.undelivered;
+    let content = html! {
+        @if messages.is_empty() {
+            (nothing("None: every alert has reached somebody."))
+        } @else {
+            (table("rows", &["Severity", "Message", "Age", "Attempts", "Next"], messages.iter().map(undelivered_row)))
+            (more(messages.len(), all, "SELECT * FROM raw_ops.undelivered_alerts;"))
+        }
+    };
+    let unit = plural(all, "message", "messages");
+    panel(("undelivered", "Undelivered alerts"), (all, unit), content)
+}
+
+fn undelivered_row(message: &Undelivered) -> Markup {
+    html! {
+        tr {
+            (severity(&message.severity))
+            td class="wide" {
+                b { (message.title) }
+                @if !message.error.is_empty() { br; (message.error) }
+                br;
+                span class="about" { "to " (message.channel) }
+            }
+            td data-label="age" { (age(message.seconds_old)) }
+            td data-label="attempts" { (count(message.attempts)) }
+            td data-label="next" {
+                @match message.seconds_to_next {
+                    Some(seconds) if seconds <= 0 => "due",
+                    Some(seconds) => { "in " (age(seconds)) }
+                    None => "none left",
+                }
+            }
+        }
+    }
+}
+
+fn outbox(lines: &[Outbox]) -> Markup {
+    const HEADINGS: &[&str] = &["Purpose", "Queued", "Sending", "Succeeded", "Failed", "Abandoned"];
     let waiting: i64 = lines.iter().map(|line| line.queued + line.sending).sum();
-    panel(html, ("outbox", "Outbox"), (waiting, "waiting"), |html| {
-        if lines.is_empty() {
-            html.raw("<p class=\"nothing\">Nothing yet.</p>\n");
-            return;
-        }
-        html.raw("<table class=\"rows figures\">\n<thead><tr><th>Purpose</th><th>Queued</th><th>Sending</th><th>Succeeded</th><th>Failed</th><th>Abandoned</th></tr></thead>\n<tbody>\n");
-        for line in lines {
-            html.raw("<tr><th scope=\"row\">")
-                .text(&line.purpose)
-                .raw("</th><td data-label=\"queued\">");
-            html.text(&count(line.queued));
-            if let Some(seconds) = line.seconds_overdue.filter(|seconds| *seconds > 0) {
-                html.raw(" <span class=\"about\">due for ")
-                    .text(&age(seconds))
-                    .raw("</span>");
+    let content = html! {
+        @if lines.is_empty() {
+            (nothing("Nothing yet."))
+        } @else {
+            (table("rows figures", HEADINGS, lines.iter().map(outbox_row)))
+            p class="about" {
+                "Queued and sending: now. Succeeded, failed (tried again) and abandoned: attempts of the last 24 hours."
             }
-            let columns: [(&'static str, i64); 4] = [
-                ("sending", line.sending),
-                ("succeeded", line.succeeded),
-                ("failed", line.failed),
-                ("abandoned", line.abandoned),
-            ];
-            for (name, requests) in columns {
-                html.raw("</td><td data-label=\"")
-                    .raw(name)
-                    .raw("\">")
-                    .text(&count(requests));
-            }
-            html.raw("</td></tr>\n");
         }
-        html.raw("</tbody>\n</table>\n<p class=\"about\">Queued and sending: now. Succeeded, failed (tried again) and abandoned: attempts of the last 24 hours.</p>\n");
-    });
+    };
+    panel(("outbox", "Outbox"), (waiting, "waiting"), content)
+}
+
+fn outbox_row(line: &Outbox) -> Markup {
+    let others = [
+        ("sending", line.sending),
+        ("succeeded", line.succeeded),
+        ("failed", line.failed),
+        ("abandoned", line.abandoned),
+    ];
+    html! {
+        tr {
+            th scope="row" { (line.purpose) }
+            td data-label="queued" {
+                (count(line.queued))
+                @if let Some(seconds) = line.seconds_overdue.filter(|seconds| *seconds > 0) {
+                    " " span class="about" { "due for " (age(seconds)) }
+                }
+            }
+            @for (name, requests) in others {
+                td data-label=(name) { (count(requests)) }
+            }
+        }
+    }
 }

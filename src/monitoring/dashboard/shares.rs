@@ -3,31 +3,25 @@
 use super::chart::{self, Gauge, Part};
 use super::data::{Data, ErrorCategory};
 use super::figures::{age, count, counted, percent, plural};
-use super::html::Html;
 use super::questions::{NOTHING_YET, card};
+use maud::{Markup, html};
 
 /// As many as `error_category` may have, and one for those without.
 const SLICES: [&str; 8] = [
     "slice c1", "slice c2", "slice c3", "slice c4", "slice c5", "slice c6", "slice c7", "slice c8",
 ];
 
-pub fn error_categories(html: &mut Html, data: &Data) {
+pub fn error_categories(data: &Data) -> Markup {
     let rows = &data.error_categories;
     let total: i64 = rows.iter().map(|row| row.webhooks).sum();
     let about = "failed at least once, by category; 7 days";
     card(
-        html,
         "Error categories",
         (&count(total), plural(total, "webhook", "webhooks")),
         about,
-        |html| {
+        || {
             if total == 0 {
-                let none = if data.has_webhooks() {
-                    "none in 7 days"
-                } else {
-                    NOTHING_YET
-                };
-                return chart::empty(html, none);
+                return chart::empty(none_yet(data, "none in 7 days"));
             }
             let named = |row: &ErrorCategory| {
                 format!(
@@ -48,24 +42,30 @@ pub fn error_categories(html: &mut Html, data: &Data) {
                     tip: named(row),
                 })
                 .collect();
-            html.raw("<div class=\"pie centred\">\n");
-            chart::ring(html, &summary, &parts);
-            html.raw("<table class=\"legend\">\n");
-            for (row, class) in rows.iter().zip(SLICES) {
-                html.raw("<tr><td><span class=\"swatch ")
-                    .raw(class)
-                    .raw("\"></span></td><th scope=\"row\">");
-                html.text(&row.name.replace('_', " "));
-                html.raw("</th><td>")
-                    .text(&count(row.webhooks))
-                    .raw("</td></tr>\n");
+            html! {
+                div class="pie centred" {
+                    (chart::ring(&summary, &parts))
+                    table class="legend" {
+                        @for (row, class) in rows.iter().zip(SLICES) {
+                            tr {
+                                td { span class={ "swatch " (class) } {} }
+                                th scope="row" { (row.name.replace('_', " ")) }
+                                td { (count(row.webhooks)) }
+                            }
+                        }
+                    }
+                }
             }
-            html.raw("</table>\n</div>\n");
         },
-    );
+    )
 }
 
-pub fn retry_resolution(html: &mut Html, data: &Data) {
+/// What a chart says that shows nothing: that there was none, unless there never was any webhook.
+fn none_yet(data: &Data, none: &'static str) -> &'static str {
+    if data.has_webhooks() { none } else { NOTHING_YET }
+}
+
+pub fn retry_resolution(data: &Data) -> Markup {
     let retries = &data.retries;
     let ended = retries.succeeded + retries.dead;
     let total = ended + retries.waiting;
@@ -78,18 +78,12 @@ pub fn retry_resolution(html: &mut Html, data: &Data) {
         percent(rate)
     };
     card(
-        html,
         "Retry resolution",
         (&figure, ""),
         "of those whose first attempt failed; 7 days",
-        |html| {
+        || {
             if total == 0 {
-                let none = if data.has_webhooks() {
-                    "no retries in 7 days"
-                } else {
-                    NOTHING_YET
-                };
-                return chart::empty(html, none);
+                return chart::empty(none_yet(data, "no retries in 7 days"));
             }
             let outcomes = [
                 ("part good", "✓", "retried, then success", retries.succeeded),
@@ -104,25 +98,27 @@ pub fn retry_resolution(html: &mut Html, data: &Data) {
                 share: outcome.3 as f64 / total as f64,
                 tip: named(outcome),
             });
-            html.raw("<div class=\"centred\">\n");
-            chart::band(html, &summary, &parts);
-            html.raw("<table class=\"legend\">\n");
-            for (class, sign, name, webhooks) in outcomes {
-                html.raw("<tr><td><span class=\"swatch ")
-                    .raw(class)
-                    .raw("\" aria-hidden=\"true\">")
-                    .raw(sign);
-                html.raw("</span></td><th scope=\"row\">").raw(name);
-                html.raw("</th><td>").text(&count(webhooks));
-                let tenths = (share(webhooks, total) * 10.0).round() / 10.0;
-                html.raw("</td><td>").text(&percent(tenths)).raw("</td></tr>\n");
+            let tenths = |webhooks| (share(webhooks, total) * 10.0).round() / 10.0;
+            html! {
+                div class="centred" {
+                    (chart::band(&summary, &parts))
+                    table class="legend" {
+                        @for (class, sign, name, webhooks) in outcomes {
+                            tr {
+                                td { span class={ "swatch " (class) } aria-hidden="true" { (sign) } }
+                                th scope="row" { (name) }
+                                td { (count(webhooks)) }
+                                td { (percent(tenths(webhooks))) }
+                            }
+                        }
+                    }
+                }
             }
-            html.raw("</table>\n</div>\n");
         },
-    );
+    )
 }
 
-pub fn oldest_pending(html: &mut Html, data: &Data) {
+pub fn oldest_pending(data: &Data) -> Markup {
     let oldest = &data.oldest;
     let is_waiting = oldest.webhooks_waiting > 0;
     let figure = if is_waiting {
@@ -130,51 +126,40 @@ pub fn oldest_pending(html: &mut Html, data: &Data) {
     } else {
         "–".to_owned()
     };
-    card(
-        html,
-        "Oldest pending",
-        (&figure, ""),
-        "since it was received",
-        |html| {
-            if !is_waiting && !data.has_webhooks() {
-                return chart::empty(html, NOTHING_YET);
-            }
-            let limit_seconds = oldest.threshold_minutes.map(|minutes| minutes * 60.0);
-            let seconds = oldest.seconds as f64;
-            // The limit in the middle while the age is below twice of it.
-            let high = limit_seconds.map_or(3600.0, |limit| limit * 2.0);
-            let high = if seconds > high { seconds * 1.1 } else { high };
-            let limit_label = limit_seconds.map(|limit| format!("alert after {}", age(limit as i64)));
-            let summary = match is_waiting {
-                true => format!("The oldest waiting webhook has waited for {figure}."),
-                false => "Nothing is waiting.".to_owned(),
-            };
-            html.raw("<div class=\"centred\">\n");
-            chart::gauge(
-                html,
-                &summary,
-                &Gauge {
-                    value: seconds,
-                    high,
-                    high_label: &age(high as i64),
-                    limit: limit_seconds.zip(limit_label.as_deref()),
-                },
-            );
-            html.raw("<p class=\"about\">");
-            match (is_waiting, &oldest.topic, &oldest.status) {
-                (true, Some(topic), Some(status)) => {
-                    html.text(topic).raw(", ").text(status).raw("; ");
-                    html.text(&counted(
-                        oldest.webhooks_waiting,
-                        "webhook waits",
-                        "webhooks wait",
-                    ));
-                }
-                _ => {
-                    html.raw("Nothing is waiting.");
+    let about = "since it was received";
+    card("Oldest pending", (&figure, ""), about, || {
+        if !is_waiting && !data.has_webhooks() {
+            return chart::empty(NOTHING_YET);
+        }
+        let limit_seconds = oldest.threshold_minutes.map(|minutes| minutes * 60.0);
+        let seconds = oldest.seconds as f64;
+        // The limit in the middle while the age is below twice of it.
+        let high = limit_seconds.map_or(3600.0, |limit| limit * 2.0);
+        let high = if seconds > high { seconds * 1.1 } else { high };
+        let limit_label = limit_seconds.map(|limit| format!("alert after {}", age(limit as i64)));
+        let summary = match is_waiting {
+            true => format!("The oldest waiting webhook has waited for {figure}."),
+            false => "Nothing is waiting.".to_owned(),
+        };
+        let gauge = Gauge {
+            value: seconds,
+            high,
+            high_label: &age(high as i64),
+            limit: limit_seconds.zip(limit_label.as_deref()),
+        };
+        html! {
+            div class="centred" {
+                (chart::gauge(&summary, &gauge))
+                p class="about" {
+                    @match (is_waiting, &oldest.topic, &oldest.status) {
+                        (true, Some(topic), Some(status)) => {
+                            (topic) ", " (status) "; "
+                            (counted(oldest.webhooks_waiting, "webhook waits", "webhooks wait"))
+                        }
+                        _ => "Nothing is waiting.",
+                    }
                 }
             }
-            html.raw("</p>\n</div>\n");
-        },
-    );
+        }
+    })
 }

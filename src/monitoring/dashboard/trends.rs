@@ -3,24 +3,24 @@
 use super::chart::{self, Plot};
 use super::data::{Data, DeadLetterDay};
 use super::figures::{compact, count, counted, milliseconds, percent};
-use super::html::Html;
 use super::questions::{NOTHING_YET, card};
+use super::svg::Svg;
+use maud::Markup;
 
-pub fn success_rate(html: &mut Html, data: &Data) {
+pub fn success_rate(data: &Data) -> Markup {
     let rows = &data.success_rate;
     let rolling: Vec<_> = rows.iter().map(|row| row.rolling_rate).collect();
     let single: Vec<_> = rows.iter().map(|row| row.rate).collect();
     let last = rolling.last().copied().flatten();
     let figure = last.map_or_else(|| "–".to_owned(), percent);
     card(
-        html,
         "Success rate",
         (&figure, ""),
         "7 days rolling; dots: single days; 21 days",
-        |html| {
+        || {
             let lowest = rolling.iter().chain(&single).flatten().copied().reduce(f64::min);
             let Some(lowest) = lowest else {
-                return chart::empty(html, NOTHING_YET);
+                return chart::empty(NOTHING_YET);
             };
             let summary = format!(
                 "Success rate of the last 21 days, 7 days rolling: now {}, lowest day {}. Healthy above 99 %, critical below 95 %.",
@@ -31,7 +31,7 @@ pub fn success_rate(html: &mut Html, data: &Data) {
                 .into_iter()
                 .find(|low| lowest >= *low);
             let plot = Plot::new(rows.len(), low.unwrap_or(0.0), 100.0);
-            chart::drawing(html, &summary, |svg| {
+            chart::drawing(&summary, |svg| {
                 let middle = f64::midpoint(plot.low(), 100.0);
                 plot.grid(
                     svg,
@@ -56,23 +56,22 @@ pub fn success_rate(html: &mut Html, data: &Data) {
                         )
                     }),
                 );
-            });
+            })
         },
-    );
+    )
 }
 
-pub fn queue_depth(html: &mut Html, data: &Data) {
+pub fn queue_depth(data: &Data) -> Markup {
     let rows = &data.queue_depth;
     let now = rows.last().map_or(0, |row| row.depth);
     let most = rows.iter().map(|row| row.depth).max().unwrap_or(0);
     card(
-        html,
         "Queue depth",
         (&count(now), "waiting"),
         "webhooks waiting at each full hour, 7 days",
-        |html| {
+        || {
             if !data.has_webhooks() && most == 0 {
-                return chart::empty(html, NOTHING_YET);
+                return chart::empty(NOTHING_YET);
             }
             let summary = format!(
                 "Queue depth of the last 7 days by hour: now {}, at most {}.",
@@ -81,7 +80,7 @@ pub fn queue_depth(html: &mut Html, data: &Data) {
             );
             let values: Vec<_> = rows.iter().map(|row| Some(row.depth as f64)).collect();
             let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 20.0);
-            chart::drawing(html, &summary, |svg| {
+            chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, compact);
                 plot.limit(svg, 10.0, "healthy up to 10");
                 plot.limit(svg, 50.0, "critical above 50");
@@ -94,9 +93,9 @@ pub fn queue_depth(html: &mut Html, data: &Data) {
                     rows.iter()
                         .map(|row| format!("{}: {}", row.at, counted(row.depth, "webhook", "webhooks"))),
                 );
-            });
+            })
         },
-    );
+    )
 }
 
 /// `24 Nov` of `24 Nov 17:00`
@@ -104,24 +103,23 @@ fn day_of(at: &str) -> &str {
     at.rsplit_once(' ').map_or(at, |(day, _)| day)
 }
 
-pub fn dead_letters(html: &mut Html, data: &Data) {
+pub fn dead_letters(data: &Data) -> Markup {
     let rows = &data.dead_letters;
     let open: i64 = rows.iter().map(|row| row.open).sum();
     let settled: i64 = rows.iter().map(|row| row.settled).sum();
     let today = rows.last().map_or(0, |row| row.open + row.settled);
     card(
-        html,
         "Dead letters by day",
         (&count(today), "today"),
         "filled: open, outlined: settled; 30 days",
-        |html| {
+        || {
             if open + settled == 0 {
                 let none = if data.has_webhooks() {
                     "none in 30 days"
                 } else {
                     NOTHING_YET
                 };
-                return chart::empty(html, none);
+                return chart::empty(none);
             }
             let summary = format!(
                 "Dead letters of the last 30 days: {}, {} still open; today {}.",
@@ -134,7 +132,7 @@ pub fn dead_letters(html: &mut Html, data: &Data) {
             };
             let (open, settled) = (values(|row| row.open), values(|row| row.settled));
             let plot = Plot::from_zero(rows.len(), values(|row| row.open + row.settled), 4.0);
-            chart::drawing(html, &summary, |svg| {
+            chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, compact);
                 plot.bars(svg, ("bar bad", &open), ("bar settled", &settled));
                 let [first, middle, last] = days(rows, |row| &row.day);
@@ -150,31 +148,30 @@ pub fn dead_letters(html: &mut Html, data: &Data) {
                         )
                     }),
                 );
-            });
+            })
         },
-    );
+    )
 }
 
-pub fn latency(html: &mut Html, data: &Data) {
+pub fn latency(data: &Data) -> Markup {
     let rows = &data.latency;
     let values: Vec<_> = rows.iter().map(|row| row.p95_ms).collect();
     let last = values.iter().flatten().last().copied();
     let figure = last.map_or_else(|| "–".to_owned(), milliseconds);
     card(
-        html,
         "P95 latency",
         (&figure, ""),
         "processing time by day, 14 days",
-        |html| {
+        || {
             let Some(most) = values.iter().flatten().copied().reduce(f64::max) else {
-                return chart::empty(html, NOTHING_YET);
+                return chart::empty(NOTHING_YET);
             };
             let summary = format!(
                 "95th percentile of processing time by day, last 14 days: now {figure}, at most {}.",
                 milliseconds(most)
             );
             let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 10.0);
-            chart::drawing(html, &summary, |svg| {
+            chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, milliseconds);
                 plot.limit(svg, 1000.0, "healthy below 1 s");
                 plot.limit(svg, 3000.0, "critical above 3 s");
@@ -188,22 +185,21 @@ pub fn latency(html: &mut Html, data: &Data) {
                     rows.iter()
                         .map(|row| format!("{}: {}", row.day, shown(row.p95_ms))),
                 );
-            });
+            })
         },
-    );
+    )
 }
 
-pub fn daily_volume(html: &mut Html, data: &Data) {
+pub fn daily_volume(data: &Data) -> Markup {
     let rows = &data.volume;
     let today = rows.last().map_or(0, |row| row.received);
     card(
-        html,
         "Daily volume",
         (&count(today), "today"),
         "webhooks received, 21 days",
-        |html| {
+        || {
             if !data.has_webhooks() {
-                return chart::empty(html, NOTHING_YET);
+                return chart::empty(NOTHING_YET);
             }
             let values: Vec<_> = rows.iter().map(|row| row.received as f64).collect();
             let most = rows.iter().map(|row| row.received).max().unwrap_or(0);
@@ -213,7 +209,7 @@ pub fn daily_volume(html: &mut Html, data: &Data) {
                 count(most)
             );
             let plot = Plot::from_zero(rows.len(), values.iter().copied(), 4.0);
-            chart::drawing(html, &summary, |svg| {
+            chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, compact);
                 plot.bars(svg, ("bar", &values), ("bar", &[]));
                 let [first, middle, last] = days(rows, |row| &row.day);
@@ -223,9 +219,9 @@ pub fn daily_volume(html: &mut Html, data: &Data) {
                     rows.iter()
                         .map(|row| format!("{}: {}", row.day, counted(row.received, "webhook", "webhooks"))),
                 );
-            });
+            })
         },
-    );
+    )
 }
 
 /// First, middle and last of the days.
@@ -238,7 +234,7 @@ fn days<T>(rows: &[T], day: impl Fn(&T) -> &str) -> [String; 3] {
 }
 
 /// Zero, half and top.
-fn grid_from_zero(plot: &Plot, svg: &mut Html, label: fn(f64) -> String) {
+fn grid_from_zero(plot: &Plot, svg: &mut Svg, label: fn(f64) -> String) {
     let lines = [0.0, plot.high() / 2.0, plot.high()].map(|value| (value, label(value)));
     plot.grid(svg, &lines);
 }

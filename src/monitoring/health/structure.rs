@@ -138,10 +138,8 @@ fn missing_tables(missing: &[&Object]) -> Option<Fault> {
 fn missing_views(missing: &[&Object]) -> Option<Fault> {
     let views = of_kind(missing, &[Kind::View]);
     (!views.is_empty()).then(|| {
-        let fault = Fault::warning("views", format!("views are missing: {}", names(&views)));
-        views
-            .iter()
-            .fold(fault, |fault, view| fault.next(format!("{};", view.statement)))
+        Fault::warning("views", format!("views are missing: {}", names(&views)))
+            .next("SELECT raw_ops.setup();")
     })
 }
 

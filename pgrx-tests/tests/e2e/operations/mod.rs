@@ -9,3 +9,4 @@ mod jobs;
 mod roles;
 mod schema;
 mod search_path;
+mod states;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::support::*;
-use raw_ops_e2e::{Stack, StackOptions};
+use raw_ops_e2e::{Stack, StackOptions, schema_dump};
 use serde_json::Value;
 use tokio::sync::Barrier;
 use tokio_postgres::Client;
@@ -182,6 +182,29 @@ async fn setup_again_changes_nothing() {
         column::<String>(&client, rows).await,
         data,
         "what an operator changed stays, too"
+    );
+}
+
+#[tokio::test]
+async fn the_committed_dump_is_what_a_fresh_setup_makes() {
+    let (stack, client) = bare().await;
+    let version: i32 = one(
+        &client,
+        "SELECT current_setting('server_version_num')::int / 10000",
+    )
+    .await;
+    if version.cast_unsigned() != schema_dump::PRINTED_BY {
+        return;
+    }
+    let made = schema_dump::of_fresh_setup(&stack.cluster).await.unwrap();
+    let committed = std::fs::read_to_string(schema_dump::FILE).unwrap();
+    let differs = made
+        .lines()
+        .zip(committed.lines())
+        .find(|(made, committed)| made != committed);
+    assert!(
+        made == committed,
+        "sql/schema.sql is not what setup() makes (first at {differs:?}): run make schema, and commit it"
     );
 }
 

@@ -1,5 +1,6 @@
 //! The views of SPEC §7: their figures on a small known database. Each test is one transaction, so that now() stands still and "exactly 30 minutes" means it.
 
+mod anew;
 mod limits;
 
 use crate::support::*;
