@@ -89,7 +89,7 @@ AS 'MODULE_PATHNAME', 'delivery_fingerprint_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::recovery::archive::fn_archive_webhooks_v1
+-- raw_ops::retention::archive::fn_archive_webhooks_v1
 CREATE  FUNCTION "fn_archive_webhooks_v1"(
 	"p_older_than" interval DEFAULT '90 days', /* Option < Interval > */
 	"p_limit" INT DEFAULT 10000 /* Option < i32 > */
@@ -194,7 +194,7 @@ AS 'MODULE_PATHNAME', 'fn_health_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::jobs::housekeeping::fn_housekeeping_v1
+-- raw_ops::retention::housekeeping::fn_housekeeping_v1
 CREATE  FUNCTION "fn_housekeeping_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -223,7 +223,7 @@ AS 'MODULE_PATHNAME', 'fn_metrics_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::monitoring::invoke::fn_resend_alerts_v1
+-- raw_ops::alerts::resend::fn_resend_alerts_v1
 CREATE  FUNCTION "fn_resend_alerts_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp

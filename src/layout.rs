@@ -30,8 +30,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("outbox", &["schedule", "audit", "db", "config", "error"]),
     (
+        "alerts",
+        &["outbox", "schedule", "audit", "db", "config", "error"],
+    ),
+    (
         "courier",
         &[
+            "alerts",
             "outbox",
             "convergence",
             "elements",
@@ -59,38 +64,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "error",
         ],
     ),
-    (
-        "recovery",
-        &["inbox", "orders", "providers", "audit", "db", "json", "error"],
-    ),
+    ("retention", &["inbox", "outbox", "audit", "db", "error"]),
     (
         "monitoring",
         &[
-            "wake",
-            "outbox",
-            "providers",
-            "schedule",
-            "audit",
-            "setup",
-            "db",
-            "config",
-            "error",
+            "wake", "courier", "alerts", "outbox", "providers", "schedule", "audit", "setup", "db", "config", "error",
         ],
     ),
     (
         "dispatch",
         &[
-            "monitoring",
-            "courier",
-            "outbox",
-            "schedule",
-            "audit",
-            "db",
-            "config",
-            "error",
+            "courier", "alerts", "outbox", "schedule", "audit", "db", "config", "error",
         ],
     ),
-    ("jobs", &["monitoring", "inbox", "audit", "db", "error"]),
+    ("jobs", &["monitoring", "db", "error"]),
     ("wake", &["config"]),
     (
         "worker",

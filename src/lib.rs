@@ -7,14 +7,15 @@
 //! | room          | what it holds                                                                          |
 //! |---------------|----------------------------------------------------------------------------------------|
 //! | [`worker`]    | background workers and the sender: their loops                                         |
-//! | [`jobs`]      | the pg_cron jobs: what runs when; housekeeping                                         |
-//! | [`dispatch`]  | one pass over the outbox: claim, send, record, tell the part that asked                |
-//! | [`monitoring`] | checks (one file each), their runs, alerts; dashboard, metrics, health                |
-//! | [`recovery`]  | the archive; replay and reconciliation come here                                       |
+//! | [`jobs`]      | the pg_cron jobs: what runs when                                                       |
+//! | [`dispatch`]  | one pass over the outbox: claim, send, record; the registry of those who asked         |
+//! | [`monitoring`] | checks (one file each) and their runs; dashboard, metrics, health                     |
+//! | [`retention`] | how long things are kept: the archive, housekeeping                                    |
 //! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
 //! | [`courier`]   | shipments, what couriers report about them, whom to notify, tasks for people           |
 //! | [`orders`]    | customers, orders and items: applying a set of payloads to the tables                  |
-//! | [`outbox`]    | requests to send and their attempts; secrets, carriers, receivers                      |
+//! | [`alerts`]    | what is wrong and whether anybody knows: open, tell, escalate, close, send again       |
+//! | [`outbox`]    | requests to send and their attempts; receivers (one file each), carriers, secrets      |
 //! | [`elements`]  | what is left of list-shaped webhooks: elements that wait, or that nobody can read      |
 //! | [`convergence`] | "newer wins", field by field: the same payloads come to the same row in any order    |
 //! | [`providers`] | a declaration each: its topics, headers, ids; their JSON to our typed command. Pure    |
@@ -34,6 +35,7 @@
 // PostgreSQL's own error, which every door returns, is large; it is made once, on the way out.
 #![allow(clippy::result_large_err)]
 
+mod alerts;
 mod audit;
 mod command;
 mod config;
@@ -50,7 +52,7 @@ mod monitoring;
 mod orders;
 mod outbox;
 mod providers;
-mod recovery;
+mod retention;
 mod schedule;
 mod setup;
 mod wake;

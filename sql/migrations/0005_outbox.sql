@@ -30,6 +30,8 @@ create table raw_ops.http_requests (
         case when destination = 'endpoint' then substring(url from '^https?://([^/?#]+)') else destination end) stored,
     constraint http_requests_pkey primary key (id),
     constraint http_requests_purpose_check check (purpose in ('alert', 'courier', 'outbound')),
+    constraint http_requests_destination_check check (destination in (
+        'slack_url_ops_alerts', 'slack_url_ops_urgent', 'slack_url_daily_ops', 'slack_url_fallback', 'customerio', 'endpoint')),
     constraint http_requests_state_check check (state in ('queued', 'sending', 'succeeded', 'failed', 'abandoned')),
     constraint http_requests_attempt_check check (attempt >= 1),
     constraint http_requests_timeout_ms_check check (timeout_ms between 100 and 60000),

@@ -1,5 +1,5 @@
 -- Queued requests that are due and nobody else holds, longest due first; $1 at most, none of the lanes $2.
-select id, lane
+select id, lane, destination
   from raw_ops.http_requests
  where state = 'queued'
    and send_after <= clock_timestamp()

@@ -1,6 +1,6 @@
 -- Requests that pg_net no longer knows of: its tables have been emptied since ($1 is their epoch now), or its ids start
 -- again below theirs ($2 is the last one given out).
-select id, purpose, destination, lane, attempt, idempotency_key, url, path, headers, body::text, timeout_ms, subject_id
+select id, purpose, destination, attempt
   from raw_ops.http_requests
  where state = 'sending'
    and carrier = 'pg_net'

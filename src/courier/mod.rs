@@ -1,11 +1,12 @@
-//! Courier Watchdog: what couriers report about shipments ([`event`]), the notification to the customer ([`notification`], picked up by
-//! [`retry`] where it was lost), what a person has to do ([`task`]), and the shipments themselves ([`shipment`], [`fulfillment`]). Events come by
+//! Courier Watchdog: what couriers report about shipments ([`event`]), the notification to the customer ([`notification`], what
+//! became of it [`outcome`], picked up by [`retry`] where it was lost), what a person has to do ([`task`]), and the shipments themselves ([`shipment`], [`fulfillment`]). Events come by
 //! webhook ([`report`]), or wait for their shipment ([`waiting`]).
 //! Source: DLV.
 
 mod event;
 mod fulfillment;
-pub mod notification;
+mod notification;
+pub mod outcome;
 mod report;
 mod retry;
 mod shipment;

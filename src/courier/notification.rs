@@ -1,21 +1,20 @@
-//! The notification to a customer: from a row of `ops_events` to a request in the outbox, and what became of it back to the row.
+//! The notification to a customer: from a row of `ops_events` to a request in the outbox. What became of it goes back to the
+//! row in [`super::outcome`].
 //!
 //! The event's row is what counts, also when somebody writes it by hand: the outbox follows. An event has at most one
 //! request on its way. Whoever queues one holds the event's row, so triggers and retry runs never do it twice. All of an
 //! event's requests carry the same id: Customer.io takes it once.
 
-pub use super::unwanted::{SETTLED, unwanted};
 use super::{Id, shown};
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
 use crate::outbox::receivers::customerio;
-use crate::outbox::{self, NewRequest, Outcome, State};
+use crate::outbox::{self, Destination, NewRequest};
 use crate::schedule::Purpose;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 use std::cell::Cell;
-use std::collections::HashMap;
 
 /// What the campaign "Courier Exception Handler" is triggered by.
 const EVENT_NAME: &str = "courier_exception";
@@ -26,23 +25,9 @@ const REMOVED: &str = "not needed: the notification was removed";
 thread_local! {
     static LOCK: Statement = const { Statement::new(
         include_str!("../../sql/courier/lock_notifications.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static REQUESTS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_requests.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static TAKE_BACK: Statement = const { Statement::new(
-        include_str!("../../sql/courier/take_back.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::INT4OID]) };
-    static RESCHEDULE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/reschedule.sql"), &[pg_sys::UUIDOID, pg_sys::TIMESTAMPTZOID]) };
     static SET_STATUS: Statement = const { Statement::new(
         "update raw_ops.ops_events set notification_status = $2
           where id = any ($1) and notification_status is distinct from $2", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
-    static DISCARD: Statement = const { Statement::new(
-        "update raw_ops.ops_events
-            set notification_status = 'skipped', notification_last_error = $2, notification_next_retry_at = null
-          where id = any ($1) and processed_at is null and notification_status = 'pending'",
-        &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
-    static SETTLE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/settle_notification.sql"),
-        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INT4OID]) };
 }
 
 thread_local! {
@@ -70,15 +55,6 @@ pub struct Queued {
     pub skipped: usize,
 }
 
-/// A notification that no attempt is left for.
-pub struct GivenUp {
-    pub ops_event_id: Id,
-    pub attempts: i32,
-    pub tracking_no: Option<String>,
-    pub event_type: Option<String>,
-    pub error: String,
-}
-
 /// The trigger of `ops_events`: an INSERT queues the notification; what an UPDATE says of attempts and of the next one's time
 /// holds for the request, which is how DLV sends one again by hand; a DELETE takes it back.
 #[pg_trigger]
@@ -104,16 +80,10 @@ fn notify(event: Id, is_here: bool) -> Result<()> {
             schema::ensure_ready(session)?;
             match is_here {
                 true => queue(session, &[event]).map(|_| ()),
-                false => take_back(session, event, REMOVED, None),
+                false => outbox::cancel_requests(session, &[event], REMOVED),
             }
         })
     })
-}
-
-fn take_back(session: &Session, event: Id, why: &str, unless: Option<i32>) -> Result<()> {
-    let values = vec![Value::Uuid(event), Value::Text(why), Value::OptionalInt4(unless)];
-    session.execute(&TAKE_BACK, values)?;
-    Ok(())
 }
 
 /// Makes the outbox follow events that are to be sent: each has one request, for the attempt after those it has made, due
@@ -130,33 +100,32 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
             attempts: row.int4(3).unwrap_or(0),
             next_retry_at: row.timestamp(4),
         });
-    for event in &locked {
-        take_back(session, event.id, BEGUN_ANEW, Some(event.attempts + 1))?;
-    }
-    // Asked once the rows are locked: what others have queued until then is seen.
-    let requests = session.execute(&REQUESTS, vec![Value::UuidArray(events.to_vec())])?;
-    let requests: HashMap<Id, (Option<Id>, bool)> = requests
-        .map(|row| {
-            let (last, is_on_its_way) = (row.uuid(2), row.boolean(3).unwrap_or(false));
-            (row.uuid(1).unwrap_or_default(), (last, is_on_its_way))
-        })
-        .into_iter()
+    let next_attempts: Vec<(Id, i32)> = locked
+        .iter()
+        .map(|event| (event.id, event.attempts + 1))
         .collect();
+    outbox::cancel_other_attempts(session, &next_attempts, BEGUN_ANEW)?;
+    // Asked once the rows are locked: what others have queued until then is seen.
+    let standing = outbox::requests_in_flight(session, events)?;
     let (mut outgoing, mut skipped) = (Vec::new(), Vec::new());
     for event in &locked {
-        let (last, is_on_its_way) = requests.get(&event.id).copied().unwrap_or_default();
+        let standing = standing.get(&event.id);
         match event.email() {
-            _ if is_on_its_way => {}
-            Some(email) => outgoing.push(Notification::of(event, &email, last)),
+            _ if standing.is_some_and(|standing| standing.is_in_flight) => {}
+            Some(email) => {
+                let last = standing.map(|standing| standing.last);
+                outgoing.push(Notification::of(event, &email, last));
+            }
             None => skipped.push(event.id),
         }
     }
     let messages: Vec<NewRequest<'_>> = outgoing.iter().map(Notification::message).collect();
     outbox::enqueue_requests(session, &messages)?;
-    for event in &locked {
-        let due_at = Value::OptionalTimestamp(event.next_retry_at);
-        session.execute(&RESCHEDULE, vec![Value::Uuid(event.id), due_at])?;
-    }
+    let due: Vec<(Id, Option<i64>)> = locked
+        .iter()
+        .map(|event| (event.id, event.next_retry_at))
+        .collect();
+    outbox::reschedule_requests(session, &due)?;
     let done = Queued {
         queued: outgoing.len(),
         skipped: skipped.len(),
@@ -221,7 +190,7 @@ impl Notification {
         NewRequest {
             purpose: Purpose::Courier,
             subject: self.event,
-            destination: customerio::DESTINATION,
+            destination: Destination::CustomerIo,
             url: None,
             path: Some(&self.path),
             headers: json!({}),
@@ -244,56 +213,6 @@ fn data(payload: &Json) -> Json {
         "tracking_number": payload["shipment"]["tracking_no"],
         "tracking_url": payload["shipment"]["tracking_url"],
     })
-}
-
-/// Hears what became of attempts. Returns the notifications that are given up now.
-pub fn settle(session: &Session, settled: &[&Outcome]) -> Result<Vec<GivenUp>> {
-    let mut given_up = Vec::new();
-    for attempt in settled {
-        let status = match attempt.state {
-            State::Succeeded => "sent",
-            State::Failed => "pending",
-            State::Abandoned => "failed",
-        };
-        let error = match attempt.state {
-            State::Succeeded => None,
-            _ => Some(attempt.error.as_deref().unwrap_or("no reason recorded")),
-        };
-        let values = vec![
-            Value::Uuid(attempt.subject),
-            Value::Text(status),
-            Value::OptionalText(error),
-            Value::OptionalTimestamp(attempt.next_at),
-            Value::Int4(attempt.attempt),
-        ];
-        // None: the event is gone, or processed by other means.
-        let written = as_own_write(|| session.execute(&SETTLE, values))?.first(|row| {
-            let given_up = GivenUp {
-                ops_event_id: attempt.subject,
-                attempts: row.int4(1).unwrap_or(0),
-                tracking_no: row.text(2),
-                event_type: row.text(3),
-                error: error.unwrap_or_default().to_owned(),
-            };
-            (given_up, row.boolean(4) == Some(true))
-        });
-        match written {
-            Some((_, true)) => {
-                queue(session, &[attempt.subject])?;
-            }
-            Some((notification, false)) if attempt.state == State::Abandoned => given_up.push(notification),
-            _ => {}
-        }
-    }
-    Ok(given_up)
-}
-
-/// Notifications whose requests somebody has taken back are not sent at all, unless by hand.
-pub fn discard(session: &Session, events: Vec<Id>, why: &str) -> Result<()> {
-    if !events.is_empty() {
-        session.execute(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::error::Result;
 use pgrx::pg_sys;
 use std::collections::HashSet;
 
-/// Why a request about an [`unwanted`] event is not sent.
-pub const SETTLED: &str =
+/// Why the request about such an event is not sent.
+pub const WHY_UNWANTED: &str =
     "not needed: the notification was sent, or settled otherwise; its row in ops_events says how";
 
 thread_local! {
@@ -21,7 +21,7 @@ thread_local! {
 
 /// Of events whose requests are about to go out, those that are not to be told any more: sent or settled by other means, or
 /// no news now.
-pub fn unwanted(session: &Session, events: Vec<Id>) -> Result<HashSet<Id>> {
+pub fn find_unwanted(session: &Session, events: Vec<Id>) -> Result<HashSet<Id>> {
     if events.is_empty() {
         return Ok(HashSet::new());
     }

@@ -1,21 +1,18 @@
-//! One pass over the outbox: claim, send, record, and tell the part that asked. Sending itself happens between the two
+//! One pass over the outbox: claim, send, record, and tell the part that asked: [`requesters`]. Sending itself happens between the two
 //! transactions [`take`] and [`finish`]; with pg_net both are one, [`pg_net_pass`].
 
 mod deliver;
+mod requesters;
 mod resume;
 
-use crate::courier::notification::{self, GivenUp};
 use crate::db::{self, Session, schema};
 use crate::error::Result;
-use crate::monitoring::alerts;
-use crate::monitoring::checks::courier_watchdog_health;
 use crate::outbox::carriers::pg_net;
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard;
 use crate::outbox::policy::Response;
 use crate::outbox::receivers::{self, PreparedRequest, Unprepared};
-use crate::outbox::{self, Attempt, Outcome, Request};
-use crate::schedule::Purpose;
+use crate::outbox::{self, Attempt, Lanes, Request};
 
 /// What a look at the outbox brought.
 pub enum Work {
@@ -27,11 +24,11 @@ pub enum Work {
     Held,
 }
 
-/// Room in the lanes, as the sender sees it.
+/// What there is room for, as the sender sees it.
 pub struct Room<'a> {
     pub limit: usize,
-    pub of_lane: &'a dyn Fn(&str) -> usize,
-    pub full_lanes: &'a [String],
+    /// What is in flight.
+    pub lanes: &'a Lanes,
     /// The sender has just started: whatever was being sent, it is not by this process.
     pub just_started: bool,
 }
@@ -48,13 +45,8 @@ pub fn take(room: &Room<'_>) -> Result<Work> {
         }
         let lost = outbox::find_lost_attempts(session, room.just_started)?;
         record_and_tell(session, lost)?;
-        let claimed = outbox::claim_requests(
-            session,
-            room.limit,
-            room.of_lane,
-            room.full_lanes,
-            InForce::Builtin.as_str(),
-        )?;
+        let carrier = InForce::Builtin.as_str();
+        let claimed = outbox::claim_requests(session, room.limit, Some(room.lanes), carrier)?;
         Ok(Work::Builtin(ready(session, claimed)?))
     })
 }
@@ -91,7 +83,7 @@ pub fn pg_net_pass() -> Result<Pass> {
         let room = PG_NET_LIMIT.saturating_sub(pg_net::in_flight(session)? as usize);
         let claimed = match room {
             0 => Vec::new(),
-            room => outbox::claim_requests(session, room, &|_| room, &[], InForce::PgNet.as_str())?,
+            room => outbox::claim_requests(session, room, None, InForce::PgNet.as_str())?,
         };
         let ready = ready(session, claimed)?;
         let dispatched = ready.len();
@@ -108,23 +100,20 @@ pub fn pg_net_pass() -> Result<Pass> {
 
 /// Looks up where each request goes; what cannot go out, or need not, is recorded at once.
 fn ready(session: &Session, claimed: Vec<Request>) -> Result<Vec<(Request, PreparedRequest)>> {
-    let notifications = claimed
-        .iter()
-        .filter(|request| request.purpose == Some(Purpose::Courier));
-    let unwanted = notification::unwanted(session, notifications.map(|request| request.subject).collect())?;
+    let unwanted = requesters::find_unwanted(session, &claimed)?;
     let (mut ready, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
     for request in claimed {
-        let response = if unwanted.contains(&request.subject) {
-            Response::refused(notification::SETTLED)
-        } else {
-            match receivers::prepare_request(session, &request)? {
+        let about = request.purpose.map(|purpose| (purpose, request.subject));
+        let response = match about.and_then(|about| unwanted.get(&about)) {
+            Some(why) => Response::refused(*why),
+            None => match receivers::prepare_request(session, &request)? {
                 Ok(target) => {
                     ready.push((request, target));
                     continue;
                 }
                 Err(Unprepared::NotYet(problem)) => Response::failure(problem),
                 Err(Unprepared::Refused(problem)) => Response::refused(problem),
-            }
+            },
         };
         failed.push(Attempt::of(&request, response, None));
     }
@@ -165,35 +154,5 @@ fn record_and_tell(session: &Session, mut attempts: Vec<Attempt>) -> Result<()> 
 /// Records outcomes and tells each part about its own.
 fn record_together(session: &Session, attempts: Vec<Attempt>) -> Result<()> {
     let outcomes = outbox::record_attempts(session, attempts)?;
-    let of = |purpose: Purpose| -> Vec<&Outcome> {
-        outcomes
-            .iter()
-            .filter(|one| one.purpose == Some(purpose))
-            .collect()
-    };
-    alerts::settle(session, &of(Purpose::Alert))?;
-    let given_up = notification::settle(session, &of(Purpose::Courier))?;
-    alert_about(session, &given_up)
-}
-
-/// Tells people at once, not at the monitor's next run. It must not keep the answers from being recorded: what was sent
-/// would be sent again. The monitor tells what is not told here.
-fn alert_about(session: &Session, given_up: &[GivenUp]) -> Result<()> {
-    let Some(last) = given_up.last() else {
-        return Ok(());
-    };
-    let failure = courier_watchdog_health::Failure {
-        ops_event_id: last.ops_event_id,
-        attempts: last.attempts,
-        tracking_no: last.tracking_no.as_deref(),
-        event_type: last.event_type.as_deref(),
-        error: &last.error,
-    };
-    let told = db::attempt(|| {
-        courier_watchdog_health::alert_of_failed_notifications(session, given_up.len(), &failure)
-    });
-    if let Err(error) = told {
-        pgrx::warning!("raw_ops: no alert about a failed courier notification: {error}");
-    }
-    Ok(())
+    requesters::tell_recorded(session, &outcomes)
 }

@@ -1,12 +1,10 @@
 //! The door that lets a restored or copied database send, and what becomes of what was queued before.
 
+use super::requesters;
 use crate::audit;
-use crate::courier::notification;
 use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
-use crate::monitoring::alerts;
 use crate::outbox::{self, clone_guard};
-use crate::schedule::Purpose;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -66,11 +64,6 @@ fn resume(session: &Session, discards: bool) -> Result<JsonB> {
 /// Takes back everything that is queued, and what asked for it must not ask again.
 fn discard(session: &Session) -> Result<usize> {
     let discarded = outbox::discard_requests(session, WHY)?;
-    let of = |wanted: Purpose| {
-        let ours = discarded.iter().filter(|(purpose, _)| *purpose == Some(wanted));
-        ours.map(|(_, subject)| *subject).collect()
-    };
-    notification::discard(session, of(Purpose::Courier), WHY)?;
-    alerts::discard(session, of(Purpose::Alert), WHY)?;
+    requesters::tell_discarded(session, &discarded, WHY)?;
     Ok(discarded.len())
 }

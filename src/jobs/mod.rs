@@ -1,7 +1,5 @@
 //! What runs when: the pg_cron jobs. Rows of pg_cron's, not members of the extension: they survive DROP EXTENSION.
 
-mod housekeeping;
-
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
 use crate::monitoring::checks;

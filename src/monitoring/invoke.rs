@@ -1,8 +1,7 @@
 //! Running a check: the run is written down, also one that failed, and its findings become alerts.
 
-use super::alerts;
 use super::checks::{self, Check};
-use crate::audit;
+use crate::alerts;
 use crate::db::{self, Session, Statement, Value, ids, owner, schema};
 use crate::error::Result;
 use pgrx::JsonB;
@@ -38,7 +37,7 @@ fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
     let started = Instant::now();
     let outcome = db::attempt(|| {
         let report = (check.run)(session)?;
-        let messages = alerts::apply(session, &report)?;
+        let messages = alerts::follow_findings(session, report.check, &report.findings, &report.lasting)?;
         Ok((report, messages))
     });
     let duration = i32::try_from(started.elapsed().as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
@@ -106,30 +105,4 @@ fn record(
     ];
     session.execute(&RECORD, values)?;
     Ok(())
-}
-
-/// Sends again what reached nobody, once its cause is mended.
-#[pg_extern(volatile, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn fn_resend_alerts_v1() -> Result<JsonB, ErrorReport> {
-    Ok(owner::as_table_owner(|| db::session(resend))?)
-}
-
-fn resend(session: &Session) -> Result<JsonB> {
-    schema::ensure_ready(session)?;
-    let waiting = session.execute(&alerts::TO_RESEND, vec![])?.map(|row| {
-        let id = row.uuid(1).unwrap_or_default();
-        (
-            id,
-            row.text(2).unwrap_or_default(),
-            row.json(5).unwrap_or_default(),
-        )
-    });
-    for (message, channel, body) in &waiting {
-        session.execute(&alerts::PENDING_AGAIN, vec![Value::Uuid(*message)])?;
-        alerts::queue(session, *message, channel, body)?;
-    }
-    let details = json!({"who": db::session_user(), "resent": waiting.len()});
-    audit::log_act(session, "alert", "alerts.resent", &details)?;
-    Ok(JsonB(json!({"success": true, "resent": waiting.len()})))
 }

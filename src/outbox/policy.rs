@@ -1,25 +1,7 @@
-//! What an answer means, and what follows: pure functions of the response, the destination and the schedule.
+//! What an answer means, and what follows: pure functions of the response, the receiver and the schedule.
 //! Source: SPEC §8; CONTRACTS §6 to §8.
 
 use crate::schedule::{Micros, Next, Schedule};
-
-/// Who is at the other end; decides which answers are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Slack or Customer.io: a 4xx says that the request will never be right.
-    Service,
-    /// A partner's endpoint: may be mended any time, so the schedule decides.
-    Endpoint,
-}
-
-impl Kind {
-    pub fn of_destination(destination: &str) -> Self {
-        match destination {
-            super::ENDPOINT => Kind::Endpoint,
-            _ => Kind::Service,
-        }
-    }
-}
 
 /// What came back from one attempt.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +24,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// An attempt that ended without an response.
+    /// An attempt that ended without a response.
     pub fn failure(error: impl Into<String>) -> Self {
         Self {
             error: Some(error.into()),
@@ -69,7 +51,7 @@ impl Response {
     }
 }
 
-/// The class of an response.
+/// The class of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     Success,
@@ -80,21 +62,27 @@ pub enum Class {
     Gone,
 }
 
-/// Which class an answer belongs to.
-pub fn class(response: &Response, kind: Kind) -> Class {
-    let Some(status) = response.status else {
-        return if response.is_refused_here {
-            Class::Permanent
-        } else {
-            Class::Retryable
-        };
-    };
-    match (status, kind) {
-        (200..=299, _) => Class::Success,
-        (410, _) => Class::Gone,
-        (408 | 425 | 429 | 500.., _) => Class::Retryable,
-        (_, Kind::Service) => Class::Permanent,
-        (_, Kind::Endpoint) => Class::Retryable,
+/// What a status means to every receiver; `None`: to each what its file says.
+pub fn class_for_all(status: i32) -> Option<Class> {
+    match status {
+        200..=299 => Some(Class::Success),
+        410 => Some(Class::Gone),
+        408 | 425 | 429 | 500.. => Some(Class::Retryable),
+        _ => None,
+    }
+}
+
+/// To a service whose rules are known: any other status says that the request will never be right.
+pub fn class_of_service(status: i32) -> Class {
+    class_for_all(status).unwrap_or(Class::Permanent)
+}
+
+/// Which class a response belongs to; `of_status` is its receiver's.
+fn class(response: &Response, of_status: fn(i32) -> Class) -> Class {
+    match response.status {
+        Some(status) => of_status(status),
+        None if response.is_refused_here => Class::Permanent,
+        None => Class::Retryable,
     }
 }
 
@@ -111,9 +99,14 @@ pub enum Verdict {
 /// A receiver that asks for more than a day is not waited for any longer than that.
 const LONGEST_RETRY_AFTER: Micros = 86_400_000_000;
 
-/// What follows attempt number `attempt` (1 is the first).
-pub fn verdict(response: &Response, kind: Kind, attempt: i32, schedule: &Schedule) -> Verdict {
-    match class(response, kind) {
+/// What follows attempt number `attempt` (1 is the first); `of_status` is its receiver's.
+pub fn verdict(
+    response: &Response,
+    of_status: fn(i32) -> Class,
+    attempt: i32,
+    schedule: &Schedule,
+) -> Verdict {
+    match class(response, of_status) {
         Class::Success => Verdict::Succeeded,
         Class::Permanent | Class::Gone => Verdict::Abandoned,
         Class::Retryable => match schedule.after_failure(attempt) {
@@ -142,6 +135,7 @@ pub fn retry_after(value: &str, now: Micros) -> Option<Micros> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::receivers::{customerio, endpoint, slack};
 
     fn response(status: i32) -> Response {
         Response {
@@ -153,7 +147,7 @@ mod tests {
     #[test]
     fn every_answer_has_its_class() {
         use Class::*;
-        for (status, service, endpoint) in [
+        for (status, service, partner) in [
             (200, Success, Success),
             (202, Success, Success),
             (204, Success, Success),
@@ -170,22 +164,23 @@ mod tests {
             (503, Retryable, Retryable),
             (599, Retryable, Retryable),
         ] {
-            assert_eq!(class(&response(status), Kind::Service), service, "{status}");
-            assert_eq!(class(&response(status), Kind::Endpoint), endpoint, "{status}");
+            assert_eq!((slack::RECEIVER.class)(status), service, "{status}");
+            assert_eq!((customerio::RECEIVER.class)(status), service, "{status}");
+            assert_eq!((endpoint::RECEIVER.class)(status), partner, "{status}");
         }
         let (failure, refused) = (
             Response::failure("timed out"),
             Response::refused("private address"),
         );
-        assert_eq!(class(&failure, Kind::Service), Retryable);
-        assert_eq!(class(&refused, Kind::Endpoint), Permanent);
+        assert_eq!(class(&failure, class_of_service), Retryable);
+        assert_eq!(class(&refused, endpoint::RECEIVER.class), Permanent);
     }
 
     #[test]
     fn the_schedule_decides_when_and_the_receiver_may_ask_for_more_time() {
         let schedule = Schedule::of_seconds(&[0, 15, 60]);
         let second = 1_000_000;
-        let after = |response: &Response, attempt| verdict(response, Kind::Service, attempt, &schedule);
+        let after = |response: &Response, attempt| verdict(response, class_of_service, attempt, &schedule);
         assert_eq!(after(&response(500), 1), Verdict::Failed(15 * second));
         assert_eq!(after(&response(500), 2), Verdict::Failed(60 * second));
         assert_eq!(after(&response(500), 3), Verdict::Abandoned);

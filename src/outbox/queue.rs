@@ -1,121 +1,19 @@
-//! The outbox: a row is written with the change that causes it, and sent once that is committed. One row an attempt.
+//! What others do to the queue: the only writers of requests that no sender has in hand. Every function takes a whole set.
 
-use super::policy::{Kind, Response, Verdict, verdict};
-use super::redaction;
+use super::request::{Id, NewRequest};
 use crate::db::{Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
-use crate::schedule::{self, Purpose, Schedule};
+use crate::schedule::Purpose;
 use pgrx::pg_sys;
-use serde_json::Value as Json;
 use std::collections::HashMap;
-
-/// Requests in flight to one host at a time.
-pub const LANE_WIDTH: usize = 8;
-
-/// Requests in flight in one lane: Slack wants one message a second, so one at a time.
-pub fn lane_width(lane: &str) -> usize {
-    if lane.starts_with("slack_url_") {
-        1
-    } else {
-        LANE_WIDTH
-    }
-}
-
-/// A message to send.
-pub struct NewRequest<'a> {
-    pub purpose: Purpose,
-    /// The row it is about, in the table its purpose names.
-    pub subject: [u8; 16],
-    pub destination: &'a str,
-    /// For endpoints.
-    pub url: Option<&'a str>,
-    /// For Customer.io.
-    pub path: Option<&'a str>,
-    pub headers: Json,
-    pub body: &'a Json,
-    /// The same for every attempt.
-    pub idempotency_key: &'a str,
-    /// Which attempt this is: the schedule counts from here. 1 is the first.
-    pub attempt: i32,
-    pub timeout_ms: i32,
-}
-
-/// An attempt under way.
-pub struct Request {
-    pub id: [u8; 16],
-    pub purpose: Option<Purpose>,
-    pub subject: [u8; 16],
-    pub destination: String,
-    pub lane: String,
-    pub attempt: i32,
-    pub idempotency_key: String,
-    pub url: Option<String>,
-    pub path: Option<String>,
-    pub headers: Json,
-    /// Exactly these bytes are sent.
-    pub body: String,
-    pub timeout_ms: i32,
-}
-
-/// An attempt and what came back.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    pub id: [u8; 16],
-    pub purpose: Option<Purpose>,
-    pub destination: String,
-    pub attempt: i32,
-    pub response: Response,
-    /// Where it went, without secrets.
-    pub public_url: Option<String>,
-}
-
-impl Attempt {
-    pub fn of(request: &Request, response: Response, public_url: Option<String>) -> Self {
-        Self {
-            id: request.id,
-            purpose: request.purpose,
-            destination: request.destination.clone(),
-            attempt: request.attempt,
-            response,
-            public_url,
-        }
-    }
-}
-
-/// What an attempt that was recorded means for the part that asked for it.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    pub purpose: Option<Purpose>,
-    pub subject: [u8; 16],
-    pub destination: String,
-    pub attempt: i32,
-    pub state: State,
-    pub error: Option<String>,
-    /// When the next attempt is due, if one follows; microseconds since 2000.
-    pub next_at: Option<i64>,
-}
-
-/// How an attempt ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Succeeded,
-    /// Another attempt follows.
-    Failed,
-    /// None follows.
-    Abandoned,
-}
 
 thread_local! {
     static ENQUEUE: Statement = const { Statement::new(include_str!("../../sql/outbox/enqueue.sql"), &[]) };
-    static FIND_DUE: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/find_due.sql"), &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID]) };
-    static MARK_SENDING: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/mark_sending.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
-    static RECORD: Statement = const { Statement::new(include_str!("../../sql/outbox/record.sql"), &[]) };
-    static FIND_LOST: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/find_lost.sql"), &[pg_sys::BOOLOID]) };
     static CANCEL: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/cancel.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+        include_str!("../../sql/outbox/cancel.sql"), &[pg_sys::TEXTOID]) };
+    static RESCHEDULE: Statement = const { Statement::new(include_str!("../../sql/outbox/reschedule.sql"), &[]) };
+    static IN_FLIGHT: Statement = const { Statement::new(
+        include_str!("../../sql/outbox/in_flight.sql"), &[pg_sys::UUIDARRAYOID]) };
     static DISCARD: Statement = const { Statement::new(
         "update raw_ops.http_requests
             set state = 'abandoned', lease_until = null, completed_at = clock_timestamp(), error = $1
@@ -125,9 +23,12 @@ thread_local! {
     static NEXT_DUE: Statement = const { Statement::new(
         "select least((select min(send_after) from raw_ops.http_requests where state = 'queued'),
                       (select min(lease_until) from raw_ops.http_requests where state = 'sending'))", &[]) };
+    static TRIM: Statement = const { Statement::new(
+        include_str!("../../sql/outbox/trim.sql"), &[pg_sys::INT8OID]) };
 }
 
-/// Queues requests; sent after the commit of the current transaction, not at all if it rolls back.
+/// Queues requests; sent after the commit of the current transaction, not at all if it rolls back. Of those whose key,
+/// destination and attempt are there already nothing is queued: the same cause asks once.
 pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Result<()> {
     if requests.is_empty() {
         return Ok(());
@@ -150,7 +51,8 @@ pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Resul
     );
     for request in requests {
         rows.uuid(ids::uuid_v7()).text(Some(request.purpose.as_str()));
-        rows.uuid(request.subject).text(Some(request.destination));
+        rows.uuid(request.subject)
+            .text(Some(request.destination.as_str()));
         rows.text(request.url).text(request.path);
         rows.json(&request.headers).json(request.body);
         rows.text(Some(request.idempotency_key))
@@ -163,147 +65,94 @@ pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Resul
     Ok(())
 }
 
-/// Takes queued requests that are due, as many as `room` says for each lane and `limit` in all.
-pub fn claim_requests(
-    session: &Session,
-    limit: usize,
-    room: &dyn Fn(&str) -> usize,
-    full_lanes: &[String],
-    carrier: &str,
-) -> Result<Vec<Request>> {
-    /// Looked at beyond the limit, so that one busy lane does not hide the others.
-    const LOOK_AHEAD: usize = 4;
-    let full: Vec<&str> = full_lanes.iter().map(String::as_str).collect();
-    let looked_at = Value::Int8((limit * LOOK_AHEAD) as i64);
-    let due = session.execute(&FIND_DUE, vec![looked_at, Value::TextArray(full)])?;
-    let due = due.map(|row| (row.uuid(1).unwrap_or_default(), row.text(2).unwrap_or_default()));
-    let mut taken: HashMap<String, usize> = HashMap::new();
-    let mut chosen = Vec::new();
-    for (id, lane) in due {
-        let room = room(&lane);
-        let taken = taken.entry(lane).or_default();
-        if *taken < room && chosen.len() < limit {
-            *taken += 1;
-            chosen.push(id);
-        }
-    }
-    if chosen.is_empty() {
-        return Ok(Vec::new());
-    }
-    let values = vec![Value::UuidArray(chosen), Value::Text(carrier)];
-    Ok(session.execute(&MARK_SENDING, values)?.map(request_of_row))
+/// Takes back what is queued about these subjects. What a sender holds at this moment is as good as sent: it is neither
+/// waited for nor taken back.
+pub fn cancel_requests(session: &Session, subjects: &[Id], why: &str) -> Result<()> {
+    cancel(session, subjects.iter().map(|subject| (*subject, None)), why)
 }
 
-/// Attempts of a sender that has died; `of_builtin` also those whose lease still runs.
-pub fn find_lost_attempts(session: &Session, of_builtin: bool) -> Result<Vec<Attempt>> {
-    let rows = session.execute(&FIND_LOST, vec![Value::Boolean(of_builtin)])?;
-    let lost = rows.map(request_of_row);
-    Ok(lost
-        .iter()
-        .map(|request| Attempt::of(request, Response::lost(), None))
-        .collect())
+/// The same, except for the attempt named beside each subject: that one may stay queued.
+pub fn cancel_other_attempts(session: &Session, kept: &[(Id, i32)], why: &str) -> Result<()> {
+    let kept = kept.iter().map(|(subject, attempt)| (*subject, Some(*attempt)));
+    cancel(session, kept, why)
 }
 
-pub(super) fn request_of_row(row: crate::db::statement::Row) -> Request {
-    Request {
-        id: row.uuid(1).unwrap_or_default(),
-        purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
-        destination: row.text(3).unwrap_or_default(),
-        lane: row.text(4).unwrap_or_default(),
-        attempt: row.int4(5).unwrap_or(1),
-        idempotency_key: row.text(6).unwrap_or_default(),
-        url: row.text(7),
-        path: row.text(8),
-        headers: row.json(9).unwrap_or_default(),
-        body: row.text(10).unwrap_or_default(),
-        timeout_ms: row.int4(11).unwrap_or(10_000),
-        subject: row.uuid(12).unwrap_or_default(),
-    }
-}
-
-/// Writes down what became of attempts, and queues the ones that follow. Returns what the parts that asked must know.
-pub fn record_attempts(session: &Session, attempts: Vec<Attempt>) -> Result<Vec<Outcome>> {
-    if attempts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let mut schedules: HashMap<Purpose, Schedule> = HashMap::new();
+fn cancel(session: &Session, subjects: impl Iterator<Item = (Id, Option<i32>)>, why: &str) -> Result<()> {
     let mut rows = Rowset::new(
-        c"attempts",
+        c"unwanted",
         &[
-            (c"id", pg_sys::UUIDOID),
-            (c"state", pg_sys::TEXTOID),
-            (c"status_code", pg_sys::INT4OID),
-            (c"latency_ms", pg_sys::INT4OID),
-            (c"error", pg_sys::TEXTOID),
-            (c"response_body", pg_sys::TEXTOID),
-            (c"public_url", pg_sys::TEXTOID),
-            (c"next_id", pg_sys::UUIDOID),
-            (c"wait_us", pg_sys::INT8OID),
+            (c"subject_id", pg_sys::UUIDOID),
+            (c"kept_attempt", pg_sys::INT4OID),
         ],
     );
-    for one in &attempts {
-        let purpose = one.purpose.unwrap_or(Purpose::Outbound);
-        let schedule = match schedules.entry(purpose) {
-            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(unknown) => {
-                unknown.insert(schedule::of_purpose(session, purpose)?)
-            }
-        };
-        let response = &one.response;
-        let (state, wait) = match verdict(
-            response,
-            Kind::of_destination(&one.destination),
-            one.attempt,
-            schedule,
-        ) {
-            Verdict::Succeeded => ("succeeded", None),
-            Verdict::Failed(wait) => ("failed", Some(wait)),
-            Verdict::Abandoned => ("abandoned", None),
-        };
-        rows.uuid(one.id)
-            .text(Some(state))
-            .int4(response.status)
-            .int4(response.latency_ms);
-        let redacted = redaction::redact(&one.destination, response);
-        rows.text(redacted.error.as_deref())
-            .text(redacted.body.as_deref());
-        rows.text(one.public_url.as_deref().filter(|url| !url.is_empty()));
-        rows.uuid(ids::uuid_v7()).int8(wait).end_row();
+    for (subject, kept) in subjects {
+        rows.uuid(subject).int4(kept).end_row();
+    }
+    if rows.is_empty() {
+        return Ok(());
     }
     rows.register(session)?;
-    Ok(session.execute(&RECORD, vec![])?.map(outcome_of_row))
-}
-
-fn outcome_of_row(row: crate::db::statement::Row) -> Outcome {
-    let state = match row.text(6).as_deref() {
-        Some("succeeded") => State::Succeeded,
-        Some("failed") => State::Failed,
-        _ => State::Abandoned,
-    };
-    Outcome {
-        purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
-        subject: row.uuid(3).unwrap_or_default(),
-        destination: row.text(4).unwrap_or_default(),
-        attempt: row.int4(5).unwrap_or(1),
-        state,
-        error: row.text(7),
-        next_at: row.timestamp(8).filter(|_| state == State::Failed),
-    }
-}
-
-/// Takes back attempts that are queued and no longer needed.
-pub fn cancel_requests(session: &Session, subject: [u8; 16], why: &str) -> Result<()> {
-    session.execute(&CANCEL, vec![Value::Uuid(subject), Value::Text(why)])?;
+    session.execute(&CANCEL, vec![Value::Text(why)])?;
     Ok(())
 }
 
-/// Takes back everything that is queued or believed to be under way. Returns whose it was.
-pub fn discard_requests(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, [u8; 16])>> {
+/// Sets when the queued request of each subject is due: microseconds since 2000; `None` or the past: now. One that a sender
+/// holds is on its way.
+pub fn reschedule_requests(session: &Session, due: &[(Id, Option<i64>)]) -> Result<()> {
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rowset::new(
+        c"due",
+        &[
+            (c"subject_id", pg_sys::UUIDOID),
+            (c"due_at", pg_sys::TIMESTAMPTZOID),
+        ],
+    );
+    for (subject, due_at) in due {
+        rows.uuid(*subject).timestamp(*due_at).end_row();
+    }
+    rows.register(session)?;
+    session.execute(&RESCHEDULE, vec![])?;
+    Ok(())
+}
+
+/// What the outbox holds about a subject.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// The request that was queued last.
+    pub last: Id,
+    /// Whether one is queued or being sent.
+    pub is_in_flight: bool,
+}
+
+/// Which of these subjects have requests, and whether one is in flight. A subject without any is not in the answer.
+pub fn requests_in_flight(session: &Session, subjects: &[Id]) -> Result<HashMap<Id, Standing>> {
+    let rows = session.execute(&IN_FLIGHT, vec![Value::UuidArray(subjects.to_vec())])?;
+    let standing = rows.map(|row| {
+        let standing = Standing {
+            last: row.uuid(2).unwrap_or_default(),
+            is_in_flight: row.boolean(3).unwrap_or(false),
+        };
+        (row.uuid(1).unwrap_or_default(), standing)
+    });
+    Ok(standing.into_iter().collect())
+}
+
+/// Takes back everything that is queued or believed to be under way, waiting for who holds it. Returns whose it was.
+pub fn discard_requests(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, Id)>> {
     let discarded = session.execute(&DISCARD, vec![Value::Text(why)])?;
     Ok(discarded.map(|row| {
         let purpose = row.text(1).and_then(|name| Purpose::of_request(&name));
         (purpose, row.uuid(2).unwrap_or_default())
     }))
+}
+
+/// Deletes requests that have ended and are older than `log_retention` says, `limit` at most; they stay counted. Returns how
+/// many went.
+pub fn trim_requests(session: &Session, limit: i64) -> Result<i64> {
+    let trimmed = session.execute(&TRIM, vec![Value::Int8(limit)])?;
+    Ok(trimmed.first(|row| row.int8(1)).flatten().unwrap_or(0))
 }
 
 /// How many requests are queued or under way.

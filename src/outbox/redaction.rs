@@ -1,13 +1,11 @@
-//! What is written down of an response, and what is not.
+//! What is written down of a response, and what is not.
 //!
 //! Where a request carries a secret (the URL of a Slack webhook, the credentials of Customer.io) whatever comes back may
 //! echo it in any form: escaped, encoded, cut in two. No search finds them all, so nothing of what came is kept there:
 //! the status and our own words only. What the services are known to say is recognised by comparing it whole with a
 //! closed list, and what is written down is the list's. A destination that is not known here is taken to have a secret.
 
-use super::ENDPOINT;
 use super::policy::Response;
-use super::receivers::{customerio, slack};
 
 /// What becomes of an answer in `http_requests`, and from there in whatever tells people.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -16,18 +14,27 @@ pub struct Redacted {
     pub body: Option<String>,
 }
 
-/// The only way from an answer to a table.
-pub fn redact(destination: &str, response: &Response) -> Redacted {
-    match destination {
-        // Its URL stands in the table anyhow, and what a partner says is what an operator needs.
-        ENDPOINT => Redacted {
-            error: of_endpoint(response),
-            body: response.body.clone(),
-        },
-        _ => Redacted {
-            error: of_service(destination, response),
-            body: None,
-        },
+/// With what the receiver said: only where the request carries no secret.
+pub fn with_what_was_said(response: &Response) -> Redacted {
+    Redacted {
+        error: of_endpoint(response),
+        body: response.body.clone(),
+    }
+}
+
+/// In our own words only; `known` is what the receiver's file knows the answer to mean.
+pub fn in_own_words(response: &Response, known: Option<&'static str>) -> Redacted {
+    let error = match (&response.error, response.status) {
+        (Some(error), _) => Some(error.clone()),
+        (None, Some(status)) if !is_success(status) => Some(format!("HTTP {status}")),
+        (None, _) => None,
+    };
+    Redacted {
+        error: error.map(|error| match known {
+            Some(known) => format!("{error}: {known}"),
+            None => error,
+        }),
+        body: None,
     }
 }
 
@@ -54,25 +61,6 @@ fn described(status: i32, body: Option<&str>) -> String {
     format!("HTTP {status}: {shown}")
 }
 
-/// In our own words only.
-fn of_service(destination: &str, response: &Response) -> Option<String> {
-    let said = response.body.as_deref().unwrap_or_default();
-    let error = match (&response.error, response.status) {
-        (Some(error), _) => error.clone(),
-        (None, Some(status)) if !is_success(status) => format!("HTTP {status}"),
-        (None, _) => return None,
-    };
-    let known = match destination {
-        customerio::DESTINATION => customerio::known_answer(response.status, said)
-            .or_else(|| customerio::known_origin(response.detail.as_deref()?)),
-        _ => slack::known_answer(said),
-    };
-    Some(match known {
-        Some(known) => format!("{error}: {known}"),
-        None => error,
-    })
-}
-
 fn is_success(status: i32) -> bool {
     (200..300).contains(&status)
 }
@@ -80,15 +68,21 @@ fn is_success(status: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::destination::{Destination, receiver_of};
+    use crate::outbox::receivers::slack::Webhook;
 
     const SECRET: &str = "T000/B000/tokenOfTheChannel";
-    const SERVICES: [&str; 5] = [
-        "slack_url_ops_urgent",
-        slack::FALLBACK,
-        customerio::DESTINATION,
-        "a_destination_to_come",
-        "",
+    const SERVICES: [Option<Destination>; 4] = [
+        Some(Destination::Slack(Webhook::OpsUrgent)),
+        Some(Destination::Slack(Webhook::Fallback)),
+        Some(Destination::CustomerIo),
+        // One to come.
+        None,
     ];
+
+    fn redact(destination: Option<Destination>, response: &Response) -> Redacted {
+        (receiver_of(destination).redact)(response)
+    }
 
     fn said(status: i32, body: &str) -> Response {
         Response {
@@ -115,8 +109,8 @@ mod tests {
                     let redacted = redact(destination, &response);
                     assert_eq!(redacted.body, None);
                     let error = redacted.error.unwrap_or_default();
-                    assert!(!error.contains(SECRET), "{destination}: {error}");
-                    assert_eq!(error.is_empty(), status == 200, "{destination}: {error}");
+                    assert!(!error.contains(SECRET), "{destination:?}: {error}");
+                    assert_eq!(error.is_empty(), status == 200, "{destination:?}: {error}");
                     assert!(
                         status == 200 || error.starts_with(&format!("HTTP {status}")),
                         "{error}"
@@ -138,10 +132,10 @@ mod tests {
             let error = redact(destination, &said(status, body)).error;
             error.unwrap_or_default()
         };
-        let slack = |status, body| error("slack_url_ops_alerts", status, body);
+        let slack = |status, body| error(Some(Destination::Slack(Webhook::OpsAlerts)), status, body);
         assert!(slack(404, "no_service\n").starts_with("HTTP 404: no_service ("));
         assert!(slack(410, "channel_is_archived").contains("archived"));
-        let customerio = |status, body| error(customerio::DESTINATION, status, body);
+        let customerio = |status, body| error(Some(Destination::CustomerIo), status, body);
         for body in [
             r#"{"meta":{"error":"name cannot be blank"}}"#,
             r#"{"meta":{"errors":["name cannot be blank"]}}"#,
@@ -154,7 +148,7 @@ mod tests {
 
     #[test]
     fn of_a_partner_the_beginning_of_what_was_said_is_shown() {
-        let error = |status, body: &str| redact(ENDPOINT, &said(status, body)).error;
+        let error = |status, body: &str| redact(Some(Destination::Endpoint), &said(status, body)).error;
         assert_eq!(
             error(404, "no_service\n").as_deref(),
             Some("HTTP 404: no_service")
@@ -163,6 +157,11 @@ mod tests {
         let long = error(500, &"é".repeat(500)).unwrap();
         assert_eq!(long.chars().count(), 10 + 200);
         assert_eq!(error(204, "fine"), None);
-        assert_eq!(redact(ENDPOINT, &said(204, "fine")).body.as_deref(), Some("fine"));
+        assert_eq!(
+            redact(Some(Destination::Endpoint), &said(204, "fine"))
+                .body
+                .as_deref(),
+            Some("fine")
+        );
     }
 }

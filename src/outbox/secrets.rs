@@ -1,6 +1,7 @@
 //! Secrets, encrypted at rest with a key that the database never holds: the content of `raw_ops.secret_key_file`.
 //! XChaCha20-Poly1305; the secret's name is authenticated with it, so that ciphertexts cannot change places.
 
+use super::receivers::RECEIVERS;
 use crate::audit;
 use crate::config;
 use crate::db::{self, Session, Statement, Value, owner, process, schema};
@@ -14,15 +15,31 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::Read;
 
+/// A secret that a receiver needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Secret {
+    pub name: &'static str,
+    /// Whether it is where requests go: it must be a URL then.
+    is_url: bool,
+}
+
+impl Secret {
+    pub const fn url(name: &'static str) -> Self {
+        Self { name, is_url: true }
+    }
+
+    pub const fn text(name: &'static str) -> Self {
+        Self { name, is_url: false }
+    }
+}
+
 /// Every secret an operator may set.
-const NAMES: &[&str] = &[
-    "slack_url_ops_alerts",
-    "slack_url_ops_urgent",
-    "slack_url_daily_ops",
-    super::receivers::slack::FALLBACK,
-    super::receivers::customerio::SITE_ID,
-    super::receivers::customerio::API_KEY,
-];
+fn known_secrets() -> impl Iterator<Item = Secret> {
+    RECEIVERS
+        .iter()
+        .flat_map(|receiver| receiver.secrets.iter().copied())
+}
+
 const SHORTEST_KEY: usize = 32;
 const LONGEST_SECRET: usize = 4096;
 
@@ -46,10 +63,11 @@ thread_local! {
 fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB, ErrorReport> {
     // First of all, so that it holds whatever fails.
     process::show_instead_of_statement(c"SELECT raw_ops.fn_set_secret_v1(...); -- not shown");
-    let name = known_name(p_name)?;
+    let secret = known_secret(p_name)?;
+    let name = secret.name;
     let value = p_value.map(str::trim).filter(|value| !value.is_empty());
     if let Some(value) = value {
-        validate(name, value)?;
+        validate(secret, value)?;
     }
     Ok(owner::as_table_owner(|| {
         db::session(|session| {
@@ -67,22 +85,24 @@ fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB
     })?)
 }
 
-fn known_name(name: Option<&str>) -> Result<&'static str> {
-    let known = NAMES.iter().copied().find(|known| Some(*known) == name);
+fn known_secret(name: Option<&str>) -> Result<Secret> {
+    let known = known_secrets().find(|known| Some(known.name) == name);
     known.ok_or_else(|| {
         // Not repeated: whoever mixes up the arguments has put the secret here.
         let given = name.map_or("is null", |_| "is no secret of raw_ops");
-        Error::argument("p_name", format!("{given}; known: {}", NAMES.join(", ")))
+        let names: Vec<&str> = known_secrets().map(|known| known.name).collect();
+        Error::argument("p_name", format!("{given}; known: {}", names.join(", ")))
     })
 }
 
 /// Never puts the value into the message.
-fn validate(name: &str, value: &str) -> Result<()> {
+fn validate(secret: Secret, value: &str) -> Result<()> {
+    let name = secret.name;
     if value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
         let problem = format!("{name} must be one line of at most {LONGEST_SECRET} bytes");
         return Err(Error::argument("p_value", problem));
     }
-    if name.starts_with("slack_url_") {
+    if secret.is_url {
         super::address::parse(value)
             .map_err(|problem| Error::argument("p_value", format!("{name}: {problem}")))?;
     }
@@ -255,23 +275,24 @@ mod tests {
     #[test]
     fn only_known_names_are_secrets_and_the_error_lists_them() {
         assert_eq!(
-            known_name(Some("customerio_api_key")).unwrap(),
-            "customerio_api_key"
+            known_secret(Some("customerio_api_key")).unwrap(),
+            Secret::text("customerio_api_key")
         );
-        let error = known_name(Some("slack_url")).unwrap_err().to_string();
+        let error = known_secret(Some("slack_url")).unwrap_err().to_string();
         assert!(error.contains("slack_url_ops_urgent"), "{error}");
     }
 
     #[test]
     fn a_refused_value_is_not_in_the_message() {
+        let channel = known_secret(Some("slack_url_ops_alerts")).unwrap();
         for value in [
             "not a url xoxb-123",
             "https://hooks.slack.com/\nxoxb-123",
             "ftp://xoxb-123",
         ] {
-            let error = validate("slack_url_ops_alerts", value).unwrap_err().to_string();
+            let error = validate(channel, value).unwrap_err().to_string();
             assert!(!error.contains("xoxb"), "{error}");
         }
-        assert!(validate("slack_url_ops_alerts", "https://hooks.slack.com/services/T/B/X").is_ok());
+        assert!(validate(channel, "https://hooks.slack.com/services/T/B/X").is_ok());
     }
 }

@@ -5,11 +5,10 @@ use super::transaction::{self, transaction_unraced};
 use crate::dispatch::{self, Room, Work};
 use crate::error::{Error, Result};
 use crate::outbox::carriers::builtin::Client;
-use crate::outbox::{self, Attempt};
+use crate::outbox::{self, Attempt, Lanes};
 use crate::{config, db, wake};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, SignalWakeFlags};
 use pgrx::prelude::*;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -65,7 +64,7 @@ struct Sender {
     runtime: Runtime,
     client: Client,
     in_flight: JoinSet<(String, Attempt)>,
-    lanes: HashMap<String, usize>,
+    lanes: Lanes,
     just_started: bool,
     /// Transactions that have called into pg_net.
     pg_net_calls: u32,
@@ -87,7 +86,7 @@ impl Sender {
             runtime,
             client: Client::new()?,
             in_flight: JoinSet::new(),
-            lanes: HashMap::new(),
+            lanes: Lanes::default(),
             just_started: true,
             pg_net_calls: 0,
         })
@@ -129,18 +128,9 @@ impl Sender {
 
     fn take(&mut self) -> Result<i64> {
         self.client.allow_private_targets(config::allow_private_targets());
-        let room_of =
-            |lane: &str| outbox::lane_width(lane).saturating_sub(self.lanes.get(lane).copied().unwrap_or(0));
-        let full: Vec<String> = self
-            .lanes
-            .keys()
-            .filter(|lane| room_of(lane) == 0)
-            .cloned()
-            .collect();
         let room = Room {
             limit: MOST_IN_FLIGHT.saturating_sub(self.in_flight.len()),
-            of_lane: &room_of,
-            full_lanes: &full,
+            lanes: &self.lanes,
             just_started: self.just_started,
         };
         let work = transaction_unraced(|| dispatch::take(&room))?;
@@ -161,10 +151,10 @@ impl Sender {
             Work::Builtin(requests) if requests.is_empty() => pause(),
             Work::Builtin(requests) => {
                 if self.in_flight.is_empty() {
-                    self.notification_closed_connections();
+                    self.notice_closed_connections();
                 }
                 for (request, ready) in requests {
-                    *self.lanes.entry(request.lane.clone()).or_default() += 1;
+                    self.lanes.begin(&request.lane, request.destination);
                     let client = self.client.clone();
                     let send = async move {
                         let public_url = Some(ready.public_url.clone());
@@ -181,7 +171,7 @@ impl Sender {
 
     /// While the process slept nobody looked at its open connections; one that the receiver has closed meanwhile must not
     /// be used for the next request.
-    fn notification_closed_connections(&self) {
+    fn notice_closed_connections(&self) {
         without_signals(|| {
             // Made inside: outside there is no clock to sleep by.
             let look = async { tokio::time::sleep(Duration::from_millis(1)).await };
@@ -208,12 +198,7 @@ impl Sender {
         for outcome in joined {
             // A task that panicked is found again when its lease runs out.
             let Ok((lane, attempt)) = outcome else { continue };
-            if let Some(count) = self.lanes.get_mut(&lane) {
-                *count -= 1;
-                if *count == 0 {
-                    self.lanes.remove(&lane);
-                }
-            }
+            self.lanes.end(&lane);
             attempts.push(attempt);
         }
         if attempts.is_empty() {

@@ -1,15 +1,13 @@
 //! Notifications to customers that do not arrive. Source: DLV, "Health Check: courier_watchdog_health".
 
 use super::Check;
+use crate::courier::outcome::{CHECK_NAME as NAME, FAILED, NEXT_STEP};
 use crate::db::{Session, Statement, Value};
 use crate::error::Result;
-use crate::monitoring::alerts;
 use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
-
-const NAME: &str = "courier_watchdog_health";
 
 pub const CHECK: Check = Check {
     name: NAME,
@@ -19,10 +17,7 @@ pub const CHECK: Check = Check {
 };
 
 const DAY: i64 = 86_400_000_000;
-const FAILED: &str = "failed_notifications";
 const STUCK: &str = "stuck_events";
-const NEXT_STEP: &str = "SELECT * FROM raw_ops.courier_failed_notifications ORDER BY created_at DESC LIMIT 20; -- mend the \
-                         cause, then send it again: docs/courier.md";
 
 thread_local! {
     static FIGURES: Statement = const { Statement::new(
@@ -101,33 +96,6 @@ fn stuck(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
              'courier_exception' ORDER BY created_at DESC; SELECT raw_ops.fn_health_v1();",
         );
     Some(finding)
-}
-
-/// A notification that has just been given up.
-pub struct Failure<'a> {
-    pub ops_event_id: [u8; 16],
-    pub attempts: i32,
-    pub tracking_no: Option<&'a str>,
-    pub event_type: Option<&'a str>,
-    pub error: &'a str,
-}
-
-/// Tells of notifications given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
-/// open there is nothing to add; the monitor counts, repeats and raises it.
-pub fn alert_of_failed_notifications(session: &Session, count: usize, last: &Failure<'_>) -> Result<()> {
-    let thresholds = Thresholds::of(session, NAME)?;
-    let Some(lowest) = thresholds.mildest(FAILED) else {
-        return Ok(());
-    };
-    let finding = Finding::new(FAILED, lowest, "Courier Notification Failed")
-        .field("Failed Now", count)
-        .field("Shipment", last.tracking_no.unwrap_or("unknown"))
-        .field("Event", last.event_type.unwrap_or("unknown"))
-        .field("Attempts", last.attempts)
-        .field("Error", last.error)
-        .field("Event ID", pgrx::Uuid::from_bytes(last.ops_event_id))
-        .next_step(NEXT_STEP);
-    alerts::open_unless_open(session, NAME, &finding)
 }
 
 #[pg_extern(stable, security_definer)]

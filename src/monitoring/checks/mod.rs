@@ -1,6 +1,6 @@
 //! The checks: one file each. A new one is one file, one line here, and its rows in `monitors` and `monitor_thresholds`.
 
-pub mod courier_watchdog_health;
+mod courier_watchdog_health;
 mod monitoring_heartbeat;
 mod order_ingestion_slo;
 mod webhook_daily_digest;

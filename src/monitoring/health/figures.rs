@@ -8,6 +8,7 @@ use crate::db::{Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard::{self, Held};
+use crate::outbox::receivers::slack::Webhook;
 use crate::wake::{self, Listening};
 use pgrx::prelude::*;
 use std::thread::LocalKey;
@@ -38,10 +39,7 @@ thread_local! {
     static TUPLES: Statement = const { Statement::new(
         "select n_live_tup, n_dead_tup from pg_catalog.pg_stat_all_tables where relid = 'raw_ops.webhook_inbox'::regclass",
         &[]) };
-    static MISSING_SECRETS: Statement = const { Statement::new(
-        "select wanted.name
-           from unnest(array['slack_url_ops_alerts', 'slack_url_ops_urgent', 'slack_url_daily_ops']) as wanted (name)
-          where not exists (select from raw_ops.secrets as secret where secret.name = wanted.name) order by 1", &[]) };
+    static SECRETS: Statement = const { Statement::new("select name from raw_ops.secrets", &[]) };
     static JOBS: Statement = const { Statement::new(
         "select jobname::text from cron.job where active and database = current_database()", &[]) };
     static LOCKS: Statement = const { Statement::new(
@@ -169,7 +167,13 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     figures.tuples = first(session, sight, "dead rows", &TUPLES, |row| {
         (row.int8(1).unwrap_or(0), row.int8(2).unwrap_or(0))
     });
-    figures.missing_secrets = names(session, sight, "secrets", &MISSING_SECRETS).unwrap_or_default();
+    let missing = |set: Vec<String>| {
+        let wanted = Webhook::OF_CHANNELS.map(|webhook| webhook.secret().to_owned());
+        wanted.into_iter().filter(|name| !set.contains(name)).collect()
+    };
+    figures.missing_secrets = names(session, sight, "secrets", &SECRETS)
+        .map(missing)
+        .unwrap_or_default();
     figures.bad_monitors = names(session, sight, "the monitors", &MONITORS).unwrap_or_default();
     figures.held = sight.ask(session, "whether this database may send", clone_guard::held);
     faults

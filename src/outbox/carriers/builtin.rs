@@ -5,7 +5,7 @@ use crate::db;
 use crate::outbox::address;
 use crate::outbox::network_error::{self, Unresolved};
 use crate::outbox::policy::{Response, retry_after};
-use crate::outbox::receivers::{PreparedRequest, origin};
+use crate::outbox::receivers::{MOST_TO_ONE_HOST, PreparedRequest, origin};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -67,7 +67,7 @@ impl Client {
         let http = HttpClient::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(crate::outbox::LANE_WIDTH)
+            .pool_max_idle_per_host(MOST_TO_ONE_HOST)
             .build(connector);
         Ok(Self { http, allow_private })
     }

@@ -5,10 +5,10 @@
 use super::builtin::shown;
 use crate::db::{self, Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
+use crate::outbox::claim::{destination_of, lost_of_row, purpose_of};
 use crate::outbox::policy::{Response, retry_after};
 use crate::outbox::receivers::PreparedRequest;
-use crate::outbox::{Attempt, Request, request_of_row};
-use crate::schedule::Purpose;
+use crate::outbox::{Attempt, Request};
 use pgrx::pg_sys;
 use serde_json::{Map, Value as Json};
 use std::collections::HashSet;
@@ -122,11 +122,10 @@ pub fn collect(session: &Session) -> Result<Vec<Attempt>> {
         .first(|row| row.int8(1))
         .flatten();
     let known = || vec![Value::Uuid(epoch), Value::Int8(last_id.unwrap_or(i64::MAX))];
-    let forgotten: Vec<Request> = session.execute(&FORGOTTEN, known())?.map(request_of_row);
-    let lost = |request: &Request| Attempt::of(request, Response::lost(), None);
+    let forgotten = session.execute(&FORGOTTEN, known())?.map(lost_of_row);
     // An answer under the id of a forgotten request is somebody else's, and stays.
     let came = session.execute(&COLLECT, known())?.map(attempt_of_row);
-    Ok(came.into_iter().chain(forgotten.iter().map(lost)).collect())
+    Ok(came.into_iter().chain(forgotten).collect())
 }
 
 /// How many requests it has not answered yet.
@@ -179,8 +178,8 @@ fn attempt_of_row(row: crate::db::statement::Row) -> Attempt {
     };
     Attempt {
         id: row.uuid(1).unwrap_or_default(),
-        purpose: row.text(2).and_then(|name| Purpose::of_request(&name)),
-        destination: row.text(3).unwrap_or_default(),
+        purpose: purpose_of(&row, 2),
+        destination: destination_of(&row, 3),
         attempt: row.int4(4).unwrap_or(1),
         public_url: None,
         response: Response {

@@ -1,12 +1,48 @@
 //! Events to Customer.io's Track API v1. Source: CONTRACTS §6.
 
+use super::{MOST_TO_ONE_HOST, Receiver, Target, authorization};
+use crate::config;
+use crate::db::Session;
+use crate::error::Result;
+use crate::outbox::policy::{self, Response};
+use crate::outbox::redaction::{self, Redacted};
+use crate::outbox::request::Request;
+use crate::outbox::secrets::{self, Secret};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value as Json, json};
 
-/// The destination of requests to the Track API: base URL and credentials are added while sending.
-pub const DESTINATION: &str = "customerio";
-pub const SITE_ID: &str = "customerio_site_id";
-pub const API_KEY: &str = "customerio_api_key";
+pub const RECEIVER: Receiver = Receiver {
+    concurrency: MOST_TO_ONE_HOST,
+    has_url_in_row: false,
+    secrets: &[Secret::text(SITE_ID), Secret::text(API_KEY)],
+    target,
+    class: policy::class_of_service,
+    redact,
+};
+
+const SITE_ID: &str = "customerio_site_id";
+const API_KEY: &str = "customerio_api_key";
+
+/// Base URL and path, with the account's credentials.
+fn target(session: &Session, request: &Request) -> Result<Target> {
+    let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
+    let site_id = secrets::reveal(session, SITE_ID)?;
+    let api_key = secrets::reveal(session, API_KEY)?;
+    let basic = STANDARD.encode(format!("{site_id}:{api_key}"));
+    Ok(Target {
+        public_url: url.clone(),
+        url,
+        headers: authorization(&format!("Basic {basic}")),
+    })
+}
+
+fn redact(response: &Response) -> Redacted {
+    let said = response.body.as_deref().unwrap_or_default();
+    let known = known_answer(response.status, said).or_else(|| known_origin(response.detail.as_deref()?));
+    redaction::in_own_words(response, known)
+}
 
 /// What the Track API is known to complain about in an event.
 /// Source: CONTRACTS §6; docs.customer.io/journeys/invalid-api-requests.
@@ -23,7 +59,7 @@ const COMPLAINTS: &[&str] = &[
 
 /// What an answer says, in our own words: `{"meta": {"error": …}}` or `{"meta": {"errors": [one]}}` with a complaint we
 /// know, or what its status alone tells.
-pub fn known_answer(status: Option<i32>, body: &str) -> Option<&'static str> {
+fn known_answer(status: Option<i32>, body: &str) -> Option<&'static str> {
     let json: Json = serde_json::from_str(body).unwrap_or_default();
     let meta = &json["meta"];
     let listed = meta["errors"].as_array().filter(|errors| errors.len() == 1);
@@ -41,7 +77,7 @@ pub fn known_answer(status: Option<i32>, body: &str) -> Option<&'static str> {
 }
 
 /// Where a redirect leads that is not followed: an account of the other region is told so.
-pub fn known_origin(origin: &str) -> Option<&'static str> {
+fn known_origin(origin: &str) -> Option<&'static str> {
     match origin {
         "https://track.customer.io" => Some(
             "the account is in the US region (raw_ops.customerio_base_url = 'https://track.customer.io')",

@@ -1,17 +1,67 @@
-//! From a destination's name to a URL with its credentials: looked up just before the send, kept in memory only.
+//! Who receives: one file a receiver, each with the same declaration. URL, headers and credentials are looked up just before
+//! the send and kept in memory only.
 
 pub mod customerio;
+pub mod endpoint;
 pub mod slack;
 
-use super::Request;
-use super::{ENDPOINT, address, secrets};
+use super::address;
+use super::destination::receiver_of;
+use super::policy::{self, Class, Response};
+use super::redaction::{self, Redacted};
+use super::request::Request;
+use super::secrets::Secret;
 use crate::config;
 use crate::db::Session;
 use crate::error::{Error, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+
+/// What is special about a receiver.
+pub struct Receiver {
+    /// Requests in flight to one of its lanes at a time.
+    pub concurrency: usize,
+    /// Whether the row itself holds the URL, so that every attempt has it; elsewhere only what may be shown of it is
+    /// written down once it is sent.
+    pub has_url_in_row: bool,
+    /// What an operator has to set for it.
+    pub secrets: &'static [Secret],
+    /// Where a request goes at this moment, with its credentials or signature.
+    pub target: fn(&Session, &Request) -> Result<Target>,
+    /// What an HTTP status means.
+    pub class: fn(i32) -> Class,
+    /// What may be written down of a response: the only way from an answer to a table.
+    pub redact: fn(&Response) -> Redacted,
+}
+
+/// Every receiver; [`super::Destination::receiver`] says whose is which.
+pub const RECEIVERS: [&Receiver; 3] = [&slack::RECEIVER, &customerio::RECEIVER, &endpoint::RECEIVER];
+
+/// Requests in flight to one host at a time, where the receiver asks for nothing else.
+pub const MOST_TO_ONE_HOST: usize = 8;
+
+/// Of a destination that this version does not know: nothing is sent there, and nothing that came from there is kept.
+pub const UNKNOWN: Receiver = Receiver {
+    concurrency: 1,
+    has_url_in_row: false,
+    secrets: &[],
+    target: |_, _| {
+        Err(Error::Internal(
+            "this version of raw_ops does not know the destination".into(),
+        ))
+    },
+    class: policy::class_of_service,
+    redact: |response| redaction::in_own_words(response, None),
+};
+
+/// Where a request goes.
+pub struct Target {
+    pub url: String,
+    /// The same without secrets: for the record.
+    pub public_url: String,
+    /// Beside those that every request has; credentials among them are marked sensitive.
+    pub headers: HeaderMap,
+}
 
 /// A request ready to go out.
 pub struct PreparedRequest {
@@ -35,20 +85,15 @@ pub fn prepare_request(
     session: &Session,
     request: &Request,
 ) -> Result<std::result::Result<PreparedRequest, Unprepared>> {
-    let found = match request.destination.as_str() {
-        ENDPOINT => endpoint(request),
-        customerio::DESTINATION => customer_io(session, request),
-        secret => secret_url(session, secret),
-    };
-    let (url, public_url, credentials) = match found {
-        Ok(found) => found,
+    let target = match (receiver_of(request.destination).target)(session, request) {
+        Ok(target) => target,
         Err(error @ Error::Database { .. }) => return Err(error),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
             return Ok(Err(Unprepared::NotYet(format!("{error}{hint}"))));
         }
     };
-    let checked = address::parse(&url).and_then(|uri| {
+    let checked = address::parse(&target.url).and_then(|uri| {
         address::check(&uri, config::allow_private_targets())?;
         Ok(uri)
     });
@@ -56,37 +101,13 @@ pub fn prepare_request(
         Ok(uri) => uri,
         Err(problem) => return Ok(Err(Unprepared::Refused(format!("the target {problem}")))),
     };
-    Ok(headers(request, credentials)
+    Ok(headers(request, target.headers)
         .map(|headers| PreparedRequest {
             uri,
             headers,
-            public_url,
+            public_url: target.public_url,
         })
         .map_err(|problem| Unprepared::Refused(problem.into())))
-}
-
-type Found = (String, String, Option<HeaderValue>);
-
-fn endpoint(request: &Request) -> Result<Found> {
-    let url = request.url.clone().unwrap_or_default();
-    Ok((url.clone(), url, None))
-}
-
-fn customer_io(session: &Session, request: &Request) -> Result<Found> {
-    let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
-    let site_id = secrets::reveal(session, customerio::SITE_ID)?;
-    let api_key = secrets::reveal(session, customerio::API_KEY)?;
-    let basic = format!("Basic {}", STANDARD.encode(format!("{site_id}:{api_key}")));
-    Ok((url.clone(), url, sensitive(&basic)))
-}
-
-fn secret_url(session: &Session, name: &str) -> Result<Found> {
-    let url = secrets::reveal(session, name)?;
-    let public_url = address::parse(&url)
-        .ok()
-        .and_then(|uri| origin(&uri))
-        .unwrap_or_default();
-    Ok((url, public_url, None))
 }
 
 /// Scheme, host and port.
@@ -94,18 +115,18 @@ pub fn origin(uri: &Uri) -> Option<String> {
     Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
 }
 
-/// Marked so that no debug output ever shows it.
-fn sensitive(value: &str) -> Option<HeaderValue> {
-    let mut value = HeaderValue::from_str(value).ok()?;
-    value.set_sensitive(true);
-    Some(value)
+/// An `Authorization` header, marked so that no debug output ever shows it; none where the value is not one line of text.
+fn authorization(value: &str) -> HeaderMap {
+    let value = HeaderValue::from_str(value).ok().map(|mut value| {
+        value.set_sensitive(true);
+        (AUTHORIZATION, value)
+    });
+    value.into_iter().collect()
 }
 
-/// A value with a line break could add headers of its own: it is refused here, for both carriers.
-fn headers(
-    request: &Request,
-    credentials: Option<HeaderValue>,
-) -> std::result::Result<HeaderMap, &'static str> {
+/// A value with a line break could add headers of its own: it is refused here, for both carriers. What the receiver's file
+/// adds stands above what the row says.
+fn headers(request: &Request, of_receiver: HeaderMap) -> std::result::Result<HeaderMap, &'static str> {
     let mut headers = HeaderMap::new();
     for (name, value) in request.headers.as_object().into_iter().flatten() {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name is not valid")?;
@@ -122,8 +143,6 @@ fn headers(
         "idempotency-key",
         key.map_err(|_| "the idempotency key is not one line of text")?,
     );
-    if let Some(credentials) = credentials {
-        headers.insert(AUTHORIZATION, credentials);
-    }
+    headers.extend(of_receiver);
     Ok(headers)
 }

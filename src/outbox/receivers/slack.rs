@@ -1,20 +1,90 @@
 //! Messages to Slack's incoming webhooks. Source: CONTRACTS §7; the channels are ORD's.
 
+use super::{Receiver, Target, origin};
+use crate::db::Session;
+use crate::error::{Error, Result};
+use crate::outbox::address;
+use crate::outbox::destination::Destination;
+use crate::outbox::policy::{self, Response};
+use crate::outbox::redaction::{self, Redacted};
+use crate::outbox::request::Request;
+use crate::outbox::secrets::{self, Secret};
+use hyper::header::HeaderMap;
 use serde_json::{Value as Json, json};
 
-/// The secret of the second URL, for when Slack's own does not take a message.
-pub const FALLBACK: &str = "slack_url_fallback";
+pub const RECEIVER: Receiver = Receiver {
+    // Slack wants one message a second.
+    concurrency: 1,
+    has_url_in_row: false,
+    secrets: &[
+        Secret::url(Webhook::OpsAlerts.secret()),
+        Secret::url(Webhook::OpsUrgent.secret()),
+        Secret::url(Webhook::DailyOps.secret()),
+        Secret::url(Webhook::Fallback.secret()),
+    ],
+    target,
+    class: policy::class_of_service,
+    redact,
+};
 
-/// The secret that holds a channel's URL.
-pub fn destination(channel: &str) -> &'static str {
-    match channel {
-        "#ops-urgent" => "slack_url_ops_urgent",
-        "#daily-ops" => "slack_url_daily_ops",
-        _ => "slack_url_ops_alerts",
+/// The incoming webhooks that messages go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Webhook {
+    OpsAlerts,
+    OpsUrgent,
+    DailyOps,
+    /// The second URL, for when Slack's own does not take a message.
+    Fallback,
+}
+
+impl Webhook {
+    /// Those of the channels; the fallback need not be set.
+    pub const OF_CHANNELS: [Self; 3] = [Webhook::OpsAlerts, Webhook::OpsUrgent, Webhook::DailyOps];
+
+    /// The secret that holds its URL.
+    pub const fn secret(self) -> &'static str {
+        match self {
+            Webhook::OpsAlerts => "slack_url_ops_alerts",
+            Webhook::OpsUrgent => "slack_url_ops_urgent",
+            Webhook::DailyOps => "slack_url_daily_ops",
+            Webhook::Fallback => "slack_url_fallback",
+        }
+    }
+
+    /// A channel's; messages for one that has none go where alerts go.
+    pub fn of_channel(channel: &str) -> Self {
+        match channel {
+            "#ops-urgent" => Webhook::OpsUrgent,
+            "#daily-ops" => Webhook::DailyOps,
+            _ => Webhook::OpsAlerts,
+        }
     }
 }
 
-/// What Slack is known to response, and what that means. Source: CONTRACTS §7.
+/// The whole URL is the secret: only its origin is written down.
+fn target(session: &Session, request: &Request) -> Result<Target> {
+    let Some(Destination::Slack(webhook)) = request.destination else {
+        return Err(Error::Internal(
+            "a request to somebody else was given to Slack".into(),
+        ));
+    };
+    let url = secrets::reveal(session, webhook.secret())?;
+    let public_url = address::parse(&url).ok().and_then(|uri| origin(&uri));
+    Ok(Target {
+        url,
+        public_url: public_url.unwrap_or_default(),
+        headers: HeaderMap::new(),
+    })
+}
+
+fn redact(response: &Response) -> Redacted {
+    redaction::in_own_words(
+        response,
+        known_answer(response.body.as_deref().unwrap_or_default()),
+    )
+}
+
+/// What Slack is known to answer, and what that means. Source: CONTRACTS §7.
 const ANSWERS: &[(&str, &str)] = &[
     (
         "invalid_payload",
@@ -70,7 +140,7 @@ const ANSWERS: &[(&str, &str)] = &[
 ];
 
 /// What an answer says, in our own words; `None` unless it is one of those, whole.
-pub fn known_answer(body: &str) -> Option<&'static str> {
+fn known_answer(body: &str) -> Option<&'static str> {
     let said = body.trim();
     let known = ANSWERS.iter().find(|(response, _)| *response == said);
     known.map(|(_, meaning)| *meaning)
@@ -199,8 +269,12 @@ mod tests {
 
     #[test]
     fn every_channel_has_its_secret() {
-        assert_eq!(destination("#ops-alerts"), "slack_url_ops_alerts");
-        assert_eq!(destination("#ops-urgent"), "slack_url_ops_urgent");
-        assert_eq!(destination("#daily-ops"), "slack_url_daily_ops");
+        for (channel, secret) in [
+            ("#ops-alerts", "slack_url_ops_alerts"),
+            ("#ops-urgent", "slack_url_ops_urgent"),
+            ("#daily-ops", "slack_url_daily_ops"),
+        ] {
+            assert_eq!(Webhook::of_channel(channel).secret(), secret);
+        }
     }
 }

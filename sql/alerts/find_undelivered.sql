@@ -1,6 +1,6 @@
 -- The last message of each alert that reached nobody; what came before it says less. One that waits for an attempt that
 -- nobody has queued any more (somebody deleted it) reaches nobody, either.
-select distinct on (message.alert_id) message.id, message.channel, message.severity, message.title, message.body
+select distinct on (message.alert_id) message.id, message.channel, message.body
   from raw_ops.alert_messages as message
  where (message.delivery = 'undelivered'
         or message.delivery = 'pending'

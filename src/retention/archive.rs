@@ -13,17 +13,17 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 
-const PARTITION: &str = include_str!("../../sql/recovery/partition.sql");
-const MOVE: &str = include_str!("../../sql/recovery/move.sql");
+const PARTITION: &str = include_str!("../../sql/retention/archive_partition.sql");
+const MOVE: &str = include_str!("../../sql/retention/archive_move.sql");
 
 thread_local! {
     static CUTOFF: Statement = const { Statement::new(
-        include_str!("../../sql/recovery/cutoff.sql"), &[pg_sys::INTERVALOID]) };
+        include_str!("../../sql/retention/archive_cutoff.sql"), &[pg_sys::INTERVALOID]) };
     static ADDED_COLUMNS: Statement = const { Statement::new(
-        include_str!("../../sql/recovery/added_columns.sql"), &[]) };
-    static COLUMNS: Statement = const { Statement::new(include_str!("../../sql/recovery/columns.sql"), &[]) };
+        include_str!("../../sql/retention/archive_added_columns.sql"), &[]) };
+    static COLUMNS: Statement = const { Statement::new(include_str!("../../sql/retention/archive_columns.sql"), &[]) };
     static MONTHS: Statement = const { Statement::new(
-        include_str!("../../sql/recovery/months.sql"), &[pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::TEXTOID]) };
+        include_str!("../../sql/retention/archive_months.sql"), &[pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::TEXTOID]) };
     /// One maker of partitions at a time, and nobody half-way through an insert: they would be in each other's way.
     static LOCK_TO_PARTITION: Statement = const { Statement::new(
         "lock table only raw_ops.webhook_inbox_archive in share row exclusive mode", &[]) };
@@ -34,7 +34,7 @@ thread_local! {
     static FILL_IN: Statement = const { Statement::new(
         "select format($1, $2, $3)", &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
     static REMAINING: Statement = const { Statement::new(
-        include_str!("../../sql/recovery/remaining.sql"), &[pg_sys::TIMESTAMPTZOID]) };
+        include_str!("../../sql/retention/archive_remaining.sql"), &[pg_sys::TIMESTAMPTZOID]) };
 }
 
 /// What is to be archived.

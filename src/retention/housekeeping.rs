@@ -3,6 +3,7 @@
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
 use crate::inbox::counters;
+use crate::outbox;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -14,17 +15,15 @@ const LIMIT: i64 = 10_000;
 
 thread_local! {
     static TRIM_RUNS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_monitoring_runs.sql"), &[pg_sys::INT8OID]) };
-    static TRIM_REQUESTS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_http_requests.sql"), &[pg_sys::INT8OID]) };
+        include_str!("../../sql/retention/trim_monitoring_runs.sql"), &[pg_sys::INT8OID]) };
     static TRIM_ALERTS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_alerts.sql"), &[pg_sys::INT8OID]) };
+        include_str!("../../sql/retention/trim_alerts.sql"), &[pg_sys::INT8OID]) };
     static TRIM_ELEMENTS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_webhook_elements.sql"), &[pg_sys::INT8OID]) };
+        include_str!("../../sql/retention/trim_webhook_elements.sql"), &[pg_sys::INT8OID]) };
     static MAY_TRIM_CRON: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/may_trim_cron.sql"), &[]) };
+        include_str!("../../sql/retention/may_trim_cron.sql"), &[]) };
     static TRIM_CRON: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_cron.sql"), &[pg_sys::INT8OID]) };
+        include_str!("../../sql/retention/trim_cron.sql"), &[pg_sys::INT8OID]) };
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -35,13 +34,9 @@ fn fn_housekeeping_v1() -> Result<JsonB, ErrorReport> {
 
 fn run_housekeeping(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    let requests = session.execute(&TRIM_REQUESTS, vec![Value::Int8(LIMIT)])?;
     let trimmed = [
         ("monitoring_runs", Some(deleted(session, &TRIM_RUNS)?)),
-        (
-            "http_requests",
-            Some(requests.first(|row| row.int8(1)).flatten().unwrap_or(0)),
-        ),
+        ("http_requests", Some(outbox::trim_requests(session, LIMIT)?)),
         ("alerts", Some(deleted(session, &TRIM_ALERTS)?)),
         ("webhook_elements", Some(deleted(session, &TRIM_ELEMENTS)?)),
         ("cron.job_run_details", cron(session)?),

@@ -1,4 +1,4 @@
--- $1 events: the last request of each so far, and whether one is on its way now.
+-- $1 what requests are about: the last request of each so far, and whether one is on its way now.
 select subject_id, (array_agg(id order by id desc))[1], bool_or(state in ('queued', 'sending'))
   from raw_ops.http_requests
  where subject_id = any ($1)

@@ -1,0 +1,179 @@
+//! Whether messages reach anybody: what became of their attempts, and the fallback for those that Slack does not take.
+
+use super::Id;
+use super::message::request;
+use crate::config;
+use crate::db::{Rowset, Session, Statement, Value};
+use crate::error::Result;
+use crate::outbox::receivers::customerio;
+use crate::outbox::receivers::slack::Webhook;
+use crate::outbox::{self, Destination, NewRequest, Outcome, Requester, State, secrets};
+use crate::schedule::Purpose;
+use pgrx::pg_sys;
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+
+/// Failed attempts after which the fallback is tried as well.
+const FALLBACK_AFTER: i32 = 3;
+const DELIVERED_BEFORE: &str = "not needed: the message has been delivered";
+
+pub const REQUESTER: Requester = Requester {
+    purpose: Purpose::Alert,
+    find_unwanted: outbox::always_wanted,
+    why_unwanted: DELIVERED_BEFORE,
+    on_recorded: follow_outcomes,
+    on_discarded: discard_messages,
+};
+
+thread_local! {
+    static DELIVERED: Statement = const { Statement::new(
+        include_str!("../../sql/alerts/mark_delivered.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::UUIDARRAYOID]) };
+    static NOT_DELIVERED: Statement = const { Statement::new(
+        include_str!("../../sql/alerts/mark_not_delivered.sql"), &[]) };
+    static PENDING: Statement = const { Statement::new(
+        "select id, title, severity, channel, body
+           from raw_ops.alert_messages where id = any ($1) and delivery = 'pending'", &[pg_sys::UUIDARRAYOID]) };
+    static DISCARD: Statement = const { Statement::new(
+        "update raw_ops.alert_messages set delivery = 'discarded', last_error = $2
+          where id = any ($1) and delivery in ('pending', 'undelivered')", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+}
+
+fn is_fallback(destination: Option<Destination>) -> bool {
+    matches!(
+        destination,
+        Some(Destination::Slack(Webhook::Fallback) | Destination::CustomerIo)
+    )
+}
+
+/// What became of attempts. Those that arrived come first: of a message that has been delivered nothing else matters.
+fn follow_outcomes(session: &Session, outcomes: &[&Outcome]) -> Result<()> {
+    let (arrived, others): (Vec<&Outcome>, Vec<&Outcome>) = outcomes
+        .iter()
+        .copied()
+        .partition(|outcome| outcome.state == State::Succeeded);
+    delivered(session, &arrived)?;
+    not_delivered(session, &others)
+}
+
+fn delivered(session: &Session, arrived: &[&Outcome]) -> Result<()> {
+    if arrived.is_empty() {
+        return Ok(());
+    }
+    let subjects = |by_fallback: bool| -> Vec<Id> {
+        let ours = arrived
+            .iter()
+            .filter(|outcome| is_fallback(outcome.destination) == by_fallback);
+        ours.map(|outcome| outcome.subject).collect()
+    };
+    let (by_channel, by_fallback) = (subjects(false), subjects(true));
+    let all = [by_channel.as_slice(), by_fallback.as_slice()].concat();
+    session.execute(
+        &DELIVERED,
+        vec![Value::UuidArray(by_channel), Value::UuidArray(by_fallback)],
+    )?;
+    outbox::cancel_requests(session, &all, DELIVERED_BEFORE)
+}
+
+fn not_delivered(session: &Session, failed: &[&Outcome]) -> Result<()> {
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let needs_fallback = |outcome: &&&Outcome| {
+        let is_over = outcome.state == State::Abandoned;
+        !is_fallback(outcome.destination) && (is_over || outcome.attempt >= FALLBACK_AFTER)
+    };
+    let messages = failed.iter().filter(needs_fallback);
+    try_fallback(session, messages.map(|outcome| outcome.subject).collect())?;
+
+    // One row a message: the last word of several. Sorted, so that two transactions lock in one order.
+    let last: BTreeMap<Id, &Outcome> = failed.iter().map(|outcome| (outcome.subject, *outcome)).collect();
+    let mut rows = Rowset::new(
+        c"failed",
+        &[(c"id", pg_sys::UUIDOID), (c"error", pg_sys::TEXTOID)],
+    );
+    for (message, outcome) in last {
+        let destination = outcome
+            .destination
+            .map_or("unknown destination", Destination::as_str);
+        let error = format!("{destination}: {}", outcome.reason().unwrap_or_default());
+        rows.uuid(message).text(Some(&error)).end_row();
+    }
+    rows.register(session)?;
+    session.execute(&NOT_DELIVERED, vec![])?;
+    Ok(())
+}
+
+/// A message that still waits to reach anybody.
+struct Pending {
+    id: Id,
+    title: String,
+    severity: String,
+    channel: String,
+    body: Json,
+}
+
+/// The second URL, else Customer.io, where either is set up. Asked again it does nothing: the key is the message's own.
+fn try_fallback(session: &Session, messages: Vec<Id>) -> Result<()> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let pending = session.execute(&PENDING, vec![Value::UuidArray(messages)])?;
+    let pending = pending.map(|row| {
+        let text = |column| row.text(column).unwrap_or_default();
+        Pending {
+            id: row.uuid(1).unwrap_or_default(),
+            title: text(2),
+            severity: text(3),
+            channel: text(4),
+            body: row.json(5).unwrap_or_default(),
+        }
+    });
+    let keys: Vec<String> = pending
+        .iter()
+        .map(|message| format!("alert-fallback-{}", pgrx::Uuid::from_bytes(message.id)))
+        .collect();
+    let second_url = Webhook::Fallback;
+    if secrets::is_set(session, second_url.secret())? {
+        let requests: Vec<NewRequest<'_>> = pending
+            .iter()
+            .zip(&keys)
+            .map(|(message, key)| {
+                request(
+                    message.id,
+                    Destination::Slack(second_url),
+                    None,
+                    &message.body,
+                    key,
+                )
+            })
+            .collect();
+        return outbox::enqueue_requests(session, &requests);
+    }
+    let Some(address) = config::alert_email() else {
+        return Ok(());
+    };
+    let path = customerio::events_path(&address);
+    let events: Vec<Json> = pending.iter().map(event).collect();
+    let requests: Vec<NewRequest<'_>> = pending
+        .iter()
+        .zip(events.iter().zip(&keys))
+        .map(|(message, (event, key))| request(message.id, Destination::CustomerIo, Some(&path), event, key))
+        .collect();
+    outbox::enqueue_requests(session, &requests)
+}
+
+/// A message as Customer.io's campaign wants it.
+fn event(message: &Pending) -> Json {
+    let data = json!({
+        "title": message.title, "severity": message.severity, "channel": message.channel, "text": message.body["text"],
+    });
+    customerio::event("ops_alert", message.id, &data)
+}
+
+/// Messages whose requests somebody has discarded reach nobody, and are not to.
+fn discard_messages(session: &Session, messages: Vec<Id>, why: &str) -> Result<()> {
+    if !messages.is_empty() {
+        session.execute(&DISCARD, vec![Value::UuidArray(messages), Value::Text(why)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! What is wrong, how bad it is, and whom to tell. Pure.
+
+use super::threshold::Threshold;
+use serde_json::{Value as Json, json};
+
+/// How bad it is; ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    Info,
+    Warning,
+    Critical,
+}
+
+impl Severity {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Severity::Info => "info",
+            Severity::Warning => "warning",
+            Severity::Critical => "critical",
+        }
+    }
+
+    pub fn of(name: &str) -> Self {
+        match name {
+            "critical" => Severity::Critical,
+            "warning" => Severity::Warning,
+            _ => Severity::Info,
+        }
+    }
+}
+
+/// Something to tell people.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// What is wrong; an alert stays one alert while this stays the same.
+    pub condition: String,
+    pub severity: Severity,
+    pub channel: String,
+    /// Microseconds.
+    pub repeat_after: i64,
+    pub title: String,
+    /// Name and value, in order.
+    pub fields: Vec<(String, String)>,
+    /// The runbook's next step: SQL to run.
+    pub next_step: String,
+}
+
+impl Finding {
+    pub fn new(condition: impl Into<String>, threshold: &Threshold, title: impl Into<String>) -> Self {
+        Self {
+            condition: condition.into(),
+            severity: threshold.severity,
+            channel: threshold.channel.clone(),
+            repeat_after: threshold.repeat_after,
+            title: title.into(),
+            fields: Vec::new(),
+            next_step: String::new(),
+        }
+    }
+
+    pub fn field(mut self, title: &str, value: impl ToString) -> Self {
+        self.fields.push((title.to_owned(), value.to_string()));
+        self
+    }
+
+    pub fn next_step(mut self, sql: &str) -> Self {
+        self.next_step = sql.to_owned();
+        self
+    }
+
+    /// As `alert_config` and `result_summary.conditions` show it.
+    pub fn to_json(&self) -> Json {
+        json!({
+            "severity": self.severity.as_str(), "channel": self.channel, "title": self.title,
+            "fields": fields_json(&self.fields),
+        })
+    }
+}
+
+/// `[{"title", "value"}, …]`
+pub fn fields_json(fields: &[(String, String)]) -> Json {
+    fields
+        .iter()
+        .map(|(title, value)| json!({"title": title, "value": value}))
+        .collect()
+}
+
+/// The reverse, for fields that an alert was told with.
+pub fn fields_of(json: &Json) -> Vec<(String, String)> {
+    let text = |field: &Json, member: &str| field[member].as_str().unwrap_or_default().to_owned();
+    let fields = json.as_array().map(Vec::as_slice).unwrap_or_default();
+    fields
+        .iter()
+        .map(|field| (text(field, "title"), text(field, "value")))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_read_as_they_were_written() {
+        let fields = vec![
+            ("Orders".to_owned(), "3".to_owned()),
+            ("".to_owned(), "?".to_owned()),
+        ];
+        assert_eq!(fields_of(&fields_json(&fields)), fields);
+        assert_eq!(fields_of(&json!("no list")), []);
+    }
+}

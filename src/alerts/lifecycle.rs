@@ -1,0 +1,254 @@
+//! One open alert per check and condition. It is told when it opens, when it gets worse, again after `repeat_after` while it
+//! lasts, and once when it is over.
+
+use super::Id;
+use super::finding::{Finding, Severity, fields_json, fields_of};
+use super::message;
+use crate::db::{self, Session, Statement, Value, ids};
+use crate::error::Result;
+use crate::outbox::receivers::slack::AlertMessage;
+use pgrx::pg_sys;
+
+thread_local! {
+    static OPEN_ALERTS: Statement = const { Statement::new(
+        include_str!("../../sql/alerts/find_open.sql"), &[pg_sys::TEXTOID]) };
+    static INSERT: Statement = const { Statement::new(
+        "insert into raw_ops.alerts (id, check_name, condition, state, severity, channel, title, fields)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
+          pg_sys::TEXTOID, pg_sys::JSONBOID]) };
+    static SEEN_AGAIN: Statement = const { Statement::new(
+        "update raw_ops.alerts
+            set occurrences = occurrences + 1, last_seen_at = clock_timestamp(), severity = $2, channel = $3, title = $4,
+                fields = $5, last_notified_at = case when $6 then clock_timestamp() else last_notified_at end
+          where id = $1",
+        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::BOOLOID]) };
+    static RESOLVE: Statement = const { Statement::new(
+        "update raw_ops.alerts set state = 'resolved', resolved_at = clock_timestamp(), last_notified_at = clock_timestamp()
+          where id = $1", &[pg_sys::UUIDOID]) };
+}
+
+/// An alert that is open.
+struct Open {
+    id: Id,
+    condition: String,
+    severity: Severity,
+    channel: String,
+    title: String,
+    fields: Vec<(String, String)>,
+    occurrences: i32,
+    opened_at: i64,
+    last_notified_at: i64,
+    has_pending_message: bool,
+}
+
+/// Opens, escalates, repeats and closes the alerts of a check as a run of it found things. `lasting` are conditions that are
+/// not found any more but are not over either. Returns the kinds of the messages it sent.
+pub fn follow_findings(
+    session: &Session,
+    check: &str,
+    findings: &[Finding],
+    lasting: &[String],
+) -> Result<Vec<&'static str>> {
+    let open = open_alerts(session, check)?;
+    let mut sent = Vec::new();
+    for finding in findings {
+        match open.iter().find(|alert| alert.condition == finding.condition) {
+            Some(alert) => sent.extend(seen_again(session, alert, finding)?),
+            None => sent.push(first_seen(session, check, finding)?),
+        }
+    }
+    let is_over = |alert: &&Open| {
+        let is_found = |finding: &Finding| finding.condition == alert.condition;
+        !findings.iter().any(is_found) && !lasting.contains(&alert.condition)
+    };
+    for alert in open.iter().filter(is_over) {
+        resolve(session, alert)?;
+        sent.push("resolved");
+    }
+    Ok(sent)
+}
+
+fn open_alerts(session: &Session, check: &str) -> Result<Vec<Open>> {
+    let rows = session.execute(&OPEN_ALERTS, vec![Value::Text(check)])?;
+    Ok(rows.map(|row| Open {
+        id: row.uuid(1).unwrap_or_default(),
+        condition: row.text(2).unwrap_or_default(),
+        severity: Severity::of(&row.text(3).unwrap_or_default()),
+        channel: row.text(4).unwrap_or_default(),
+        title: row.text(5).unwrap_or_default(),
+        fields: fields_of(&row.json(6).unwrap_or_default()),
+        occurrences: row.int4(7).unwrap_or(1),
+        opened_at: row.timestamp(8).unwrap_or(0),
+        last_notified_at: row.timestamp(9).unwrap_or(0),
+        has_pending_message: row.boolean(10).unwrap_or(false),
+    }))
+}
+
+fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'static str> {
+    let is_info = finding.severity == Severity::Info;
+    let (state, kind) = if is_info {
+        ("info", "info")
+    } else {
+        ("open", "opened")
+    };
+    let id = ids::uuid_v7();
+    let fields = fields_json(&finding.fields);
+    let values = vec![
+        Value::Uuid(id),
+        Value::Text(check),
+        Value::Text(&finding.condition),
+        Value::Text(state),
+        Value::Text(finding.severity.as_str()),
+        Value::Text(&finding.channel),
+        Value::Text(&finding.title),
+        Value::Json(&fields),
+    ];
+    session.execute(&INSERT, values)?;
+    let now = moment(db::clock());
+    let context = if is_info {
+        format!("As of {now}")
+    } else {
+        format!("Since {now} · {check}")
+    };
+    message::tell(session, id, kind, finding, &context)?;
+    Ok(kind)
+}
+
+/// Opens an alert that something else than a run of the check has found, unless one about the same is open: that one is the
+/// monitor's to follow.
+pub fn open_unless_open(session: &Session, check: &str, finding: &Finding) -> Result<()> {
+    let open = open_alerts(session, check)?;
+    if open.iter().all(|alert| alert.condition != finding.condition) {
+        first_seen(session, check, finding)?;
+    }
+    Ok(())
+}
+
+/// What is due when an open alert is found again: a kind of message, or silence.
+fn due(alert: &Open, finding: &Finding, now: i64) -> Option<&'static str> {
+    if finding.severity > alert.severity {
+        return Some("escalated");
+    }
+    // While the last word is still on its way, another would only repeat it.
+    let waited = now - alert.last_notified_at >= finding.repeat_after;
+    (waited && !alert.has_pending_message).then_some("repeated")
+}
+
+fn seen_again(session: &Session, alert: &Open, finding: &Finding) -> Result<Option<&'static str>> {
+    let kind = due(alert, finding, db::clock());
+    // What it was at its worst stays, or falling back and rising again would tell anew each time. Its channel goes along,
+    // so that those who were alarmed hear of the end.
+    let is_worse = finding.severity >= alert.severity;
+    let severity = alert.severity.max(finding.severity);
+    let channel = if is_worse {
+        &finding.channel
+    } else {
+        &alert.channel
+    };
+    let fields = fields_json(&finding.fields);
+    let values = vec![
+        Value::Uuid(alert.id),
+        Value::Text(severity.as_str()),
+        Value::Text(channel),
+        Value::Text(&finding.title),
+        Value::Json(&fields),
+        Value::Boolean(kind.is_some()),
+    ];
+    session.execute(&SEEN_AGAIN, values)?;
+    if let Some(kind) = kind {
+        let context = format!(
+            "Since {} · found {} times",
+            moment(alert.opened_at),
+            alert.occurrences + 1
+        );
+        message::tell(session, alert.id, kind, finding, &context)?;
+    }
+    Ok(kind)
+}
+
+fn resolve(session: &Session, alert: &Open) -> Result<()> {
+    session.execute(&RESOLVE, vec![Value::Uuid(alert.id)])?;
+    let title = format!("Resolved: {}", alert.title);
+    let context = format!(
+        "Open from {} to {} · {}, last as above",
+        moment(alert.opened_at),
+        moment(db::clock()),
+        runs(alert.occurrences)
+    );
+    let message = AlertMessage {
+        severity: alert.severity.as_str(),
+        title: &title,
+        fields: &alert.fields,
+        context: &context,
+        next_step: None,
+        is_resolved: true,
+    };
+    message::post(session, alert.id, "resolved", &alert.channel, &message)
+}
+
+fn runs(count: i32) -> String {
+    format!("found in {count} {}", if count == 1 { "run" } else { "runs" })
+}
+
+/// A time for people.
+fn moment(micros: i64) -> String {
+    const EPOCH_2000: i64 = 946_684_800_000_000;
+    let time = chrono::DateTime::from_timestamp_micros(micros.saturating_add(EPOCH_2000));
+    time.map_or_else(
+        || "?".into(),
+        |time| time.format("%Y-%m-%d %H:%M UTC").to_string(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::alerts::threshold::Threshold;
+
+    const HOUR: i64 = 3_600_000_000;
+
+    fn finding(severity: Severity) -> Finding {
+        let threshold = Threshold {
+            condition: "c".into(),
+            severity,
+            channel: "#ops-alerts".into(),
+            value: 1.0,
+            lookback: None,
+            repeat_after: HOUR,
+        };
+        Finding::new("c", &threshold, "T")
+    }
+
+    fn open(severity: Severity, has_pending_message: bool) -> Open {
+        Open {
+            id: [0; 16],
+            condition: "c".into(),
+            severity,
+            channel: "#ops-alerts".into(),
+            title: "T".into(),
+            fields: vec![],
+            occurrences: 1,
+            opened_at: 0,
+            last_notified_at: 0,
+            has_pending_message,
+        }
+    }
+
+    #[test]
+    fn an_open_alert_is_silent_until_it_gets_worse_or_its_time_has_come() {
+        use Severity::{Critical, Warning};
+        let kind = |alert, found, now, pending| due(&open(alert, pending), &finding(found), now);
+        assert_eq!(kind(Warning, Warning, HOUR - 1, false), None);
+        assert_eq!(kind(Warning, Warning, HOUR, false), Some("repeated"));
+        assert_eq!(kind(Warning, Warning, 9 * HOUR, true), None);
+        assert_eq!(kind(Warning, Critical, 1, true), Some("escalated"));
+        assert_eq!(kind(Critical, Warning, 1, false), None);
+        assert_eq!(kind(Critical, Critical, 1, false), None);
+    }
+
+    #[test]
+    fn times_are_written_for_people() {
+        assert_eq!(moment(0), "2000-01-01 00:00 UTC");
+    }
+}

@@ -1,0 +1,119 @@
+//! What is posted about an alert: composed, written down, queued.
+
+use super::Id;
+use super::finding::Finding;
+use crate::db::{Session, Statement, Value, ids};
+use crate::error::Result;
+use crate::outbox::receivers::slack::{self, AlertMessage, Webhook};
+use crate::outbox::{self, Destination, NewRequest};
+use crate::schedule::Purpose;
+use pgrx::pg_sys;
+use serde_json::{Value as Json, json};
+
+const TIMEOUT_MS: i32 = 5_000;
+const SUPERSEDED: &str = "superseded by a later message about the same alert";
+
+thread_local! {
+    static SUPERSEDE: Statement = const { Statement::new(
+        include_str!("../../sql/alerts/supersede_messages.sql"), &[pg_sys::UUIDOID]) };
+    static INSERT: Statement = const { Statement::new(
+        "insert into raw_ops.alert_messages (id, alert_id, kind, severity, channel, title, body)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
+          pg_sys::JSONBOID]) };
+}
+
+/// Tells what was found.
+pub fn tell(
+    session: &Session,
+    alert: Id,
+    kind: &'static str,
+    finding: &Finding,
+    context: &str,
+) -> Result<()> {
+    let message = AlertMessage {
+        severity: finding.severity.as_str(),
+        title: &finding.title,
+        fields: &finding.fields,
+        context,
+        next_step: Some(finding.next_step.as_str()).filter(|step| !step.is_empty()),
+        is_resolved: false,
+    };
+    post(session, alert, kind, &finding.channel, &message)
+}
+
+/// Writes a message and queues it; an earlier one about the same alert that is still on its way is not sent any more.
+pub fn post(
+    session: &Session,
+    alert: Id,
+    kind: &str,
+    channel: &str,
+    message: &AlertMessage<'_>,
+) -> Result<()> {
+    let superseded = session.execute(&SUPERSEDE, vec![Value::Uuid(alert)])?;
+    let superseded: Vec<Id> = superseded.map(|row| row.uuid(1).unwrap_or_default());
+    outbox::cancel_requests(session, &superseded, SUPERSEDED)?;
+    let (id, body) = (ids::uuid_v7(), slack::message_body(message));
+    let values = vec![
+        Value::Uuid(id),
+        Value::Uuid(alert),
+        Value::Text(kind),
+        Value::Text(message.severity),
+        Value::Text(channel),
+        Value::Text(message.title),
+        Value::Json(&body),
+    ];
+    session.execute(&INSERT, values)?;
+    let message = Queued {
+        id,
+        channel: channel.to_owned(),
+        body,
+    };
+    queue_messages(session, &[message])
+}
+
+/// A message for its channel.
+pub struct Queued {
+    pub id: Id,
+    pub channel: String,
+    pub body: Json,
+}
+
+/// Queues messages for their channels, each under a key of its own: queued again it is sent again.
+pub fn queue_messages(session: &Session, messages: &[Queued]) -> Result<()> {
+    let keys: Vec<String> = messages
+        .iter()
+        .map(|_| format!("alert-{}", pgrx::Uuid::from_bytes(ids::uuid_v7())))
+        .collect();
+    let requests: Vec<NewRequest<'_>> = messages
+        .iter()
+        .zip(&keys)
+        .map(|(message, key)| {
+            let destination = Destination::Slack(Webhook::of_channel(&message.channel));
+            request(message.id, destination, None, &message.body, key)
+        })
+        .collect();
+    outbox::enqueue_requests(session, &requests)
+}
+
+/// The first attempt at a message.
+pub fn request<'a>(
+    message: Id,
+    destination: Destination,
+    path: Option<&'a str>,
+    body: &'a Json,
+    key: &'a str,
+) -> NewRequest<'a> {
+    NewRequest {
+        purpose: Purpose::Alert,
+        subject: message,
+        destination,
+        url: None,
+        path,
+        headers: json!({}),
+        body,
+        idempotency_key: key,
+        attempt: 1,
+        timeout_ms: TIMEOUT_MS,
+    }
+}

@@ -1,0 +1,154 @@
+//! What became of notifications' requests goes back to their rows in `ops_events`; people hear at once of those given up.
+
+use super::Id;
+use super::notification::{as_own_write, queue};
+use super::unwanted::{WHY_UNWANTED, find_unwanted};
+use crate::alerts::{self, Finding, Thresholds};
+use crate::db::{self, Rowset, Session, Statement, Value};
+use crate::error::Result;
+use crate::outbox::{Outcome, Requester, State};
+use crate::schedule::Purpose;
+use pgrx::pg_sys;
+use std::collections::HashSet;
+
+/// The check that follows the alert about notifications given up: counts them, repeats and raises it.
+pub const CHECK_NAME: &str = "courier_watchdog_health";
+pub const FAILED: &str = "failed_notifications";
+pub const NEXT_STEP: &str = "SELECT * FROM raw_ops.courier_failed_notifications ORDER BY created_at DESC LIMIT 20; -- mend the \
+                             cause, then send it again: docs/courier.md";
+
+pub const REQUESTER: Requester = Requester {
+    purpose: Purpose::Courier,
+    find_unwanted,
+    why_unwanted: WHY_UNWANTED,
+    on_recorded: follow_outcomes,
+    on_discarded: discard_notifications,
+};
+
+thread_local! {
+    static SETTLE: Statement = const { Statement::new(
+        include_str!("../../sql/courier/settle_notifications.sql"), &[]) };
+    static DISCARD: Statement = const { Statement::new(
+        "update raw_ops.ops_events
+            set notification_status = 'skipped', notification_last_error = $2, notification_next_retry_at = null
+          where id = any ($1) and processed_at is null and notification_status = 'pending'",
+        &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+}
+
+/// A notification that no attempt is left for.
+struct GivenUp {
+    ops_event_id: Id,
+    attempts: i32,
+    tracking_no: Option<String>,
+    event_type: Option<String>,
+    error: String,
+}
+
+fn follow_outcomes(session: &Session, outcomes: &[&Outcome]) -> Result<()> {
+    let mut given_up = Vec::new();
+    let mut rest = outcomes.to_vec();
+    rest.sort_by_key(|outcome| outcome.attempt);
+    // An event has one attempt in hand at a time. Should somebody have made it several, each is heard in its turn.
+    while !rest.is_empty() {
+        let mut subjects = HashSet::new();
+        let (once, again): (Vec<&Outcome>, Vec<&Outcome>) = rest
+            .into_iter()
+            .partition(|outcome| subjects.insert(outcome.subject));
+        given_up.extend(settle(session, &once)?);
+        rest = again;
+    }
+    alert_about(session, &given_up)
+}
+
+/// Writes down the last attempt of each event. Returns the notifications that are given up now.
+fn settle(session: &Session, outcomes: &[&Outcome]) -> Result<Vec<GivenUp>> {
+    let mut rows = Rowset::new(
+        c"outcomes",
+        &[
+            (c"id", pg_sys::UUIDOID),
+            (c"status", pg_sys::TEXTOID),
+            (c"error", pg_sys::TEXTOID),
+            (c"next_at", pg_sys::TIMESTAMPTZOID),
+            (c"attempt", pg_sys::INT4OID),
+        ],
+    );
+    for outcome in outcomes {
+        rows.uuid(outcome.subject).text(Some(status_after(outcome.state)));
+        rows.text(outcome.reason()).timestamp(outcome.next_at);
+        rows.int4(Some(outcome.attempt)).end_row();
+    }
+    rows.register(session)?;
+    // Those that are gone, or processed by other means, do not come back.
+    let written = as_own_write(|| session.execute(&SETTLE, vec![]))?.map(|row| {
+        let notification = GivenUp {
+            ops_event_id: row.uuid(1).unwrap_or_default(),
+            attempts: row.int4(2).unwrap_or(0),
+            tracking_no: row.text(3),
+            event_type: row.text(4),
+            error: row.text(5).unwrap_or_default(),
+        };
+        (
+            notification,
+            row.boolean(6) == Some(true),
+            row.boolean(7) == Some(true),
+        )
+    });
+    let (mut given_up, mut begun_anew) = (Vec::new(), Vec::new());
+    for (notification, was_set, is_over) in written {
+        match (was_set, is_over) {
+            (true, _) => begun_anew.push(notification.ops_event_id),
+            (false, true) => given_up.push(notification),
+            (false, false) => {}
+        }
+    }
+    queue(session, &begun_anew)?;
+    Ok(given_up)
+}
+
+/// `notification_status` after an attempt that ended so.
+fn status_after(state: State) -> &'static str {
+    match state {
+        State::Succeeded => "sent",
+        State::Failed => "pending",
+        State::Abandoned => "failed",
+    }
+}
+
+/// Tells people at once, not at the monitor's next run. It must not keep the answers from being recorded: what was sent
+/// would be sent again. The monitor tells what is not told here.
+fn alert_about(session: &Session, given_up: &[GivenUp]) -> Result<()> {
+    let Some(last) = given_up.last() else {
+        return Ok(());
+    };
+    let told = db::attempt(|| tell(session, given_up.len(), last));
+    if let Err(error) = told {
+        pgrx::warning!("raw_ops: no alert about a failed courier notification: {error}");
+    }
+    Ok(())
+}
+
+/// Tells of notifications given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
+/// open there is nothing to add; the monitor counts, repeats and raises it.
+fn tell(session: &Session, count: usize, last: &GivenUp) -> Result<()> {
+    let thresholds = Thresholds::of(session, CHECK_NAME)?;
+    let Some(mildest) = thresholds.mildest(FAILED) else {
+        return Ok(());
+    };
+    let finding = Finding::new(FAILED, mildest, "Courier Notification Failed")
+        .field("Failed Now", count)
+        .field("Shipment", last.tracking_no.as_deref().unwrap_or("unknown"))
+        .field("Event", last.event_type.as_deref().unwrap_or("unknown"))
+        .field("Attempts", last.attempts)
+        .field("Error", &last.error)
+        .field("Event ID", pgrx::Uuid::from_bytes(last.ops_event_id))
+        .next_step(NEXT_STEP);
+    alerts::open_unless_open(session, CHECK_NAME, &finding)
+}
+
+/// Notifications whose requests somebody has discarded are not sent at all, unless by hand.
+fn discard_notifications(session: &Session, events: Vec<Id>, why: &str) -> Result<()> {
+    if !events.is_empty() {
+        session.execute(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
+    }
+    Ok(())
+}
