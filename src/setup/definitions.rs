@@ -3,8 +3,8 @@
 //! it again never makes damage the rule.
 
 use super::objects::{Kind, objects};
+use crate::db::Rows;
 use crate::db::settings::Temporarily;
-use crate::db::statement::Rows;
 use crate::db::{Session, Statement, Value};
 use crate::error::Result;
 use pgrx::prelude::*;
