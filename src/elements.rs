@@ -176,12 +176,12 @@ fn write<'l, 'a: 'l>(
 }
 
 /// The elements that wait for these, `most` at most, locked.
-pub fn waiting<'a>(
-    session: &Session,
+pub fn waiting<'s>(
+    session: &'s Session,
     provider: &str,
     references: &[String],
     most: i64,
-) -> Result<Vec<Waiting<'a>>> {
+) -> Result<Vec<Waiting<'s>>> {
     let references = references.iter().map(String::as_str).collect();
     let values = vec![
         Value::Text(provider),

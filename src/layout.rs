@@ -68,7 +68,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "monitoring",
         &[
-            "wake", "courier", "alerts", "outbox", "providers", "schedule", "audit", "setup", "db", "config", "error",
+            "wake",
+            "courier",
+            "alerts",
+            "outbox",
+            "providers",
+            "schedule",
+            "audit",
+            "setup",
+            "db",
+            "config",
+            "error",
         ],
     ),
     (

@@ -1,5 +1,6 @@
 //! PostgreSQL's `jsonb`, read in place: no text, no copy, every digit of every number.
 
+use super::Session;
 use crate::json::{Json, Kind, LONGEST_NUMBER, numbers};
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pg_sys::{self, Datum, jbvType};
@@ -11,6 +12,8 @@ use std::marker::PhantomData;
 /// A `jsonb` argument as it stands, possibly still compressed.
 pub struct JsonbArgument<'fcx> {
     datum: Datum,
+    /// Memory of the call.
+    memory: pg_sys::MemoryContext,
     marker: PhantomData<&'fcx ()>,
 }
 
@@ -28,16 +31,32 @@ unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArgument<'fcx> {
         let datum = element.map_or(Datum::from(0usize), |element| element.datum());
         Self {
             datum,
+            // SAFETY: arguments are taken while the call's own memory is the current one.
+            memory: unsafe { pg_sys::CurrentMemoryContext },
             marker: PhantomData,
         }
     }
 }
 
 impl<'fcx> JsonbArgument<'fcx> {
-    /// Decompressed once; the copy lives as long as the current memory context.
+    /// Decompressed once, into memory that lives as long as the call.
     pub fn open(&self) -> Jsonb<'fcx> {
-        // SAFETY: the datum is the function's jsonb argument.
-        unsafe { Jsonb::detoasted(self.datum) }
+        // SAFETY: the datum is the function's jsonb argument, the memory its call's.
+        unsafe { in_memory(self.memory, || Jsonb::detoasted(self.datum)) }
+    }
+}
+
+/// Runs `work` with its allocations in `memory`.
+///
+/// # Safety
+/// `memory` is a memory context.
+unsafe fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
+    // SAFETY: as promised by the caller. After an ERROR whoever catches it sets the context.
+    unsafe {
+        let before = pg_sys::MemoryContextSwitchTo(memory);
+        let done = work();
+        pg_sys::MemoryContextSwitchTo(before);
+        done
     }
 }
 
@@ -257,6 +276,8 @@ unsafe fn written_length(numeric: pg_sys::Numeric) -> usize {
 /// A `jsonb[]` argument.
 pub struct JsonbArrayArgument<'fcx> {
     elements: Vec<Option<Datum>>,
+    /// Memory of the call.
+    memory: pg_sys::MemoryContext,
     marker: PhantomData<&'fcx ()>,
 }
 
@@ -294,6 +315,8 @@ unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArrayArgument<'fcx> {
         };
         Self {
             elements,
+            // SAFETY: arguments are taken while the call's own memory is the current one.
+            memory: unsafe { pg_sys::CurrentMemoryContext },
             marker: PhantomData,
         }
     }
@@ -304,21 +327,20 @@ impl<'fcx> JsonbArrayArgument<'fcx> {
         self.elements.len()
     }
 
+    /// As [`JsonbArgument::open`], each.
     pub fn open(&self) -> Vec<Option<Jsonb<'fcx>>> {
-        // SAFETY: elements of the function's jsonb[] argument.
-        self.elements
-            .iter()
-            .map(|datum| datum.map(|datum| unsafe { Jsonb::detoasted(datum) }))
-            .collect()
+        let open = |datum: &Option<Datum>| datum.map(|datum| unsafe { Jsonb::detoasted(datum) });
+        // SAFETY: elements of the function's jsonb[] argument, and its call's memory.
+        unsafe { in_memory(self.memory, || self.elements.iter().map(open).collect()) }
     }
 }
 
-/// Bytes as `jsonb`, or `None` when they cannot be: not JSON, not UTF-8, `\u0000`, a number out of range, too deep. Or when
+/// Bytes as `jsonb` in memory of the session's, or `None` when they cannot be: not JSON, not UTF-8, `\u0000`, a number out of range, too deep. Or when
 /// they should not be: numbers that, written out, would make the row too long to be read or dumped.
 ///
 /// # Errors
 /// Only the server's own trouble.
-pub fn from_bytes<'a>(bytes: &[u8]) -> crate::error::Result<Option<Jsonb<'a>>> {
+pub fn from_bytes<'s>(_session: &'s Session, bytes: &[u8]) -> crate::error::Result<Option<Jsonb<'s>>> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Ok(None);
     };
@@ -335,7 +357,8 @@ pub fn from_bytes<'a>(bytes: &[u8]) -> crate::error::Result<Option<Jsonb<'a>>> {
         return Ok(None);
     };
     let parsed = super::attempt(|| {
-        // SAFETY: jsonb_in reads a C string and returns a fresh jsonb in the current memory context.
+        // SAFETY: jsonb_in reads a C string and returns a fresh jsonb in the current memory context: the attempt's, which is
+        // kept when it succeeds, within the session's.
         let datum = unsafe {
             pgrx::fcinfo::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(text.as_ptr()))])
         };
@@ -363,10 +386,11 @@ pub unsafe fn tree(datum: Datum) -> serde_json::Value {
 }
 
 /// `{}`.
-pub fn empty_object() -> Datum {
+pub fn empty_object(_session: &Session) -> Option<Jsonb<'_>> {
     // SAFETY: as in `from_bytes`; the text is valid.
     unsafe {
-        pgrx::fcinfo::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(Datum::from(c"{}".as_ptr()))])
-            .unwrap_or(Datum::from(0usize))
+        let text = Some(Datum::from(c"{}".as_ptr()));
+        let made = pgrx::fcinfo::direct_function_call_as_datum(pg_sys::jsonb_in, &[text]);
+        made.map(|datum| Jsonb::detoasted(datum))
     }
 }

@@ -1,12 +1,15 @@
 //! The only place that speaks to the server's programming interface: prepared statements, rows in and out,
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
 
+mod column;
 pub mod encoding;
 pub mod ids;
 pub mod jsonb;
 pub mod owner;
 mod owners_triggers;
+mod parameter;
 pub mod process;
+mod rows;
 pub mod rowset;
 pub mod schema;
 pub mod search_path;
@@ -14,14 +17,19 @@ pub mod settings;
 pub mod statement;
 pub mod subtransaction;
 
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
+
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
 pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
+pub use parameter::Value;
+pub use rows::{Row, Rows};
 pub use rowset::Rowset;
-pub use statement::{Statement, Value};
+pub use statement::Statement;
 pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one

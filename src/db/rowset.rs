@@ -1,14 +1,15 @@
 //! Rows handed to a statement under a name, as a trigger's transition tables are: no arrays to unpack, any number of
 //! columns, one pass.
 
+use super::column::type_name;
+use super::parameter::Parameter;
 use super::{Jsonb, Session};
 use crate::error::{Error, Result};
-use crate::json::Decimal;
-use pgrx::datum::IntoDatum;
+use crate::json::{Decimal, Timestamp};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 
 /// A column: name and type.
 pub type Column = (&'static CStr, Oid);
@@ -17,12 +18,16 @@ pub type Column = (&'static CStr, Oid);
 /// the same name replaces them.
 pub struct Rowset {
     name: &'static CStr,
+    columns: &'static [Column],
     descriptor: pg_sys::TupleDesc,
     store: *mut pg_sys::Tuplestorestate,
     values: Vec<Datum>,
     nulls: Vec<bool>,
     rows: usize,
     registered: bool,
+    /// The first value that was not what its column is, or row that was not as long as the columns: nothing is handed to a
+    /// statement then.
+    mistake: Option<String>,
 }
 
 impl Rowset {
@@ -30,6 +35,7 @@ impl Rowset {
     pub fn new(name: &'static CStr, columns: &'static [Column]) -> Self {
         Self {
             name,
+            columns,
             descriptor: descriptor(columns),
             // SAFETY: lives until `drop` ends it.
             store: unsafe { pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem) },
@@ -37,112 +43,123 @@ impl Rowset {
             nulls: Vec::with_capacity(columns.len()),
             rows: 0,
             registered: false,
+            mistake: None,
         }
     }
 
+    /// Whether there is nothing to hand to a statement. A rowset with a mistake in it is not empty: [`Rowset::register`] is to
+    /// tell.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.rows == 0 && self.mistake.is_none()
     }
 
-    /// Ends the row that the calls before have filled.
+    /// Ends the row that the calls before have filled. One that has not a value for each column, or a value of another type,
+    /// is not kept, and [`Rowset::register`] fails.
     pub fn end_row(&mut self) {
-        debug_assert_eq!(self.values.len(), self.nulls.len());
-        // SAFETY: one value and one null flag a column; the store copies what they point to.
-        unsafe {
-            pg_sys::tuplestore_putvalues(
-                self.store,
-                self.descriptor,
-                self.values.as_mut_ptr(),
-                self.nulls.as_mut_ptr(),
-            );
+        let (values, columns) = (self.values.len(), self.columns.len());
+        if values != columns {
+            self.note(|| format!("a row of {values} values for {columns} columns"));
+        }
+        if self.mistake.is_none() {
+            // SAFETY: one value of the column's type and one null flag a column; the store copies what they point to.
+            unsafe {
+                pg_sys::tuplestore_putvalues(
+                    self.store,
+                    self.descriptor,
+                    self.values.as_mut_ptr(),
+                    self.nulls.as_mut_ptr(),
+                );
+            }
+            self.rows += 1;
         }
         self.values.clear();
         self.nulls.clear();
-        self.rows += 1;
     }
 
-    fn push(&mut self, datum: Option<Datum>) -> &mut Self {
+    /// The first mistake stays.
+    fn note(&mut self, mistake: impl FnOnce() -> String) {
+        self.mistake.get_or_insert_with(mistake);
+    }
+
+    fn push<P: Parameter>(&mut self, value: P) -> &mut Self {
+        let column = self.columns.get(self.values.len());
+        // One too many is told at the end of the row.
+        if let Some((name, wanted)) = column.filter(|(_, wanted)| *wanted != P::TYPE) {
+            self.note(|| {
+                let (given, wanted) = (type_name(P::TYPE), type_name(*wanted));
+                format!("column {} is {wanted}, given {given}", name.to_string_lossy())
+            });
+        }
+        let datum = value.into_datum();
         self.nulls.push(datum.is_none());
         self.values.push(datum.unwrap_or(Datum::from(0usize)));
         self
     }
 
     pub fn uuid(&mut self, id: [u8; 16]) -> &mut Self {
-        self.push(pgrx::Uuid::from_bytes(id).into_datum())
+        self.push(id)
     }
 
     pub fn optional_uuid(&mut self, id: Option<[u8; 16]>) -> &mut Self {
-        self.push(id.and_then(|id| pgrx::Uuid::from_bytes(id).into_datum()))
+        self.push(id)
     }
 
     pub fn int8(&mut self, value: Option<i64>) -> &mut Self {
-        self.push(value.map(Datum::from))
+        self.push(value)
     }
 
     pub fn int4(&mut self, value: Option<i32>) -> &mut Self {
-        self.push(value.map(Datum::from))
+        self.push(value)
     }
 
     pub fn boolean(&mut self, value: Option<bool>) -> &mut Self {
-        self.push(value.map(Datum::from))
+        self.push(value)
     }
 
     pub fn text(&mut self, value: Option<&str>) -> &mut Self {
-        self.push(value.and_then(IntoDatum::into_datum))
+        self.push(value)
     }
 
     pub fn texts(&mut self, values: &[String]) -> &mut Self {
-        let values: Vec<&str> = values.iter().map(String::as_str).collect();
-        self.push(values.into_datum())
+        self.push(values)
     }
 
     pub fn bytes(&mut self, value: Option<&[u8]>) -> &mut Self {
-        self.push(value.and_then(IntoDatum::into_datum))
+        self.push(value)
     }
 
+    /// Microseconds since 2000-01-01 UTC.
     pub fn timestamp(&mut self, micros: Option<i64>) -> &mut Self {
-        self.push(micros.map(Datum::from))
+        self.push(micros.map(Timestamp))
     }
 
     pub fn jsonb(&mut self, value: Option<Jsonb<'_>>) -> &mut Self {
-        self.push(value.map(Jsonb::to_datum))
+        self.push(value)
     }
 
     /// A tree of our own making.
     pub fn json(&mut self, value: &serde_json::Value) -> &mut Self {
-        self.push(pgrx::JsonB(value.clone()).into_datum())
+        self.push(value)
     }
 
     /// The same, or null.
     pub fn optional_json(&mut self, value: Option<&serde_json::Value>) -> &mut Self {
-        self.push(value.and_then(|value| pgrx::JsonB(value.clone()).into_datum()))
-    }
-
-    /// A jsonb datum made elsewhere.
-    pub fn jsonb_datum(&mut self, value: Option<Datum>) -> &mut Self {
         self.push(value)
     }
 
     pub fn decimal(&mut self, value: Option<&Decimal<'_>>) -> &mut Self {
-        let datum = value.and_then(|decimal| {
-            let digits = CString::new(decimal.as_str()).ok()?;
-            // SAFETY: numeric_in on validated digits; -1 is "no type modifier".
-            unsafe {
-                pgrx::fcinfo::direct_function_call_as_datum(
-                    pg_sys::numeric_in,
-                    &[
-                        Some(Datum::from(digits.as_ptr())),
-                        Some(Datum::from(0u32)),
-                        Some(Datum::from(-1i32)),
-                    ],
-                )
-            }
-        });
-        self.push(datum)
+        self.push(value)
     }
 
     /// Lets statements of this session read the rows under the rowset's name.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when a row was not as the columns are.
     pub fn register(&mut self, session: &Session) -> Result<()> {
+        if let Some(mistake) = &self.mistake {
+            let name = self.name.to_string_lossy();
+            return Err(Error::Internal(format!("rowset {name}: {mistake}")));
+        }
         // SAFETY: SPI is connected and copies nothing: the structure is allocated in the session's memory, where a dead
         // rowset's stays readable until it is forgotten; the rows stay in `self`, which unregisters them when dropped.
         unsafe {
@@ -171,12 +188,12 @@ impl Rowset {
 }
 
 thread_local! {
-    static DESCRIPTORS: RefCell<HashMap<*const Column, pg_sys::TupleDesc>> = RefCell::default();
+    static DESCRIPTORS: RefCell<HashMap<(*const Column, usize), pg_sys::TupleDesc>> = RefCell::default();
 }
 
 fn descriptor(columns: &'static [Column]) -> pg_sys::TupleDesc {
     DESCRIPTORS.with_borrow_mut(|known| {
-        *known.entry(columns.as_ptr()).or_insert_with(|| {
+        *known.entry((columns.as_ptr(), columns.len())).or_insert_with(|| {
             // SAFETY: a fresh descriptor with every attribute initialised, in memory of the backend's own.
             unsafe {
                 let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);

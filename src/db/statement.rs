@@ -1,64 +1,15 @@
-//! Prepared statements, kept for the life of the backend, and their rows.
+//! Prepared statements, kept for the life of the backend.
 
+use super::parameter::{Argument, Value, bind};
+use super::rows::Rows;
 use super::settings::Temporarily;
-use super::{Jsonb, Session, owners_triggers, search_path};
+use super::{Session, owners_triggers, search_path};
 use crate::error::{Error, Result};
-use pgrx::datum::{FromDatum, IntoDatum};
-use pgrx::pg_sys::{self, Datum, Oid};
+use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
-use std::marker::PhantomData;
 
-/// One parameter.
-pub enum Value<'a> {
-    Int4(i32),
-    Int8(i64),
-    Float8(f64),
-    Text(&'a str),
-    Uuid([u8; 16]),
-    Int8Array(Vec<i64>),
-    TextArray(Vec<&'a str>),
-    Timestamp(i64),
-    UuidArray(Vec<[u8; 16]>),
-    Json(&'a serde_json::Value),
-    Bytes(&'a [u8]),
-    Boolean(bool),
-    /// Null where there is nothing.
-    OptionalText(Option<&'a str>),
-    OptionalUuid(Option<[u8; 16]>),
-    OptionalInt4(Option<i32>),
-    OptionalTimestamp(Option<i64>),
-    OptionalJsonb(Option<Jsonb<'a>>),
-    Interval(Option<pgrx::datum::Interval>),
-}
-
-impl Value<'_> {
-    fn into_datum(self) -> Option<Datum> {
-        match self {
-            Value::Int4(v) => v.into_datum(),
-            Value::Int8(v) | Value::Timestamp(v) => v.into_datum(),
-            Value::Float8(v) => v.into_datum(),
-            Value::Text(v) => v.into_datum(),
-            Value::Int8Array(v) => v.into_datum(),
-            Value::TextArray(v) => v.into_datum(),
-            Value::Uuid(v) => pgrx::Uuid::from_bytes(v).into_datum(),
-            Value::UuidArray(v) => v
-                .into_iter()
-                .map(pgrx::Uuid::from_bytes)
-                .collect::<Vec<_>>()
-                .into_datum(),
-            Value::Json(v) => pgrx::JsonB(v.clone()).into_datum(),
-            Value::Bytes(v) => v.into_datum(),
-            Value::Boolean(v) => v.into_datum(),
-            Value::OptionalText(v) => v.into_datum(),
-            Value::OptionalUuid(v) => v.map(pgrx::Uuid::from_bytes).into_datum(),
-            Value::OptionalInt4(v) => v.into_datum(),
-            Value::OptionalTimestamp(v) => v.into_datum(),
-            Value::OptionalJsonb(v) => v.map(Jsonb::to_datum),
-            Value::Interval(v) => v.into_datum(),
-        }
-    }
-}
+pub use super::rows::Row;
 
 /// A statement and, once used, its plan.
 pub struct Statement {
@@ -125,7 +76,7 @@ impl Session {
                     pg_sys::SPI_plan_is_valid(kept)
                 };
             if plan_stands {
-                return execute_plan(statement, kept, values);
+                return execute_plan(self, statement, kept, values);
             }
             // A plan is often made while the tables are empty or small, and kept while they grow.
             let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
@@ -138,7 +89,7 @@ impl Session {
                 unsafe { pg_sys::SPI_freeplan(parsed) };
                 kept
             };
-            let rows = execute_plan(statement, plan, values);
+            let rows = execute_plan(self, statement, plan, values);
             drop(planning);
             rows
         })
@@ -157,20 +108,20 @@ impl Session {
         statement.with(|statement| {
             let sql =
                 CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
-            let (mut datums, nulls) = bind(statement.parameters, values);
+            let mut bound = bind(statement.sql, statement.parameters, &arguments(values))?;
             // SAFETY: arrays have the statement's parameter count and outlive the call; SPI is connected.
             let code = owners_triggers::without_triggers(|| unsafe {
                 pg_sys::SPI_execute_with_args(
                     sql.as_ptr(),
-                    datums.len() as i32,
+                    bound.data.len() as i32,
                     statement.parameters.as_ptr().cast_mut(),
-                    datums.as_mut_ptr(),
-                    nulls.as_ptr(),
+                    bound.data.as_mut_ptr(),
+                    bound.nulls.as_ptr(),
                     true,
                     0,
                 )
             });
-            take_rows(statement.sql, code)
+            Rows::of_last_call(self, statement.sql, code)
         })
     }
 
@@ -179,69 +130,42 @@ impl Session {
     pub fn execute_dynamic(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows<'_>> {
         search_path::keep_pinned();
         let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
-        let (mut datums, nulls) = bind(parameters, values);
+        let mut bound = bind(sql, parameters, &arguments(values))?;
         let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
         owners_triggers::may_fire_triggers();
         // SAFETY: as in `query`.
         let code = unsafe {
             pg_sys::SPI_execute_with_args(
                 text.as_ptr(),
-                datums.len() as i32,
+                bound.data.len() as i32,
                 parameters.as_ptr().cast_mut(),
-                datums.as_mut_ptr(),
-                nulls.as_ptr(),
+                bound.data.as_mut_ptr(),
+                bound.nulls.as_ptr(),
                 false,
                 0,
             )
         };
         drop(planning);
-        take_rows(sql, code)
+        Rows::of_last_call(self, sql, code)
     }
 }
 
 fn execute_plan<'s>(
+    session: &'s Session,
     statement: &Statement,
     plan: pg_sys::SPIPlanPtr,
     values: Vec<Value<'_>>,
 ) -> Result<Rows<'s>> {
-    let (mut datums, nulls) = bind(statement.parameters, values);
+    let mut bound = bind(statement.sql, statement.parameters, &arguments(values))?;
     owners_triggers::may_fire_triggers();
     // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists).
-    let code = unsafe { pg_sys::SPI_execute_plan(plan, datums.as_mut_ptr(), nulls.as_ptr(), false, 0) };
-    take_rows(statement.sql, code)
+    let code =
+        unsafe { pg_sys::SPI_execute_plan(plan, bound.data.as_mut_ptr(), bound.nulls.as_ptr(), false, 0) };
+    Rows::of_last_call(session, statement.sql, code)
 }
 
-/// Values as SPI wants them: data, and `n` or a blank for null or not.
-fn bind(parameters: &[Oid], values: Vec<Value<'_>>) -> (Vec<Datum>, Vec<std::ffi::c_char>) {
-    debug_assert_eq!(values.len(), parameters.len());
-    let mut nulls = vec![b' ' as std::ffi::c_char; values.len()];
-    let mut datums = Vec::with_capacity(values.len());
-    for (value, null) in values.into_iter().zip(&mut nulls) {
-        let datum = value.into_datum();
-        if datum.is_none() {
-            *null = b'n' as std::ffi::c_char;
-        }
-        datums.push(datum.unwrap_or(Datum::from(0usize)));
-    }
-    (datums, nulls)
-}
-
-/// What the SPI call that has just answered `code` returned.
-fn take_rows<'s>(sql: &str, code: i32) -> Result<Rows<'s>> {
-    if code < 0 {
-        return Err(Error::Internal(format!("SPI code {code} from: {sql}")));
-    }
-    // SAFETY: SPI_tuptable is replaced by the next call, so it is taken at once; its memory lives until SPI
-    // disconnects or `Rows` is dropped.
-    unsafe {
-        let table = pg_sys::SPI_tuptable;
-        pg_sys::SPI_tuptable = std::ptr::null_mut();
-        Ok(Rows {
-            table,
-            affected: pg_sys::SPI_processed as usize,
-            session: PhantomData,
-        })
-    }
+fn arguments(values: Vec<Value<'_>>) -> Vec<Argument> {
+    values.into_iter().map(Argument::from).collect()
 }
 
 /// Statements here touch a few rows by key, whatever the table's size. A scan that cannot be avoided then seems to cost so much
@@ -252,147 +176,3 @@ const PLAN_FOR_LARGE_TABLES: &[(&CStr, &CStr)] = &[
     (c"enable_mergejoin", c"off"),
     (c"jit", c"off"),
 ];
-
-/// What a statement returned. Its memory ends with the session: it cannot be taken out of there.
-pub struct Rows<'s> {
-    table: *mut pg_sys::SPITupleTable,
-    affected: usize,
-    session: PhantomData<&'s Session>,
-}
-
-impl Rows<'_> {
-    /// Rows returned, or inserted, updated, deleted.
-    pub fn affected(&self) -> usize {
-        self.affected
-    }
-
-    pub fn map<'r, T>(&'r self, read: impl FnMut(Row<'r>) -> T) -> Vec<T> {
-        self.map_first(usize::MAX, read)
-    }
-
-    /// The first so many rows only.
-    pub fn map_first<'r, T>(&'r self, most: usize, mut read: impl FnMut(Row<'r>) -> T) -> Vec<T> {
-        if self.table.is_null() {
-            return Vec::new();
-        }
-        // SAFETY: SPI's table holds `numvals` tuples of one descriptor, alive as long as `self`.
-        unsafe {
-            let table = &*self.table;
-            let tuples = std::slice::from_raw_parts(table.vals, table.numvals as usize);
-            tuples
-                .iter()
-                .take(most)
-                .map(|&tuple| {
-                    read(Row {
-                        tuple,
-                        descriptor: table.tupdesc,
-                        rows: PhantomData,
-                    })
-                })
-                .collect()
-        }
-    }
-
-    pub fn first<'r, T>(&'r self, read: impl FnMut(Row<'r>) -> T) -> Option<T> {
-        self.map_first(1, read).into_iter().next()
-    }
-}
-
-impl Drop for Rows<'_> {
-    fn drop(&mut self) {
-        // While an ERROR unwinds nothing of the server's is called; the end of SPI's connection, or the rollback, frees it.
-        if !self.table.is_null() && !std::thread::panicking() {
-            // SAFETY: SPI forgets a table it frees; values read from it were copied (or belong to the payload below,
-            // which reads of `Row::jsonb` detoast into memory of their own).
-            unsafe { pg_sys::SPI_freetuptable(self.table) };
-        }
-    }
-}
-
-/// One row; columns count from 1. Lives as long as the rows it is one of.
-#[derive(Clone, Copy)]
-pub struct Row<'r> {
-    tuple: pg_sys::HeapTuple,
-    descriptor: pg_sys::TupleDesc,
-    rows: PhantomData<&'r ()>,
-}
-
-impl Row<'_> {
-    fn datum(self, column: i32) -> Option<Datum> {
-        let mut is_null = false;
-        // SAFETY: tuple and descriptor belong together; an unknown column yields null.
-        let datum = unsafe { pg_sys::SPI_getbinval(self.tuple, self.descriptor, column, &mut is_null) };
-        (!is_null).then_some(datum)
-    }
-
-    fn get<T: FromDatum>(self, column: i32) -> Option<T> {
-        // SAFETY: callers name the type their statement selects.
-        self.datum(column)
-            .and_then(|datum| unsafe { T::from_datum(datum, false) })
-    }
-
-    pub fn int4(self, column: i32) -> Option<i32> {
-        self.get(column)
-    }
-
-    pub fn int8(self, column: i32) -> Option<i64> {
-        self.get(column)
-    }
-
-    pub fn float8(self, column: i32) -> Option<f64> {
-        self.get(column)
-    }
-
-    pub fn boolean(self, column: i32) -> Option<bool> {
-        self.get(column)
-    }
-
-    pub fn text(self, column: i32) -> Option<String> {
-        self.get(column)
-    }
-
-    /// The bytes of a text that need not be valid in the database's encoding.
-    pub fn text_bytes(self, column: i32) -> Option<Vec<u8>> {
-        // A text is stored as a bytea is.
-        self.get(column)
-    }
-
-    /// A text[]; empty when null.
-    pub fn texts(self, column: i32) -> Vec<String> {
-        self.get(column).unwrap_or_default()
-    }
-
-    pub fn bytes(self, column: i32) -> Option<Vec<u8>> {
-        self.get(column)
-    }
-
-    /// A jsonb as a tree of its own: for small values. One that holds what a tree cannot (a number beyond a double's) reads
-    /// as null: whoever wrote it by hand must not stop what reads it among others.
-    pub fn json(self, column: i32) -> Option<serde_json::Value> {
-        // SAFETY: the caller's statement selects jsonb here.
-        self.datum(column)
-            .map(|datum| unsafe { super::jsonb::tree(datum) })
-    }
-
-    /// Microseconds since 2000-01-01 UTC.
-    pub fn timestamp(self, column: i32) -> Option<i64> {
-        self.get(column)
-    }
-
-    pub fn uuid(self, column: i32) -> Option<[u8; 16]> {
-        self.get::<pgrx::Uuid>(column).map(|id| *id.as_bytes())
-    }
-
-    /// How many bytes a value takes once it is fetched and decompressed, which is not done here; 0 for null.
-    pub fn full_size(self, column: i32) -> usize {
-        // SAFETY: the caller's statement selects a type of variable length here; only its header is read.
-        self.datum(column)
-            .map_or(0, |datum| unsafe { pg_sys::toast_raw_datum_size(datum) })
-    }
-
-    /// Fetched and decompressed once, into memory that lives until SPI disconnects.
-    pub fn jsonb<'a>(self, column: i32) -> Option<Jsonb<'a>> {
-        // SAFETY: the caller's statement selects jsonb here; the copy outlives the row.
-        self.datum(column).map(|datum| unsafe { Jsonb::copied(datum) })
-    }
-}

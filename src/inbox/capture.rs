@@ -1,6 +1,6 @@
 //! What arrived, ready to be stored: its identity, its payload if it is JSON, the order it is about. Writes nothing.
 
-use crate::db::{self, Jsonb, ids};
+use crate::db::{self, Jsonb, Session, ids};
 use crate::error::Result;
 use crate::json::{Json, Timestamp};
 use crate::providers;
@@ -56,7 +56,7 @@ impl<'a> Captured<'a> {
 }
 
 /// Gives it an id and looks into it.
-pub fn capture(incoming: Incoming<'_>) -> Result<Captured<'_>> {
+pub fn capture<'a>(session: &'a Session, incoming: Incoming<'a>) -> Result<Captured<'a>> {
     let Incoming {
         provider,
         topic,
@@ -64,7 +64,7 @@ pub fn capture(incoming: Incoming<'_>) -> Result<Captured<'_>> {
         headers,
         body,
     } = incoming;
-    let payload = db::jsonb::from_bytes(body)?;
+    let payload = db::jsonb::from_bytes(session, body)?;
     let named = event_id.map(str::trim).filter(|id| !id.is_empty());
     let told = || providers::event_id(provider, payload?);
     Ok(Captured {

@@ -1,9 +1,8 @@
 //! Taking webhooks to work on: row locks, nothing written, so that a crash just lets go.
 
 use super::crash;
-use crate::db::statement::{Row, Rows};
 use crate::db::subtransaction::{self, ends_transaction};
-use crate::db::{Jsonb, Session, Statement, Value};
+use crate::db::{Jsonb, Row, Rows, Session, Statement, Value};
 use crate::error::Result;
 use pgrx::{PgSqlErrorCode, pg_sys};
 use std::cell::Cell;
@@ -60,7 +59,7 @@ const OVERLAP: i64 = 1_000_000;
 const LONG_QUEUE: usize = 50;
 
 /// The oldest pending webhooks, `limit` at most.
-pub fn pending<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
+pub fn pending(session: &Session, limit: i32) -> Result<Claims<'_>> {
     let now = crate::db::clock();
     let hint = LOW_WATER.get();
     let wanted = limit as usize;
@@ -102,7 +101,7 @@ fn pending_since(session: &Session, limit: i32, from: i64) -> Result<Rows<'_>> {
 }
 
 /// The newest webhooks that are due for another attempt, `limit` at most.
-pub fn due<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
+pub fn due(session: &Session, limit: i32) -> Result<Claims<'_>> {
     let rows = session.execute(&DUE, vec![Value::Int8(limit.into())])?;
     let (claims, _) = read(&rows)?;
     let more = claims.len() < rows.affected() || rows.affected() == limit as usize;
@@ -110,7 +109,7 @@ pub fn due<'a>(session: &Session, limit: i32) -> Result<Claims<'a>> {
 }
 
 /// One webhook; waits for another transaction that works on it.
-pub fn one<'a>(session: &Session, id: [u8; 16]) -> Result<Option<Claimed<'a>>> {
+pub fn one(session: &Session, id: [u8; 16]) -> Result<Option<Claimed<'_>>> {
     let rows = session.execute(&ONE, vec![Value::Uuid(id)])?;
     // A person wants it: whatever it is suspected of, it is worked on.
     crash::note(&[id]);
@@ -120,7 +119,7 @@ pub fn one<'a>(session: &Session, id: [u8; 16]) -> Result<Option<Claimed<'a>>> {
 
 /// Those of the claimed rows that this transaction works on, and when the last of them was received: no suspects among
 /// others, and no more than fit together into the memory meant for them. The rest is let go with the transaction.
-fn read<'a>(rows: &Rows) -> Result<(Vec<Claimed<'a>>, Option<i64>)> {
+fn read<'s>(rows: &Rows<'s>) -> Result<(Vec<Claimed<'s>>, Option<i64>)> {
     let suspects = crash::suspects();
     let mut chosen: Vec<Row> = rows.map(|row| row);
     if !suspects.is_empty() {
@@ -163,7 +162,7 @@ fn read<'a>(rows: &Rows) -> Result<(Vec<Claimed<'a>>, Option<i64>)> {
     Ok((claims?, last))
 }
 
-fn claimed_or_why_not<'a>(row: Row) -> Result<Claimed<'a>> {
+fn claimed_or_why_not<'s>(row: Row<'_, 's>) -> Result<Claimed<'s>> {
     match subtransaction::attempt_and_tell(|| Ok(claimed(row))) {
         Err(error) if !ends_transaction(&error) => Ok(Claimed {
             unreadable: Some((error.sqlstate(), error.to_string())),
@@ -174,7 +173,7 @@ fn claimed_or_why_not<'a>(row: Row) -> Result<Claimed<'a>> {
 }
 
 /// One that the server has died of too often.
-fn not_touched<'a>(row: Row, deaths: u32) -> Claimed<'a> {
+fn not_touched<'s>(row: Row<'_, 's>, deaths: u32) -> Claimed<'s> {
     let why = format!(
         "the server died {deaths} times while it worked on this webhook alone; it is only processed again by hand"
     );
@@ -189,14 +188,14 @@ const ID: i32 = 1;
 const RECEIVED_AT: i32 = 7;
 const PAYLOAD: i32 = 8;
 
-fn claimed<'a>(row: Row) -> Claimed<'a> {
+fn claimed<'s>(row: Row<'_, 's>) -> Claimed<'s> {
     Claimed {
         payload: row.jsonb(PAYLOAD),
         ..without_payload(row)
     }
 }
 
-fn without_payload<'a>(row: Row) -> Claimed<'a> {
+fn without_payload<'s>(row: Row<'_, 's>) -> Claimed<'s> {
     Claimed {
         id: row.uuid(ID).unwrap_or_default(),
         provider: row.text(2).unwrap_or_default(),

@@ -20,7 +20,7 @@ pub fn pending(limit: i32) -> Result<Tally> {
 }
 
 /// Claims, processes, records.
-pub(super) fn work_on<'a>(claim: impl FnOnce(&Session) -> Result<Claims<'a>>) -> Result<Tally> {
+pub(super) fn work_on(claim: impl FnOnce(&Session) -> Result<Claims<'_>>) -> Result<Tally> {
     db::session(|session| {
         schema::ensure_ready(session)?;
         let _waits = limit_lock_waits();

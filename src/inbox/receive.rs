@@ -3,7 +3,7 @@
 use super::capture::{Captured, Incoming, capture};
 use super::counters::{self, Counts};
 use crate::db::{
-    self, Jsonb, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema, settings,
+    self, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema, settings,
 };
 use crate::error::{Error, Result};
 use crate::providers;
@@ -152,7 +152,10 @@ fn known_provider<'a>(provider: Option<&'a str>, argument: &'static str) -> Resu
 fn store(session: &Session, incoming: Vec<Incoming<'_>>) -> Result<Vec<Receipt>> {
     schema::ensure_ready(session)?;
     settings::commit_durably();
-    let captured = incoming.into_iter().map(capture).collect::<Result<Vec<_>>>()?;
+    let captured = incoming
+        .into_iter()
+        .map(|incoming| capture(session, incoming))
+        .collect::<Result<Vec<_>>>()?;
 
     let mut first_of: HashMap<(&str, &str), usize> = HashMap::with_capacity(captured.len());
     let mut firsts = Vec::with_capacity(captured.len());
@@ -220,7 +223,7 @@ fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize])
             (c"triggered_at", pg_sys::TIMESTAMPTZOID),
         ],
     );
-    let empty = db::jsonb::empty_object();
+    let empty = db::jsonb::empty_object(session);
     for &index in firsts {
         let webhook = &captured[index];
         let raw = webhook.payload.is_none().then_some(webhook.body);
@@ -229,7 +232,7 @@ fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize])
             .text(Some(webhook.topic))
             .text(Some(&webhook.event_id));
         rows.text(webhook.shop_domain()).jsonb(webhook.payload).bytes(raw);
-        rows.jsonb_datum(Some(webhook.headers.map_or(empty, Jsonb::to_datum)));
+        rows.jsonb(webhook.headers.or(empty));
         rows.int8(webhook.shopify_order_id)
             .timestamp(webhook.triggered_at())
             .end_row();

@@ -74,7 +74,7 @@ pub fn find_lost_attempts(session: &Session, of_builtin: bool) -> Result<Vec<Att
 }
 
 /// An attempt of which nothing is known: id, purpose, destination, attempt.
-pub fn lost_of_row(row: Row<'_>) -> Attempt {
+pub fn lost_of_row(row: Row<'_, '_>) -> Attempt {
     Attempt {
         id: row.uuid(1).unwrap_or_default(),
         purpose: purpose_of(&row, 2),
@@ -85,7 +85,7 @@ pub fn lost_of_row(row: Row<'_>) -> Attempt {
     }
 }
 
-fn request_of_row(row: Row<'_>) -> Request {
+fn request_of_row(row: Row<'_, '_>) -> Request {
     Request {
         id: row.uuid(1).unwrap_or_default(),
         purpose: purpose_of(&row, 2),
@@ -102,11 +102,11 @@ fn request_of_row(row: Row<'_>) -> Request {
     }
 }
 
-pub fn purpose_of(row: &Row<'_>, column: i32) -> Option<Purpose> {
+pub fn purpose_of(row: &Row<'_, '_>, column: i32) -> Option<Purpose> {
     row.text(column).and_then(|name| Purpose::of_request(&name))
 }
 
-pub fn destination_of(row: &Row<'_>, column: i32) -> Option<Destination> {
+pub fn destination_of(row: &Row<'_, '_>, column: i32) -> Option<Destination> {
     row.text(column).and_then(|name| Destination::of_name(&name))
 }
 

@@ -71,7 +71,7 @@ impl Schedules {
     }
 }
 
-fn outcome_of_row(row: Row<'_>) -> Outcome {
+fn outcome_of_row(row: Row<'_, '_>) -> Outcome {
     let state = State::of(&row.text(6).unwrap_or_default());
     Outcome {
         purpose: purpose_of(&row, 2),

@@ -4,8 +4,8 @@
 
 use super::objects::{Kind, objects};
 use super::views;
+use crate::db::Rows;
 use crate::db::settings::Temporarily;
-use crate::db::statement::Rows;
 use crate::db::{Session, Statement, Value};
 use crate::error::Result;
 use pgrx::prelude::*;

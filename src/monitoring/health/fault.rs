@@ -76,7 +76,10 @@ impl Fault {
             since: row.timestamp(4),
             next: row.texts(5),
         };
-        fault.by(&row.texts(6))
+        match row.width() {
+            ..6 => fault,
+            _ => fault.by(&row.texts(6)),
+        }
     }
 
     pub fn to_json(&self) -> Json {
