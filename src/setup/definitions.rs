@@ -119,10 +119,7 @@ pub fn record_definitions(session: &Session, before: &Definitions) -> Result<()>
 /// Records what is to be recorded of the views.
 pub fn record_views(session: &Session) -> Result<()> {
     let made = views::to_record(session)?;
-    write(
-        session,
-        &made.iter().map(|(key, one)| (key, one)).collect::<Vec<_>>(),
-    )
+    write(session, &made.iter().collect::<Vec<_>>())
 }
 
 fn write(session: &Session, made: &[(&Key, &Definition)]) -> Result<()> {
