@@ -2,9 +2,11 @@
 
 use super::{Session, Statement};
 use crate::error::{Error, Result};
-pub use crate::setup::LATEST_VERSION;
 use pgrx::pg_sys;
 use std::cell::Cell;
+
+/// The schema version this library works with: that of the last migration.
+pub const LATEST_VERSION: i32 = 8;
 
 thread_local! {
     /// The inbox (by oid) that was found whole. Forgotten whenever its definition changes: a trigger dropped, the

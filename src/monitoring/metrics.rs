@@ -3,9 +3,10 @@
 //! Reads only, so it also answers on a replica. Names that an operator's runbook knows come as they are; all others begin
 //! with `raw_ops_`. Counters come from tables that outlive what they count and never go down.
 
-use crate::db::{self, Session, Statement, owner, schema};
+use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::Result;
 use crate::outbox::clone_guard;
+use crate::providers;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::fmt::Write;
@@ -38,11 +39,12 @@ struct Sample {
     values: Vec<String>,
 }
 
+// Each may ask for the providers there are: $1.
 macro_rules! questions {
     ($($name:ident $file:literal),+ $(,)?) => {
         thread_local! {
             $(static $name: Statement = const { Statement::new(
-                include_str!(concat!("../../sql/monitoring/metrics/", $file, ".sql")), &[]) };)+
+                include_str!(concat!("../../sql/monitoring/metrics/", $file, ".sql")), &[pg_sys::TEXTARRAYOID]) };)+
         }
     };
 }
@@ -199,7 +201,8 @@ fn metrics(session: &Session) -> Result<String> {
     let mut text = String::with_capacity(8192);
     for source in SOURCES {
         let labels = source.labels.len() as i32;
-        let samples = session.query(source.statement, vec![])?.map(|row| {
+        let known = Value::TextArray(providers::NAMES.to_vec());
+        let samples = session.query(source.statement, vec![known])?.map(|row| {
             let column = |number| row.text(number).unwrap_or_default();
             Sample {
                 labels: (1..=labels).map(column).collect(),

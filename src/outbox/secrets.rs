@@ -1,7 +1,7 @@
 //! Secrets, encrypted at rest with a key that the database never holds: the content of `raw_ops.secret_key_file`.
 //! XChaCha20-Poly1305; the secret's name is authenticated with it, so that ciphertexts cannot change places.
 
-use super::receivers::RECEIVERS;
+use super::receivers::SECRETS;
 use crate::audit;
 use crate::config;
 use crate::db::{self, Session, Statement, Value, owner, process, schema};
@@ -35,9 +35,7 @@ impl Secret {
 
 /// Every secret an operator may set.
 fn known_secrets() -> impl Iterator<Item = Secret> {
-    RECEIVERS
-        .iter()
-        .flat_map(|receiver| receiver.secrets.iter().copied())
+    SECRETS.into_iter().flatten().copied()
 }
 
 const SHORTEST_KEY: usize = 32;

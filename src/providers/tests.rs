@@ -7,13 +7,6 @@ fn file(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// The text between `after` and `end`, as the names in it that stand in quotes.
-fn names_in(text: &str, after: &str, end: char) -> Vec<String> {
-    let (_, rest) = text.split_once(after).unwrap();
-    let list = rest.split(end).next().unwrap();
-    list.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
-}
-
 #[test]
 fn a_topic_nobody_reads_is_named_with_the_ones_of_its_own_provider() {
     let payload = serde_json::json!({"id": 1});
@@ -52,15 +45,6 @@ fn no_name_is_given_twice() {
     names.sort_unstable();
     names.dedup();
     assert_eq!(names.len(), NAMES.len());
-}
-
-#[cfg(not(feature = "example_provider"))]
-#[test]
-fn table_and_metrics_know_the_providers_of_the_registry() {
-    let migration = file("sql/migrations/0001_inbox.sql");
-    assert_eq!(names_in(&migration, "check (provider in (", ')'), NAMES);
-    let metrics = file("sql/monitoring/metrics/webhook_events.sql");
-    assert_eq!(names_in(&metrics, "unnest(array[", ']'), NAMES);
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub mod definitions;
 pub mod objects;
 pub mod views;
 
+use crate::db::schema::LATEST_VERSION;
 use crate::db::{self, Session, Statement, Value, owner, schema};
 use crate::error::{Error, Result};
 use crate::providers;
@@ -41,8 +42,7 @@ const MIGRATIONS: &[Migration] = &migrations![
     8 "0008_courier",
 ];
 
-/// The schema version this library works with.
-pub const LATEST_VERSION: i32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
+const _: () = assert!(MIGRATIONS[MIGRATIONS.len() - 1].version == LATEST_VERSION);
 
 const BOOKKEEPING: &str = include_str!("../../sql/setup/bookkeeping.sql");
 const ATTACH: &str = include_str!("../../sql/setup/attach.sql");

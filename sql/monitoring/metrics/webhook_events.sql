@@ -1,7 +1,7 @@
--- By provider: processed, failed, duplicates. Totals and tallies in one statement, so that a fold in between is not seen.
+-- By provider ($1 all their names): processed, failed, duplicates. Totals and tallies in one statement, so that a fold in between is not seen.
 select provider.name,
        coalesce(sum(count.processed), 0)::text, coalesce(sum(count.failed), 0)::text, coalesce(sum(count.duplicates), 0)::text
-  from unnest(array['shopify', 'clerk', 'stripe', 'mitto', 'dpd']) with ordinality as provider (name, position)
+  from unnest($1) with ordinality as provider (name, position)
   left join (select provider, processed, failed, duplicates from raw_ops.webhook_totals
              union all
              select provider, processed, failed, duplicates from raw_ops.webhook_tallies) as count

@@ -13,11 +13,12 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value as Json, json};
 
+/// The two halves of its basic authentication.
+pub const SECRETS: &[Secret] = &[Secret::text(SITE_ID), Secret::text(API_KEY)];
+
 pub const RECEIVER: Receiver = Receiver {
     concurrency: MOST_TO_ONE_HOST,
     has_url_in_row: false,
-    secrets: &[Secret::text(SITE_ID), Secret::text(API_KEY)],
-    target,
     class: policy::class_of_service,
     redact,
 };
@@ -26,7 +27,8 @@ const SITE_ID: &str = "customerio_site_id";
 const API_KEY: &str = "customerio_api_key";
 
 /// Base URL and path, with the account's credentials.
-fn target(session: &Session, request: &Request) -> Result<Target> {
+/// Where a request goes, with its credentials.
+pub fn target(session: &Session, request: &Request) -> Result<Target> {
     let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
     let site_id = secrets::reveal(session, SITE_ID)?;
     let api_key = secrets::reveal(session, API_KEY)?;

@@ -7,6 +7,7 @@ mod copies;
 mod dlv_statements;
 mod fulfillments;
 mod lists;
+mod new_provider;
 mod notifications;
 mod old_news;
 mod once;
