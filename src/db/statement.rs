@@ -26,8 +26,6 @@ pub enum Value<'a> {
     /// Null where there is nothing.
     OptionalText(Option<&'a str>),
     OptionalUuid(Option<[u8; 16]>),
-    OptionalInt4(Option<i32>),
-    OptionalTimestamp(Option<i64>),
     OptionalJsonb(Option<Jsonb<'a>>),
     Interval(Option<pgrx::datum::Interval>),
 }
@@ -52,8 +50,6 @@ impl Value<'_> {
             Value::Boolean(v) => v.into_datum(),
             Value::OptionalText(v) => v.into_datum(),
             Value::OptionalUuid(v) => v.map(pgrx::Uuid::from_bytes).into_datum(),
-            Value::OptionalInt4(v) => v.into_datum(),
-            Value::OptionalTimestamp(v) => v.into_datum(),
             Value::OptionalJsonb(v) => v.map(Jsonb::to_datum),
             Value::Interval(v) => v.into_datum(),
         }

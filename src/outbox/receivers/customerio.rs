@@ -17,7 +17,6 @@ pub const RECEIVER: Receiver = Receiver {
     concurrency: MOST_TO_ONE_HOST,
     has_url_in_row: false,
     secrets: &[Secret::text(SITE_ID), Secret::text(API_KEY)],
-    target,
     class: policy::class_of_service,
     redact,
 };
@@ -26,7 +25,7 @@ const SITE_ID: &str = "customerio_site_id";
 const API_KEY: &str = "customerio_api_key";
 
 /// Base URL and path, with the account's credentials.
-fn target(session: &Session, request: &Request) -> Result<Target> {
+pub fn target(session: &Session, request: &Request) -> Result<Target> {
     let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
     let site_id = secrets::reveal(session, SITE_ID)?;
     let api_key = secrets::reveal(session, API_KEY)?;

@@ -1,12 +1,12 @@
-//! Who receives: one file a receiver, each with the same declaration. URL, headers and credentials are looked up just before
-//! the send and kept in memory only.
+//! Who receives: one file a receiver, each with the same two things: a pure declaration, `RECEIVER`, and `target`, which looks
+//! up URL, headers and credentials just before the send. They are kept in memory only.
 
 pub mod customerio;
 pub mod endpoint;
 pub mod slack;
 
 use super::address;
-use super::destination::receiver_of;
+use super::destination::Destination;
 use super::policy::{self, Class, Response};
 use super::redaction::{self, Redacted};
 use super::request::Request;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-/// What is special about a receiver.
+/// What is special about a receiver. Pure.
 pub struct Receiver {
     /// Requests in flight to one of its lanes at a time.
     pub concurrency: usize,
@@ -26,8 +26,6 @@ pub struct Receiver {
     pub has_url_in_row: bool,
     /// What an operator has to set for it.
     pub secrets: &'static [Secret],
-    /// Where a request goes at this moment, with its credentials or signature.
-    pub target: fn(&Session, &Request) -> Result<Target>,
     /// What an HTTP status means.
     pub class: fn(i32) -> Class,
     /// What may be written down of a response: the only way from an answer to a table.
@@ -45,11 +43,6 @@ pub const UNKNOWN: Receiver = Receiver {
     concurrency: 1,
     has_url_in_row: false,
     secrets: &[],
-    target: |_, _| {
-        Err(Error::Internal(
-            "this version of raw_ops does not know the destination".into(),
-        ))
-    },
     class: policy::class_of_service,
     redact: |response| redaction::in_own_words(response, None),
 };
@@ -85,7 +78,7 @@ pub fn prepare_request(
     session: &Session,
     request: &Request,
 ) -> Result<std::result::Result<PreparedRequest, Unprepared>> {
-    let target = match (receiver_of(request.destination).target)(session, request) {
+    let target = match target(session, request) {
         Ok(target) => target,
         Err(error @ Error::Database { .. }) => return Err(error),
         Err(error) => {
@@ -108,6 +101,18 @@ pub fn prepare_request(
             public_url: target.public_url,
         })
         .map_err(|problem| Unprepared::Refused(problem.into())))
+}
+
+/// Where a request goes at this moment, with its credentials or signature.
+fn target(session: &Session, request: &Request) -> Result<Target> {
+    match request.destination {
+        Some(Destination::Slack(webhook)) => slack::target(session, webhook),
+        Some(Destination::CustomerIo) => customerio::target(session, request),
+        Some(Destination::Endpoint) => Ok(endpoint::target(request)),
+        None => Err(Error::Internal(
+            "this version does not know the destination".into(),
+        )),
+    }
 }
 
 /// Scheme, host and port.
