@@ -1,5 +1,15 @@
 -- Sending: the transactional outbox, the secrets it needs, and the guard that keeps a copy of this database silent.
 
+-- A body that is sent to many, or again and again, is stored once.
+create table raw_ops.http_bodies (
+    id         uuid        not null,
+    body       jsonb       not null,
+    created_at timestamptz not null default clock_timestamp(),
+    constraint http_bodies_pkey primary key (id)
+);
+comment on table raw_ops.http_bodies is
+    'Bodies that several requests share: attempts at one message, or one message to many. One that no request is left for is deleted by raw-ops-housekeeping.';
+
 -- One row an HTTP attempt. It is written with the change that causes it and sent only once that is committed.
 create table raw_ops.http_requests (
     id               uuid        not null,
@@ -9,7 +19,8 @@ create table raw_ops.http_requests (
     url              text,
     path             text,
     headers          jsonb       not null default '{}'::jsonb,
-    body             jsonb       not null,
+    body             jsonb,
+    body_id          uuid,
     idempotency_key  text        not null,
     attempt          integer     not null default 1,
     state            text        not null default 'queued',
@@ -29,6 +40,8 @@ create table raw_ops.http_requests (
     lane             text        generated always as (
         case when destination = 'endpoint' then substring(url from '^https?://([^/?#]+)') else destination end) stored,
     constraint http_requests_pkey primary key (id),
+    constraint http_requests_body_id_fkey foreign key (body_id) references raw_ops.http_bodies (id),
+    constraint http_requests_body_check check ((body is null) <> (body_id is null)),
     constraint http_requests_purpose_check check (purpose in ('alert', 'courier', 'outbound')),
     constraint http_requests_destination_check check (destination in (
         'slack_url_ops_alerts', 'slack_url_ops_urgent', 'slack_url_daily_ops', 'slack_url_fallback', 'customerio', 'endpoint')),
@@ -62,6 +75,9 @@ create index idx_http_requests_pg_net_unanswered
     on raw_ops.http_requests (completed_at)
     where carrier = 'pg_net' and status_code is null;
 create index idx_http_requests_subject on raw_ops.http_requests (subject_id, attempt);
+create index idx_http_requests_body_id
+    on raw_ops.http_requests (body_id)
+    where body_id is not null;
 create index idx_http_requests_created_at on raw_ops.http_requests using brin (created_at);
 -- However many processes retry, an attempt at a message exists once.
 create unique index http_requests_one_attempt_key
@@ -78,7 +94,10 @@ comment on column raw_ops.http_requests.url is
     'Where to, without secrets: for Slack host only, filled in when sent; for endpoints the whole URL.';
 comment on column raw_ops.http_requests.path is 'For customerio: the path below the base URL.';
 comment on column raw_ops.http_requests.headers is 'Further request headers; never credentials, those are added while sending.';
-comment on column raw_ops.http_requests.body is 'Sent as its text form, byte for byte the same with every carrier.';
+comment on column raw_ops.http_requests.body is
+    'Sent as its text form, byte for byte the same with every carrier. Null: it is shared, see body_id.';
+comment on column raw_ops.http_requests.body_id is
+    'The body in http_bodies, where several requests share it: once an attempt has failed and another follows, or from the start.';
 comment on column raw_ops.http_requests.idempotency_key is
     'The same for every attempt at one message: how a receiver recognises a repeat.';
 comment on column raw_ops.http_requests.state is
@@ -96,6 +115,7 @@ comment on column raw_ops.http_requests.response_body is
 comment on column raw_ops.http_requests.error is
     'Why it did not succeed. Of a destination with a secret: status and our own words, nothing that came from outside.';
 comment on index raw_ops.idx_http_requests_queued is 'The sender''s claim.';
+comment on index raw_ops.idx_http_requests_body_id is 'Whether a shared body is still some request''s.';
 comment on index raw_ops.idx_http_requests_sending is 'Leases that have run out.';
 comment on index raw_ops.idx_http_requests_pg_net_unanswered is 'Requests whose answers pg_net may still bring, to be forgotten.';
 
@@ -152,8 +172,9 @@ insert into raw_ops.retry_schedule (purpose, attempt, wait) values
 comment on column raw_ops.retry_schedule.purpose is
     'webhooks: processing of the inbox; alert: messages to Slack; courier: customer notifications; outbound: partner webhooks.';
 
+alter table raw_ops.http_bodies enable row level security;
 alter table raw_ops.http_requests enable row level security;
 alter table raw_ops.pg_net_epoch enable row level security;
 alter table raw_ops.secrets enable row level security;
 alter table raw_ops.clone_guard enable row level security;
-revoke all on raw_ops.http_requests, raw_ops.pg_net_epoch, raw_ops.secrets, raw_ops.clone_guard from public;
+revoke all on raw_ops.http_bodies, raw_ops.http_requests, raw_ops.pg_net_epoch, raw_ops.secrets, raw_ops.clone_guard from public;

@@ -2,9 +2,11 @@
 -- has in hand is locked by it until the slowest of its batch has ended, and is not waited for here. Compared by content,
 -- too: after a crash of the server the id may be somebody else's. Returns those that are still pg_net's to answer.
 with asked as materialized (
-    select id, carrier_ref, sent_at, convert_to(body::text, 'UTF8') as body
-      from raw_ops.http_requests
-     where id = any ($1)
+    select request.id, request.carrier_ref, request.sent_at,
+           convert_to(coalesce(request.body, shared.body)::text, 'UTF8') as body
+      from raw_ops.http_requests as request
+      left join raw_ops.http_bodies as shared on shared.id = request.body_id
+     where request.id = any ($1)
 ), removed as (
     delete from net.http_request_queue as queued
      where queued.ctid = any (array(

@@ -154,8 +154,6 @@ pub enum Value<'a> {
     /// Null where there is nothing.
     OptionalText(Option<&'a str>),
     OptionalUuid(Option<[u8; 16]>),
-    OptionalInt4(Option<i32>),
-    OptionalTimestamp(Option<i64>),
     OptionalJsonb(Option<Jsonb<'a>>),
     Interval(Option<pgrx::datum::Interval>),
 }
@@ -177,8 +175,6 @@ impl From<Value<'_>> for Argument {
             Value::Boolean(v) => Argument::of(v),
             Value::OptionalText(v) => Argument::of(v),
             Value::OptionalUuid(v) => Argument::of(v),
-            Value::OptionalInt4(v) => Argument::of(v),
-            Value::OptionalTimestamp(v) => Argument::of(v.map(Timestamp)),
             Value::OptionalJsonb(v) => Argument::of(v),
             Value::Interval(v) => Argument::of(v),
         }

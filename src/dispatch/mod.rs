@@ -4,6 +4,8 @@
 mod deliver;
 mod requesters;
 mod resume;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
 
 use crate::db::{self, Session, schema};
 use crate::error::Result;

@@ -25,6 +25,8 @@ pub mod redaction;
 mod request;
 mod requester;
 pub mod secrets;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
 
 pub use claim::{claim_requests, find_lost_attempts};
 pub use destination::Destination;

@@ -5,6 +5,7 @@ use crate::db::{Rowset, Session, Statement, Value, ids};
 use crate::error::Result;
 use crate::schedule::Purpose;
 use pgrx::pg_sys;
+use serde_json::Value as Json;
 use std::collections::HashMap;
 
 thread_local! {
@@ -25,6 +26,8 @@ thread_local! {
                       (select min(lease_until) from raw_ops.http_requests where state = 'sending'))", &[]) };
     static TRIM: Statement = const { Statement::new(
         include_str!("../../sql/outbox/trim.sql"), &[pg_sys::INT8OID]) };
+    static TRIM_BODIES: Statement = const { Statement::new(
+        include_str!("../../sql/outbox/trim_bodies.sql"), &[pg_sys::INT8OID]) };
 }
 
 /// Queues requests; sent after the commit of the current transaction, not at all if it rolls back. Of those whose key,
@@ -44,17 +47,20 @@ pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Resul
             (c"path", pg_sys::TEXTOID),
             (c"headers", pg_sys::JSONBOID),
             (c"body", pg_sys::JSONBOID),
+            (c"body_id", pg_sys::UUIDOID),
             (c"idempotency_key", pg_sys::TEXTOID),
             (c"attempt", pg_sys::INT4OID),
             (c"timeout_ms", pg_sys::INT4OID),
         ],
     );
-    for request in requests {
+    for (request, (body, body_id)) in requests.iter().zip(stored_bodies(requests)) {
         rows.uuid(ids::uuid_v7()).text(Some(request.purpose.as_str()));
         rows.uuid(request.subject)
             .text(Some(request.destination.as_str()));
         rows.text(request.url).text(request.path);
-        rows.json(&request.headers).json(request.body);
+        rows.json(&request.headers)
+            .optional_json(body)
+            .optional_uuid(body_id);
         rows.text(Some(request.idempotency_key))
             .int4(Some(request.attempt))
             .int4(Some(request.timeout_ms))
@@ -63,6 +69,27 @@ pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Resul
     rows.register(session)?;
     session.execute(&ENQUEUE, vec![])?;
     Ok(())
+}
+
+/// The body that is stored for each request, and the id it is shared under. Of requests with one and the same body (not an
+/// equal one) the first brings it along, and all have its id.
+fn stored_bodies<'a>(requests: &[NewRequest<'a>]) -> Vec<(Option<&'a Json>, Option<Id>)> {
+    let address = |request: &NewRequest<'_>| std::ptr::from_ref(request.body);
+    let mut times: HashMap<*const Json, usize> = HashMap::new();
+    for request in requests {
+        *times.entry(address(request)).or_default() += 1;
+    }
+    let mut shared: HashMap<*const Json, Id> = HashMap::new();
+    let stored = |request: &NewRequest<'a>| match shared.get(&address(request)) {
+        Some(id) => (None, Some(*id)),
+        None if times[&address(request)] == 1 => (Some(request.body), None),
+        None => {
+            let id = ids::uuid_v7();
+            shared.insert(address(request), id);
+            (Some(request.body), Some(id))
+        }
+    };
+    requests.iter().map(stored).collect()
 }
 
 /// Takes back what is queued about these subjects. What a sender holds at this moment is as good as sent: it is neither
@@ -148,11 +175,13 @@ pub fn discard_requests(session: &Session, why: &str) -> Result<Vec<(Option<Purp
     }))
 }
 
-/// Deletes requests that have ended and are older than `log_retention` says, `limit` at most; they stay counted. Returns how
-/// many went.
+/// Deletes requests that have ended and are older than `log_retention` says, `limit` at most; they stay counted. Bodies that
+/// no request is left for go with them. Returns how many requests went.
 pub fn trim_requests(session: &Session, limit: i64) -> Result<i64> {
     let trimmed = session.execute(&TRIM, vec![Value::Int8(limit)])?;
-    Ok(trimmed.first(|row| row.int8(1)).flatten().unwrap_or(0))
+    let trimmed = trimmed.first(|row| row.int8(1)).flatten();
+    session.execute(&TRIM_BODIES, vec![Value::Int8(limit)])?;
+    Ok(trimmed.unwrap_or(0))
 }
 
 /// How many requests are queued or under way.

@@ -27,7 +27,6 @@ const SITE_ID: &str = "customerio_site_id";
 const API_KEY: &str = "customerio_api_key";
 
 /// Base URL and path, with the account's credentials.
-/// Where a request goes, with its credentials.
 pub fn target(session: &Session, request: &Request) -> Result<Target> {
     let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
     let site_id = secrets::reveal(session, SITE_ID)?;

@@ -1,5 +1,5 @@
-//! Who receives: one file a receiver, each with the same declaration. URL, headers and credentials are looked up just before
-//! the send and kept in memory only.
+//! Who receives: one file a receiver, each with the same two things: a pure declaration, `RECEIVER`, and `target`, which looks
+//! up URL, headers and credentials just before the send. They are kept in memory only.
 
 pub mod customerio;
 pub mod endpoint;
