@@ -47,32 +47,19 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let made = Maker(&registry);
-        let seconds = vec![
-            0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
-        ];
-        let sizes = vec![1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
-        let build_info = IntGaugeVec::new(
-            Opts::new("edge_shim_build_info", "Always 1; the version is in the label."),
-            &["version"],
-        )?;
-        registry.register(Box::new(build_info.clone()))?;
-        build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let request_duration = HistogramVec::new(
-            HistogramOpts::new(
-                "edge_shim_http_request_duration_seconds",
-                "Time from a request's headers to its answer, by route.",
-            )
-            .buckets(seconds.clone()),
-            &["route"],
-        )?;
-        registry.register(Box::new(request_duration.clone()))?;
+        register_build_info(&registry)?;
         let metrics = Self {
             requests: made.counters(
                 "edge_shim_http_requests_total",
                 "Requests answered, by route and status; 499 is a client that went away.",
                 &["route", "status"],
             )?,
-            request_duration,
+            request_duration: made.histograms(
+                "edge_shim_http_request_duration_seconds",
+                "Time from a request's headers to its answer, by route.",
+                &["route"],
+                SECONDS.to_vec(),
+            )?,
             in_flight: made.gauge("edge_shim_http_requests_in_flight", "Requests being served now.")?,
             rejected: made.counters(
                 "edge_shim_webhooks_rejected_total",
@@ -93,12 +80,12 @@ impl Metrics {
             batch_size: made.histogram(
                 "edge_shim_store_batch_webhooks",
                 "Webhooks in each call to the database.",
-                sizes,
+                WEBHOOKS.to_vec(),
             )?,
             store_duration: made.histogram(
                 "edge_shim_store_duration_seconds",
                 "Time of each call to the database, waiting for a connection included.",
-                seconds,
+                SECONDS.to_vec(),
             )?,
             store_errors: made.counters(
                 "edge_shim_store_errors_total",
@@ -169,6 +156,24 @@ impl Metrics {
     }
 }
 
+/// Bounds of the buckets for times.
+const SECONDS: [f64; 13] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+/// Bounds of the buckets for sizes of batches.
+const WEBHOOKS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
+
+/// The version, as a label of a figure that never changes.
+fn register_build_info(registry: &Registry) -> Result<(), prometheus::Error> {
+    let build_info = IntGaugeVec::new(
+        Opts::new("edge_shim_build_info", "Always 1; the version is in the label."),
+        &["version"],
+    )?;
+    registry.register(Box::new(build_info.clone()))?;
+    build_info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    Ok(())
+}
+
 struct Maker<'a>(&'a Registry);
 
 impl Maker<'_> {
@@ -192,6 +197,18 @@ impl Maker<'_> {
 
     fn histogram(&self, name: &str, help: &str, buckets: Vec<f64>) -> Result<Histogram, prometheus::Error> {
         let metric = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        buckets: Vec<f64>,
+    ) -> Result<HistogramVec, prometheus::Error> {
+        let metric = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels)?;
         self.0.register(Box::new(metric.clone()))?;
         Ok(metric)
     }

@@ -10,6 +10,7 @@
 //! - [`shopify`]: signs webhooks and sends them as Shopify does
 //! - [`orders`]: makes realistic orders, the same ones for the same seed
 //! - [`courier`]: shipments under way: fulfillments, DPD's events
+//! - [`truth`]: what must be in the tables for what was sent
 //! - [`payloads`]: real payloads from public sources
 //! - [`receiver`]: the outside world: Slack, Customer.io, partners, and everything that goes wrong there
 //! - [`pg_net`]: a stand-in for the extension pg_net, with its worker
@@ -18,6 +19,8 @@
 //! - [`schema_dump`]: what a fresh `setup()` makes, in order for reading
 //! - [`pgbouncer`]: a pooler in transaction mode before the server
 //! - [`install`]: is the extension in the server's directories, and is it the one that was built?
+//! - [`in_backend`]: runs the extension's own tests inside a backend
+//! - [`table`]: tables for a terminal
 //! - [`browser`]: a real browser without a screen
 //! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
 
@@ -26,6 +29,7 @@ pub mod cluster;
 pub mod courier;
 pub mod documented;
 pub mod http;
+pub mod in_backend;
 pub mod inetd;
 pub mod install;
 pub mod orders;
@@ -41,9 +45,12 @@ pub mod shim;
 pub mod shopify;
 pub mod slow_network;
 pub mod stack;
+pub mod table;
+pub mod truth;
 pub mod wait;
 
 pub use cluster::{Cluster, ClusterBuilder, Machine, Stop};
+pub use in_backend::run_test;
 pub use pgbouncer::PgBouncer;
 pub use receiver::{Received, Receiver, Reply};
 pub use shim::{Shim, ShimBuilder};

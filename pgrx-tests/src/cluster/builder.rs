@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Cluster, Machine, SUPERUSER, free_port, machine, quote_identifier};
+use super::{Cluster, Machine, SUPERUSER, free_port, machine, quote_identifier, template};
 use crate::postgres::{Postgres, checked};
 use crate::process::Lifetime;
 
@@ -126,15 +126,7 @@ impl ClusterBuilder {
             copy(data, &cluster.data_dir()).await?;
         }
         if !cluster.data_dir().join("PG_VERSION").exists() {
-            initialise(&cluster).await?;
-            std::fs::write(
-                cluster.data_dir().join("pg_hba.conf"),
-                "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 trust\n",
-            )?;
-            if let Some(database) = &self.database {
-                self.configure(&cluster)?;
-                create_before_start(&cluster, database).await?;
-            }
+            self.fill(&cluster).await?;
         }
         for attempt in 1.. {
             self.configure(&cluster)?;
@@ -147,6 +139,31 @@ impl ClusterBuilder {
             }
         }
         Ok(cluster)
+    }
+
+    /// Gives the server its data. One that stays has a system identifier that nobody else has, as a user's does, and so has
+    /// one on a machine of its own: its tests ask who is whose copy.
+    async fn fill(&self, cluster: &Cluster) -> Result<()> {
+        let database = self.database.as_deref();
+        if cluster.lifetime == Lifetime::Persistent || cluster.machine.is_some() {
+            return self.make(cluster, database).await;
+        }
+        let template = template::of(&cluster.postgres, database).await?;
+        copy(&template, &cluster.data_dir()).await
+    }
+
+    /// Makes the data anew.
+    pub(super) async fn make(&self, cluster: &Cluster, database: Option<&str>) -> Result<()> {
+        initialise(cluster).await?;
+        std::fs::write(
+            cluster.data_dir().join("pg_hba.conf"),
+            "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 trust\n",
+        )?;
+        if let Some(database) = database {
+            self.configure(cluster)?;
+            create_before_start(cluster, database).await?;
+        }
+        Ok(())
     }
 
     /// Writes `postgresql.conf`, whole: nothing of initdb's stays. ALTER SYSTEM still wins over it.
@@ -239,7 +256,7 @@ async fn initialise(cluster: &Cluster) -> Result<()> {
 }
 
 /// With owners, permissions and times, as PostgreSQL's data must be copied.
-async fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(super) async fn copy(from: &Path, to: &Path) -> Result<()> {
     let mut command = tokio::process::Command::new("cp");
     command.arg("-a").arg(from).arg(to);
     checked("copying the data", command.output().await?)?;

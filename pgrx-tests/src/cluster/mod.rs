@@ -3,6 +3,7 @@
 mod builder;
 mod machine;
 mod replica;
+mod template;
 mod tools;
 
 use std::io::{Read, Seek, SeekFrom};

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use raw_ops_e2e::Cluster;
+use raw_ops_e2e::table::Table;
 use serde_json::{Value, json};
 use tokio_postgres::Client;
 
-use super::verdict;
+use super::{show, verdict};
 
 /// A tenth of the items, and all of them.
 const SIZES: [i64; 2] = [1_000, 10_000];
@@ -81,16 +82,23 @@ fn order(items: i64, edit: i64) -> Value {
 pub fn report(timings: &[Timing]) {
     println!("\nOne order with very many items");
     let per_item = |time: Duration, timing: &Timing| time.as_secs_f64() * 1e6 / timing.items as f64;
+    let mut table = Table::new(&[
+        ">items",
+        ">created, ms",
+        ">µs an item",
+        ">edited, ms",
+        ">µs an item",
+    ]);
     for timing in timings {
-        println!(
-            "  {:>6} items   created {:>7.1} ms ({:.1} µs an item)   edited {:>7.1} ms ({:.1} µs an item)",
-            timing.items,
-            timing.created.as_secs_f64() * 1e3,
-            per_item(timing.created, timing),
-            timing.edited.as_secs_f64() * 1e3,
-            per_item(timing.edited, timing),
-        );
+        table.row([
+            timing.items.to_string(),
+            format!("{:.1}", timing.created.as_secs_f64() * 1e3),
+            format!("{:.1}", per_item(timing.created, timing)),
+            format!("{:.1}", timing.edited.as_secs_f64() * 1e3),
+            format!("{:.1}", per_item(timing.edited, timing)),
+        ]);
     }
+    show(&table);
     if let [few, many] = timings {
         let growth = per_item(many.edited, many) / per_item(few.edited, few);
         verdict("an edited item among ten times as many", growth, 1.5, false);

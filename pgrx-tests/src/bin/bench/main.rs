@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use raw_ops_e2e::orders::Generator;
+use raw_ops_e2e::table::Table;
 use raw_ops_e2e::{Cluster, install};
 use tokio_postgres::Client;
 
@@ -256,21 +257,21 @@ fn progress(what: &str, round: usize) {
 
 fn report_drains([ours, reference, floor]: &[Contender; 3]) {
     println!("\nDrain, one backend");
-    println!(
-        "  {:<22} {:>10} {:>12} {:>14} {:>14}",
-        "", "µs/order", "orders/s", "WAL B/order", "rewrites/order"
-    );
+    let mut table = Table::new(&["", ">µs/order", ">orders/s", ">WAL B/order", ">rewrites/order"]);
     for contender in [ours, reference, floor] {
         let micros = contender.micros(ORDERS);
-        println!(
-            "  {:<22} {:>10.1} {:>12.0} {:>14.0} {:>14.2}",
-            contender.name,
-            micros,
-            1e6 / micros,
-            contender.median(|round| round.wal_bytes) / ORDERS as f64,
-            contender.median(|round| round.dead_tuples) / ORDERS as f64,
-        );
+        table.row([
+            contender.name.to_owned(),
+            format!("{micros:.1}"),
+            format!("{:.0}", 1e6 / micros),
+            format!("{:.0}", contender.median(|round| round.wal_bytes) / ORDERS as f64),
+            format!(
+                "{:.2}",
+                contender.median(|round| round.dead_tuples) / ORDERS as f64
+            ),
+        ]);
     }
+    show(&table);
     let time = |contender: &Contender| contender.micros(ORDERS);
     verdict(
         "rate against the reference",
@@ -290,9 +291,14 @@ fn report_drains([ours, reference, floor]: &[Contender; 3]) {
 
 fn report_singles([new, reference_new, unchanged, reference_unchanged]: &[Contender; 4]) {
     println!("\nOne process_order_webhook_txn() call");
+    let mut table = Table::new(&["", ">µs"]);
     for contender in [new, reference_new, unchanged, reference_unchanged] {
-        println!("  {:<22} {:>10.1} µs", contender.name, contender.micros(SINGLES));
+        table.row([
+            contender.name.to_owned(),
+            format!("{:.1}", contender.micros(SINGLES)),
+        ]);
     }
+    show(&table);
     verdict(
         "new order, time against the reference",
         new.micros(SINGLES) / reference_new.micros(SINGLES),
@@ -313,6 +319,12 @@ fn report_singles([new, reference_new, unchanged, reference_unchanged]: &[Conten
         0.4,
         false,
     );
+}
+
+fn show(table: &Table) {
+    for line in table.lines() {
+        println!("  {line}");
+    }
 }
 
 fn verdict(what: &str, ratio: f64, target: f64, at_least: bool) {

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use raw_ops_e2e::Cluster;
+use raw_ops_e2e::table::Table;
 use tokio_postgres::Client;
+
+use super::show;
 
 const WEBHOOKS: i64 = 1_000_000;
 const TARGET: Duration = Duration::from_millis(100);
@@ -84,7 +87,7 @@ async fn time(client: &Client, statement: &str) -> Result<Duration> {
 
 pub fn report(timings: &[Timing]) {
     println!("\nViews, {WEBHOOKS} webhooks in the inbox, milliseconds");
-    println!("    {:<30} {:>13} {:>16}", "", "over 90 days", "all in 7 days");
+    let mut table = Table::new(&["", "", ">over 90 days", ">all in 7 days", ""]);
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     for timing in timings {
         // The page asks all the questions at once; it has no target of its own.
@@ -99,11 +102,13 @@ pub fn report(timings: &[Timing]) {
         } else {
             String::new()
         };
-        println!(
-            "  {sign} {:<30} {:>13.1} {:>16.1}   {target}",
-            timing.name,
-            ms(timing.over_90_days),
-            ms(timing.within_7_days),
-        );
+        table.row([
+            sign.to_string(),
+            timing.name.to_string(),
+            format!("{:.1}", ms(timing.over_90_days)),
+            format!("{:.1}", ms(timing.within_7_days)),
+            target,
+        ]);
     }
+    show(&table);
 }

@@ -4,7 +4,7 @@ use anyhow::Result;
 use tokio_postgres::{Client, Row};
 
 use crate::screen::{Screen, grouped, milliseconds};
-use crate::table::Table;
+use raw_ops_e2e::table::Table;
 
 const INBOX: &str =
     "SELECT topic, processing_status, count(*), min(attempts), max(attempts), coalesce(error_category, '')

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use crate::screen::{Screen, Style, WIDTH};
-use crate::table::width;
+use raw_ops_e2e::table::width;
 
 /// The checks made so far.
 pub struct Checks {

@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 
 use crate::checks::Checks;
 use crate::screen::{Screen, milliseconds};
-use crate::table::Table;
+use raw_ops_e2e::table::Table;
 
 const LIMIT: Duration = Duration::from_secs(20);
 /// What DPD proves itself with.

@@ -2,12 +2,12 @@
 //!
 //! # Layout
 //!
-//! - [`plan`]: what is sent and what must become of it; [`truth`]: what the payloads say together
+//! - [`plan`]: what is sent and what must become of it
 //! - [`sending`]: the wave; [`books`]: the tables after it; [`proof`]: whether they are right
 //! - [`retries`]: what fails at first; [`alarm`]: who hears of it
 //! - [`courier`]: what happens to shipments, and who is told
 //! - [`page`]: the dashboard
-//! - [`screen`], [`table`], [`checks`]: how it is shown
+//! - [`screen`], [`checks`]: how it is shown
 
 mod alarm;
 mod books;
@@ -19,8 +19,6 @@ mod proof;
 mod retries;
 mod screen;
 mod sending;
-mod table;
-mod truth;
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};

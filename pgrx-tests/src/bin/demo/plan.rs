@@ -7,7 +7,7 @@ use raw_ops_e2e::payloads;
 use raw_ops_e2e::shopify::{Delivery, Signature, malformed_bodies, sign};
 use serde_json::json;
 
-use crate::truth::Truth;
+use raw_ops_e2e::truth::Truth;
 
 /// The same orders at every run.
 const SEED: u64 = 2_026;

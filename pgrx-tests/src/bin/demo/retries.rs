@@ -12,7 +12,7 @@ use crate::alarm::Slack;
 use crate::checks::Checks;
 use crate::plan::{Plan, priced_abc};
 use crate::screen::Screen;
-use crate::table::Table;
+use raw_ops_e2e::table::Table;
 
 const LIMIT: Duration = Duration::from_secs(30);
 /// More than the schedule has.

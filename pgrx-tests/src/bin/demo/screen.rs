@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{IsTerminal, Write, stdout};
 
-use crate::table::Table;
+use raw_ops_e2e::table::Table;
 
 /// Columns that the output keeps to.
 pub const WIDTH: usize = 100;

@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 use crate::checks::Checks;
 use crate::plan::{Fate, Kind, Plan, Webhook};
 use crate::screen::{Screen, grouped, milliseconds};
-use crate::table::Table;
+use raw_ops_e2e::table::Table;
 
 /// Connections of the wave.
 const CONNECTIONS: usize = 32;

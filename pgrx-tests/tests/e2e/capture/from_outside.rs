@@ -6,6 +6,7 @@ use fastrand::Rng;
 use raw_ops_e2e::orders::{Change, Generator, Order};
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::{Value, json};
+use tokio_postgres::Client;
 
 /// Text that no compression makes short.
 fn noise(rng: &mut Rng, characters: usize) -> String {
@@ -34,33 +35,7 @@ async fn text_of_any_length_keeps_no_order_from_being_stored() {
         guest(&Generator::new(10).order(1), &email.to_uppercase()),
         guest(&Generator::new(10).order(2), &format!("{email}.org")),
     ];
-    // Then everything that may be text.
-    let mut huge = Generator::new(10)
-        .orders(3..50)
-        .find(|order| order.customer_id.is_some() && !order.line_items().is_empty())
-        .unwrap();
-    for name in [
-        "name",
-        "email",
-        "currency",
-        "financial_status",
-        "fulfillment_status",
-        "note",
-        "tags",
-        "cancel_reason",
-    ] {
-        huge.json[name] = json!(noise(&mut rng, 20_000));
-    }
-    for name in ["email", "first_name", "last_name", "phone"] {
-        huge.json["customer"][name] = json!(noise(&mut rng, 20_000));
-    }
-    for name in ["address1", "city", "zip", "name"] {
-        huge.json["shipping_address"][name] = json!(noise(&mut rng, 20_000));
-    }
-    for name in ["sku", "title", "variant_title", "vendor"] {
-        huge.json["line_items"][0][name] = json!(noise(&mut rng, 20_000));
-    }
-    let huge = serde_json::to_vec(&huge.json).unwrap();
+    let huge = huge_order(&mut rng);
     let bodies = orders.iter().map(|order| order.bytes.to_vec()).chain([huge]);
     for body in bodies {
         let headers = json!({
@@ -91,6 +66,36 @@ async fn text_of_any_length_keeps_no_order_from_being_stored() {
     )
     .await;
     assert!(kept, "nothing is cut");
+}
+
+/// An order where everything that may be text is long.
+fn huge_order(rng: &mut Rng) -> Vec<u8> {
+    let mut huge = Generator::new(10)
+        .orders(3..50)
+        .find(|order| order.customer_id.is_some() && !order.line_items().is_empty())
+        .unwrap();
+    for name in [
+        "name",
+        "email",
+        "currency",
+        "financial_status",
+        "fulfillment_status",
+        "note",
+        "tags",
+        "cancel_reason",
+    ] {
+        huge.json[name] = json!(noise(rng, 20_000));
+    }
+    for name in ["email", "first_name", "last_name", "phone"] {
+        huge.json["customer"][name] = json!(noise(rng, 20_000));
+    }
+    for name in ["address1", "city", "zip", "name"] {
+        huge.json["shipping_address"][name] = json!(noise(rng, 20_000));
+    }
+    for name in ["sku", "title", "variant_title", "vendor"] {
+        huge.json["line_items"][0][name] = json!(noise(rng, 20_000));
+    }
+    serde_json::to_vec(&huge.json).unwrap()
 }
 
 /// An index entry has a greatest length. Columns here whose text is not ours, and what bounds it.
@@ -206,33 +211,7 @@ async fn no_error_repeats_what_a_person_told_the_shop() {
         let body = serde_json::to_vec(payload).unwrap();
         receive(&client, "orders/create", &format!("{n} {path}"), &body).await;
     }
-    // And errors of PostgreSQL's own: of a type, of a constraint with the row in its detail.
-    let superuser = stack.connect_as_superuser().await.unwrap();
-    run(
-        &superuser,
-        &format!(
-            "CREATE SCHEMA own AUTHORIZATION {}",
-            raw_ops_e2e::stack::OWNER_ROLE
-        ),
-    )
-    .await;
-    run(
-        &client,
-        "CREATE FUNCTION own.check_order() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN PERFORM NEW.email::uuid; RETURN NEW; END $$;
-         CREATE TRIGGER own AFTER INSERT ON raw_ops.orders FOR EACH ROW WHEN (NEW.note = 'a uuid') EXECUTE FUNCTION own.check_order();
-         ALTER TABLE raw_ops.orders ADD CONSTRAINT own_notes CHECK (note <> 'refused');
-         CREATE UNIQUE INDEX own_emails ON raw_ops.orders (email) WHERE note = 'once'",
-    )
-    .await;
-    for (n, note) in ["a uuid", "refused", "once", "once"].into_iter().enumerate() {
-        let changes = [
-            Change::Note(note.to_owned()),
-            Change::Email("ada.lovelace@example.com".to_owned()),
-        ];
-        let order = orders.order(60 + n as u64).updated(0, &changes);
-        receive(&client, "orders/create", &format!("{note} {n}"), &order.bytes).await;
-    }
+    receive_refused_rows(&stack, &client, &orders).await;
     let all = mistakes.len() as i64 + 4;
     raw_ops_e2e::wait_until(LIMIT, "every webhook to be tried", async || {
         let tried =
@@ -268,6 +247,11 @@ async fn no_error_repeats_what_a_person_told_the_shop() {
             assert!(!text.contains(value), "{name}: {text}");
         }
     }
+    assert_errors_are_named(&errors);
+}
+
+/// What is wrong is said all the same.
+fn assert_errors_are_named(errors: &[String]) {
     let named = |path: &str, problem: &str| {
         let found = errors
             .iter()
@@ -283,4 +267,34 @@ async fn no_error_repeats_what_a_person_told_the_shop() {
     );
     named("refused", "own_notes");
     named("once", "own_emails");
+}
+
+/// Errors of PostgreSQL's own: of a type, of a constraint with the row in its detail.
+async fn receive_refused_rows(stack: &Stack, client: &Client, orders: &Generator) {
+    let superuser = stack.connect_as_superuser().await.unwrap();
+    run(
+        &superuser,
+        &format!(
+            "CREATE SCHEMA own AUTHORIZATION {}",
+            raw_ops_e2e::stack::OWNER_ROLE
+        ),
+    )
+    .await;
+    run(
+        &client,
+        "CREATE FUNCTION own.check_order() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN PERFORM NEW.email::uuid; RETURN NEW; END $$;
+         CREATE TRIGGER own AFTER INSERT ON raw_ops.orders FOR EACH ROW WHEN (NEW.note = 'a uuid') EXECUTE FUNCTION own.check_order();
+         ALTER TABLE raw_ops.orders ADD CONSTRAINT own_notes CHECK (note <> 'refused');
+         CREATE UNIQUE INDEX own_emails ON raw_ops.orders (email) WHERE note = 'once'",
+    )
+    .await;
+    for (n, note) in ["a uuid", "refused", "once", "once"].into_iter().enumerate() {
+        let changes = [
+            Change::Note(note.to_owned()),
+            Change::Email("ada.lovelace@example.com".to_owned()),
+        ];
+        let order = orders.order(60 + n as u64).updated(0, &changes);
+        receive(&client, "orders/create", &format!("{note} {n}"), &order.bytes).await;
+    }
 }

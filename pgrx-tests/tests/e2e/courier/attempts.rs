@@ -61,7 +61,12 @@ async fn five_attempts_at_dlvs_times_then_failed_then_one_alert() {
     }
     assert!(!requests[0].mentions("a@example.com"), "not who it was for");
 
-    // The monitor follows the same alert: nobody is told twice, and a third failure is urgent.
+    assert_the_monitor_follows(&courier, &shipment).await;
+}
+
+/// After one failure: the monitor adds nothing, until a third makes it urgent.
+async fn assert_the_monitor_follows(courier: &Courier, shipment: &str) {
+    // The same alert: nobody is told twice, and a third failure is urgent.
     let report: Value = one(
         &courier.client,
         "SELECT raw_ops.fn_invoke_monitor('courier_watchdog_health')",

@@ -137,6 +137,35 @@ async fn a_number_that_is_far_longer_than_it_looks_becomes_no_text() {
     );
 }
 
+/// Member, number and the beginning of the error.
+const REFUSED_NUMBERS: &[(&str, &str, &str)] = &[
+    (
+        "total_price",
+        "1e131071",
+        "order.total_price: not a decimal: a number of too many digits",
+    ),
+    (
+        "total_price",
+        "1e-16383",
+        "order.total_price: not a decimal: a number of too many digits",
+    ),
+    (
+        "total_price",
+        "1e70",
+        "order.total_price: not a decimal: a number",
+    ),
+    (
+        "order_number",
+        "-1e131071",
+        "order.order_number: not a 64-bit integer: a number of too many digits",
+    ),
+    (
+        "order_number",
+        "1e19",
+        "order.order_number: not a 64-bit integer: 10000000000000000000",
+    ),
+];
+
 #[tokio::test]
 async fn a_number_is_read_with_every_digit_or_refused_by_name() {
     let courier = Courier::start().await;
@@ -167,36 +196,15 @@ async fn a_number_is_read_with_every_digit_or_refused_by_name() {
             format!("SELECT total_price = {number} FROM raw_ops.orders WHERE shopify_order_id = {id}");
         assert!(one::<bool>(&courier.client, &is_so).await, "{number}");
     }
-    for (member, number, error) in [
-        (
-            "total_price",
-            "1e131071",
-            "order.total_price: not a decimal: a number of too many digits",
-        ),
-        (
-            "total_price",
-            "1e-16383",
-            "order.total_price: not a decimal: a number of too many digits",
-        ),
-        (
-            "total_price",
-            "1e70",
-            "order.total_price: not a decimal: a number",
-        ),
-        (
-            "order_number",
-            "-1e131071",
-            "order.order_number: not a 64-bit integer: a number of too many digits",
-        ),
-        (
-            "order_number",
-            "1e19",
-            "order.order_number: not a 64-bit integer: 10000000000000000000",
-        ),
-    ] {
+    for (member, number, error) in REFUSED_NUMBERS {
         let refusal = refused(&courier.client, &order(99, member, number)).await;
         assert!(refusal.message.starts_with(error), "{number}: {refusal:?}");
     }
+    assert_a_number_by_hand_stops_nobody(&courier).await;
+}
+
+/// A number without bounds that no payload brought.
+async fn assert_a_number_by_hand_stops_nobody(courier: &Courier) {
     // Written by hand into a notification: it is nobody's, and stops no other.
     run(
         &courier.client,

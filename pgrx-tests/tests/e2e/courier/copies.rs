@@ -54,6 +54,12 @@ async fn restoring_a_dump_sends_nothing_and_nothing_fails_for_it() {
     let failed = "SELECT count(*) FROM raw_ops.ops_events WHERE notification_status = 'failed'";
     assert_eq!(one::<i64>(&copy.client, failed).await, 0);
 
+    resume(&courier, &copy, &shipment, [&waiting, &unseen]).await;
+}
+
+/// Lets the copy send, but not what was meant for the original.
+async fn resume(courier: &Courier, copy: &Courier, shipment: &str, [waiting, unseen]: [&str; 2]) {
+    let before = courier.world.count();
     // Somebody decides what was meant for the original: it is not sent, and no run picks it up again.
     let resumed: Value = one(&copy.client, "SELECT raw_ops.fn_resume_delivery_v1(true)").await;
     assert_eq!(resumed["discarded"], 3, "{resumed}");

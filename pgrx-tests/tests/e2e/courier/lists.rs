@@ -72,6 +72,11 @@ async fn an_unknown_shipment_in_a_list_waits_and_its_neighbours_are_done() {
         ]
     );
 
+    assert_the_waiting_one_follows(&courier).await;
+}
+
+/// B comes after all.
+async fn assert_the_waiting_one_follows(courier: &Courier) {
     // Its shipment appears: the customer hears of it at once.
     let order = order();
     send(&courier, &order.delivery("orders/create")).await;
@@ -130,6 +135,11 @@ async fn an_event_waits_for_its_shipment_whoever_writes_it() {
             if name == "BY-HAND" { "by-hand" } else { name }
         )));
     }
+    assert_missed_ones_are_found_and_late_ones_expire(client).await;
+}
+
+/// What the trigger did not see, and what came too late.
+async fn assert_missed_ones_are_found_and_late_ones_expire(client: &Client) {
     // Written while the trigger was off: the retry job finds it.
     receive_list(client, "missed", &element("MISSED", "01", 0)).await;
     assert_eq!(drain(client, 10).await, [1, 1, 0, 0]);
@@ -203,6 +213,11 @@ async fn an_event_stored_at_the_moment_its_shipment_appears_is_not_lost() {
             if parcel_is_first { 1 } else { 2 }
         );
     }
+    many_at_once(&courier).await;
+}
+
+/// Sixty shipments and their events, from four sessions.
+async fn many_at_once(courier: &Courier) {
     // Many at once, in lists and alone.
     let numbers: Vec<String> = (100..160).map(|number| number.to_string()).collect();
     for (index, pair) in numbers.chunks(2).enumerate() {
@@ -228,6 +243,7 @@ async fn an_event_stored_at_the_moment_its_shipment_appears_is_not_lost() {
     }
     lanes.join_all().await;
     assert_eq!(states(&courier.client).await, in_states([("success", 32)]));
+    let recorded = "SELECT count(*) FROM raw_ops.courier_events";
     assert_eq!(one::<i64>(&courier.client, recorded).await, 62);
     assert_eq!(
         column::<String>(&courier.client, LEFT).await,

@@ -4,6 +4,7 @@
 mod attempts;
 mod bounds;
 mod copies;
+mod dlv_queries;
 mod dlv_statements;
 mod fulfillments;
 mod lists;

@@ -29,31 +29,7 @@ async fn customerio_gets_exactly_the_request_that_dlv_prints_within_a_second_of_
             .remove(minute as usize);
         latencies.push(request.at.saturating_duration_since(before));
 
-        assert_eq!(request.method, "POST");
-        assert_eq!(request.path, "/api/v1/customers/alice%2Bbox%40example.com/events");
-        assert_eq!(request.query, None);
-        assert_eq!(
-            request.basic_auth(),
-            Some((SITE_ID.to_owned(), API_KEY.to_owned()))
-        );
-        assert_eq!(request.header("content-type"), Some("application/json"));
-        let mut body = request.json().unwrap();
-        let id = body.as_object_mut().unwrap().remove("id").unwrap();
-        assert!(id.as_str().is_some_and(|id| id.len() == 26), "a ULID: {id}");
-        assert_eq!(
-            body,
-            json!({
-                "name": "courier_exception",
-                "data": {
-                    "notification_template_id": "missed_delivery_retry",
-                    "event_type": "customer_not_home",
-                    "event_description": "Customer not home - will retry tomorrow",
-                    "first_name": "Alice",
-                    "tracking_number": "DPD123456789GB",
-                    "tracking_url": "https://track.dpd.co.uk/parcels/DPD123456789GB"
-                }
-            })
-        );
+        assert_is_as_printed(&request);
         let row = courier.notification_in(&notification_of(&answer), "sent").await;
         assert_eq!(row["notification_attempts"], 1);
         assert!(row["processed_at"].is_string());
@@ -73,6 +49,35 @@ async fn customerio_gets_exactly_the_request_that_dlv_prints_within_a_second_of_
         .map(|request| request.json().unwrap()["id"].to_string())
         .collect();
     assert_eq!(ids.len(), 5, "another event has another id");
+}
+
+/// The request for a customer who was not home, to the letter.
+fn assert_is_as_printed(request: &Received) {
+    assert_eq!(request.method, "POST");
+    assert_eq!(request.path, "/api/v1/customers/alice%2Bbox%40example.com/events");
+    assert_eq!(request.query, None);
+    assert_eq!(
+        request.basic_auth(),
+        Some((SITE_ID.to_owned(), API_KEY.to_owned()))
+    );
+    assert_eq!(request.header("content-type"), Some("application/json"));
+    let mut body = request.json().unwrap();
+    let id = body.as_object_mut().unwrap().remove("id").unwrap();
+    assert!(id.as_str().is_some_and(|id| id.len() == 26), "a ULID: {id}");
+    assert_eq!(
+        body,
+        json!({
+            "name": "courier_exception",
+            "data": {
+                "notification_template_id": "missed_delivery_retry",
+                "event_type": "customer_not_home",
+                "event_description": "Customer not home - will retry tomorrow",
+                "first_name": "Alice",
+                "tracking_number": "DPD123456789GB",
+                "tracking_url": "https://track.dpd.co.uk/parcels/DPD123456789GB"
+            }
+        })
+    );
 }
 
 #[tokio::test]

@@ -259,6 +259,12 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
         ["1 failed 500", "2 abandoned -", "1 succeeded 200"]
     );
 
+    retrigger_in_the_air(&courier, &shipment, retrigger).await;
+    assert_eq!(ids(&courier).len(), 3, "each notification has kept its id");
+}
+
+/// While the second attempt has no answer yet.
+async fn retrigger_in_the_air(courier: &Courier, shipment: &str, retrigger: impl Fn(&str) -> String) {
     // In the air: the attempt is waited for, and when it fails all five follow.
     courier
         .world
@@ -280,7 +286,6 @@ async fn a_retrigger_begins_anew_even_while_an_attempt_waits_or_is_in_the_air() 
         courier.requests(&in_the_air).await,
         ["1 failed 500", "2 failed 503", "3 abandoned -", "1 succeeded 200"]
     );
-    assert_eq!(ids(&courier).len(), 3, "each notification has kept its id");
 }
 
 #[tokio::test]
@@ -318,6 +323,11 @@ async fn what_is_settled_by_hand_or_removed_is_not_sent_any_more() {
     .await;
     assert_eq!(rows, ["pending 1 t", "skipped 1 f"]);
     assert!(courier.alerts().is_empty());
+    settle_in_the_air(&courier, &shipment).await;
+}
+
+/// While the first attempt has no answer yet.
+async fn settle_in_the_air(courier: &Courier, shipment: &str) {
     // Settled while it is in the air: a failure changes nothing, a success is the truth.
     for (answer, expected) in [(Reply::status(503), "skipped 0 f"), (Reply::ok(), "sent 1 t")] {
         courier.world.next(EVENTS, [answer.held()]);

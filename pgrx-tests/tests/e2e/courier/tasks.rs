@@ -35,7 +35,11 @@ async fn three_codes_open_a_task_with_its_due_time_and_a_note_closes_it() {
         "the same event again"
     );
 
-    let task = answers[2]["task"]["task_id"].as_str().unwrap();
+    complete_with_a_note(&courier, answers[2]["task"]["task_id"].as_str().unwrap()).await;
+}
+
+/// A task is done once, with a note; within its time, as it was just opened.
+async fn complete_with_a_note(courier: &Courier, task: &str) {
     let complete = |note: &str| format!("SELECT raw_ops.fn_complete_courier_task_v1('{task}', {note})");
     for note in ["NULL", "'  '"] {
         let answer: Value = one(&courier.client, &complete(note)).await;
@@ -71,6 +75,47 @@ async fn three_codes_open_a_task_with_its_due_time_and_a_note_closes_it() {
     let answer: Value = one(&courier.client, unknown).await;
     assert_eq!(answer["error"], "there is no task with this id");
 }
+
+/// What the views say of that day.
+const ADDED_UP: &[(&str, &str)] = &[
+    (
+        "SELECT string_agg(concat_ws(' ', event_type, total_events, notified), ', ' ORDER BY event_type) FROM raw_ops.courier_exceptions_by_type",
+        "customer_not_home 4 4, customer_refused 1 0, damaged_in_transit 1 1, delivered 1 0, unmapped 1 0, weather_delay 1 1",
+    ),
+    (
+        "SELECT concat_ws(' ', count(*), sum(exceptions), sum(notified)) FROM raw_ops.courier_exceptions_by_day",
+        "30 7 6",
+    ),
+    (
+        "SELECT concat_ws(' ', notifications, sent, failed, skipped, waiting, success_rate_percent) FROM raw_ops.courier_notification_success",
+        "6 4 1 1 0 80.00",
+    ),
+    (
+        "SELECT concat_ws(' ', sample_size, within_10_seconds_percent) FROM raw_ops.courier_time_to_notify",
+        "4 100.00",
+    ),
+    (
+        "SELECT concat_ws(' ', event_type, tracking_no, notification_attempts, last_status_code) FROM raw_ops.courier_failed_notifications",
+        "weather_delay 1 1 400",
+    ),
+    (
+        "SELECT concat_ws(' ', exceptions, tasks, open, overdue, intervention_rate_percent) FROM raw_ops.courier_manual_interventions",
+        "7 2 2 1 28.57",
+    ),
+    (
+        "SELECT concat_ws(' ', shipments, delivered, under_way, delivered_percent) FROM raw_ops.courier_delivery_after_exception",
+        "2 2 0 100.00",
+    ),
+    (
+        "SELECT concat_ws(' ', attempts, succeeded, failed, failure_rate_percent) FROM raw_ops.courier_delivery_attempts",
+        "5 4 1 20.00",
+    ),
+    (
+        "SELECT string_agg(concat_ws(' ', kpi, is_met), ', ' ORDER BY position) FROM raw_ops.courier_kpis WHERE position NOT IN (4)",
+        "event_processing_time t, notification_success_rate f, manual_intervention_rate f, monitoring_coverage t, \
+         delivery_success_after_exception t, stuck_events t, notification_failures f, customerio_failure_rate f",
+    ),
+];
 
 #[tokio::test]
 async fn the_views_add_up() {
@@ -115,45 +160,7 @@ async fn the_views_add_up() {
         ),
     )
     .await;
-    for (query, expected) in [
-        (
-            "SELECT string_agg(concat_ws(' ', event_type, total_events, notified), ', ' ORDER BY event_type) FROM raw_ops.courier_exceptions_by_type",
-            "customer_not_home 4 4, customer_refused 1 0, damaged_in_transit 1 1, delivered 1 0, unmapped 1 0, weather_delay 1 1",
-        ),
-        (
-            "SELECT concat_ws(' ', count(*), sum(exceptions), sum(notified)) FROM raw_ops.courier_exceptions_by_day",
-            "30 7 6",
-        ),
-        (
-            "SELECT concat_ws(' ', notifications, sent, failed, skipped, waiting, success_rate_percent) FROM raw_ops.courier_notification_success",
-            "6 4 1 1 0 80.00",
-        ),
-        (
-            "SELECT concat_ws(' ', sample_size, within_10_seconds_percent) FROM raw_ops.courier_time_to_notify",
-            "4 100.00",
-        ),
-        (
-            "SELECT concat_ws(' ', event_type, tracking_no, notification_attempts, last_status_code) FROM raw_ops.courier_failed_notifications",
-            "weather_delay 1 1 400",
-        ),
-        (
-            "SELECT concat_ws(' ', exceptions, tasks, open, overdue, intervention_rate_percent) FROM raw_ops.courier_manual_interventions",
-            "7 2 2 1 28.57",
-        ),
-        (
-            "SELECT concat_ws(' ', shipments, delivered, under_way, delivered_percent) FROM raw_ops.courier_delivery_after_exception",
-            "2 2 0 100.00",
-        ),
-        (
-            "SELECT concat_ws(' ', attempts, succeeded, failed, failure_rate_percent) FROM raw_ops.courier_delivery_attempts",
-            "5 4 1 20.00",
-        ),
-        (
-            "SELECT string_agg(concat_ws(' ', kpi, is_met), ', ' ORDER BY position) FROM raw_ops.courier_kpis WHERE position NOT IN (4)",
-            "event_processing_time t, notification_success_rate f, manual_intervention_rate f, monitoring_coverage t, \
-             delivery_success_after_exception t, stuck_events t, notification_failures f, customerio_failure_rate f",
-        ),
-    ] {
-        assert_eq!(one::<String>(&courier.client, query).await, expected, "{query}");
+    for (query, expected) in ADDED_UP {
+        assert_eq!(one::<String>(&courier.client, query).await, *expected, "{query}");
     }
 }

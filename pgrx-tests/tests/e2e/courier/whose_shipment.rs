@@ -127,39 +127,7 @@ async fn a_fulfillment_of_last_year_that_comes_late_takes_no_number_from_todays(
 #[tokio::test]
 async fn payloads_of_one_fulfillment_come_to_the_same_shipments_in_any_order() {
     let shop = TwoOrders::start().await;
-    let second = |numbers: &[&str], members: Value| {
-        let mut body = fulfillment(700, shop.orders[0].id, numbers, NOON);
-        for (name, value) in members.as_object().unwrap() {
-            body[name] = value.clone();
-        }
-        body
-    };
-    // All of the same second; the last of the shop's own time was triggered last.
-    let payloads = [
-        (
-            second(&[], json!({"status": "pending"})),
-            "2026-01-19T12:00:00.100Z",
-        ),
-        (second(&["P1", "P2"], json!({})), "2026-01-19T12:00:00.300Z"),
-        (
-            second(
-                &["P1", "P3"],
-                json!({"shipment_status": "in_transit", "tracking_urls": []}),
-            ),
-            "2026-01-19T12:00:00.500Z",
-        ),
-        (
-            second(
-                &["P3"],
-                json!({"tracking_company": null, "shipment_status": "delivered"}),
-            ),
-            "2026-01-19T12:00:00.700Z",
-        ),
-        (
-            second(&["P3"], json!({"status": null, "tracking_company": "DPD Local"})),
-            "2026-01-19T12:00:00.900Z",
-        ),
-    ];
+    let payloads = five_payloads(shop.orders[0].id);
     let rows = "SELECT concat_ws(' ', tracking_no, status, courier_name, tracking_url) FROM raw_ops.shipments ORDER BY 1";
     let expected = [
         "P1 replaced DPD Local https://track.dpd.co.uk/parcels/P1",
@@ -187,4 +155,41 @@ async fn payloads_of_one_fulfillment_come_to_the_same_shipments_in_any_order() {
             );
         }
     }
+}
+
+/// Of the same second; the last of the shop's own time was triggered last.
+fn five_payloads(order: i64) -> [(Value, &'static str); 5] {
+    let second = |numbers: &[&str], members: Value| {
+        let mut body = fulfillment(700, order, numbers, NOON);
+        for (name, value) in members.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        body
+    };
+    let payloads = [
+        (
+            second(&[], json!({"status": "pending"})),
+            "2026-01-19T12:00:00.100Z",
+        ),
+        (second(&["P1", "P2"], json!({})), "2026-01-19T12:00:00.300Z"),
+        (
+            second(
+                &["P1", "P3"],
+                json!({"shipment_status": "in_transit", "tracking_urls": []}),
+            ),
+            "2026-01-19T12:00:00.500Z",
+        ),
+        (
+            second(
+                &["P3"],
+                json!({"tracking_company": null, "shipment_status": "delivered"}),
+            ),
+            "2026-01-19T12:00:00.700Z",
+        ),
+        (
+            second(&["P3"], json!({"status": null, "tracking_company": "DPD Local"})),
+            "2026-01-19T12:00:00.900Z",
+        ),
+    ];
+    payloads
 }

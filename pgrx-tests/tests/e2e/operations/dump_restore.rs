@@ -212,27 +212,8 @@ async fn a_restore_beside_a_running_worker_is_left_alone_until_it_is_whole() {
     for section in ["--section=pre-data", "--section=data"] {
         cluster.pg_restore("copy", &dump, &[section]).await.unwrap();
     }
-    // Constraints and triggers are not back yet: the worker has looked, and so has somebody by hand.
     let copy = cluster.connect("copy").await.unwrap();
-    run(
-        &copy,
-        "CREATE TEMP TABLE loaded AS SELECT clock_timestamp() AS at",
-    )
-    .await;
-    let looked = "SELECT count(*) FROM pg_stat_activity, loaded WHERE backend_type = 'raw_ops worker' AND state = 'idle' AND state_change > at";
-    wait_until(LIMIT, "the worker to look", async || {
-        one::<i64>(&copy, looked).await == 1
-    })
-    .await
-    .unwrap();
-    for call in [
-        "process_pending_webhooks()",
-        "retry_failed_webhooks()",
-        "receive_webhook('shopify', 't', 'e', '{}', '{}')",
-    ] {
-        let refusal = refused(&copy, &format!("SELECT raw_ops.{call}")).await;
-        assert_eq!(refusal.sqlstate, "55000", "{call}: {refusal:?}");
-    }
+    assert_left_alone(&copy).await;
     assert_eq!(all_rows(&copy).await, rows);
 
     cluster
@@ -259,6 +240,30 @@ async fn a_restore_beside_a_running_worker_is_left_alone_until_it_is_whole() {
     assert_eq!(events, rows["ops_events"].len() as i64);
     let attempts = "SELECT DISTINCT attempts FROM raw_ops.webhook_inbox WHERE processing_status = 'success'";
     assert_eq!(column::<i32>(&copy, attempts).await, [1]);
+}
+
+/// Nobody touches it: not the worker, nor a call by hand.
+async fn assert_left_alone(copy: &Client) {
+    // Constraints and triggers are not back yet: the worker has looked, and so has somebody by hand.
+    run(
+        &copy,
+        "CREATE TEMP TABLE loaded AS SELECT clock_timestamp() AS at",
+    )
+    .await;
+    let looked = "SELECT count(*) FROM pg_stat_activity, loaded WHERE backend_type = 'raw_ops worker' AND state = 'idle' AND state_change > at";
+    wait_until(LIMIT, "the worker to look", async || {
+        one::<i64>(&copy, looked).await == 1
+    })
+    .await
+    .unwrap();
+    for call in [
+        "process_pending_webhooks()",
+        "retry_failed_webhooks()",
+        "receive_webhook('shopify', 't', 'e', '{}', '{}')",
+    ] {
+        let refusal = refused(&copy, &format!("SELECT raw_ops.{call}")).await;
+        assert_eq!(refusal.sqlstate, "55000", "{call}: {refusal:?}");
+    }
 }
 
 #[tokio::test]

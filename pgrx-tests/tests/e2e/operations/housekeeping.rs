@@ -19,12 +19,8 @@ async fn housekeeping(client: &Client) -> Value {
     one(client, "SELECT raw_ops.fn_housekeeping_v1()").await
 }
 
-#[tokio::test]
-async fn what_is_old_and_over_goes_and_the_rest_stays() {
-    let (stack, client) = set_up().await;
-    run(
-        &client,
-        "INSERT INTO raw_ops.monitoring_runs (check_name, status, run_at) VALUES
+/// Of every log something old, something new, and something old that is not over.
+const OLD_AND_NEW: &str = "INSERT INTO raw_ops.monitoring_runs (check_name, status, run_at) VALUES
              ('webhook_health', 'ok', now() - interval '31 days'), ('webhook_health', 'ok', now() - interval '30 days 1 minute'),
              ('webhook_health', 'ok', now() - interval '29 days'), ('order_ingestion_slo', 'ok', now() - interval '50 days'),
              ('order_ingestion_slo', 'ok', now() - interval '40 days');
@@ -46,9 +42,12 @@ async fn what_is_old_and_over_goes_and_the_rest_stays() {
          SELECT id, 'opened', severity, channel, title, '{}', m.delivery, CASE m.delivery WHEN 'delivered' THEN now() END
            FROM raw_ops.alerts, LATERAL (SELECT CASE title WHEN 'its end is on its way' THEN 'pending' WHEN 'info, old' THEN 'undelivered'
                                                            ELSE 'delivered' END AS delivery) AS m;
-        ",
-    )
-    .await;
+        ";
+
+#[tokio::test]
+async fn what_is_old_and_over_goes_and_the_rest_stays() {
+    let (stack, client) = set_up().await;
+    run(&client, OLD_AND_NEW).await;
     as_superuser(
         &stack,
         "INSERT INTO cron.job_run_details (jobid, runid, database, username, command, status, start_time, end_time)

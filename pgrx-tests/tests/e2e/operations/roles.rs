@@ -128,6 +128,29 @@ const GRANTS: &str = "
     GRANT CREATE, USAGE ON SCHEMA raw_ops TO shopkeeper;
     GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA raw_ops TO shopkeeper";
 
+/// Triggers that try to climb, and write down as whom they ran.
+const WITNESS: &str = "CREATE TABLE mine.witness (seen text);
+         CREATE FUNCTION mine.witness() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             INSERT INTO mine.witness VALUES (concat_ws(' ', TG_NAME, current_user));
+             BEGIN
+                 SET LOCAL ROLE postgres;
+                 INSERT INTO mine.witness VALUES ('climbed by SET ROLE');
+             EXCEPTION WHEN OTHERS THEN
+                 INSERT INTO mine.witness VALUES ('refused ' || SQLSTATE);
+             END;
+             BEGIN
+                 SET LOCAL SESSION AUTHORIZATION DEFAULT;
+                 INSERT INTO mine.witness VALUES ('climbed by SET SESSION AUTHORIZATION');
+             EXCEPTION WHEN OTHERS THEN
+                 INSERT INTO mine.witness VALUES ('refused ' || SQLSTATE);
+             END;
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER at_once AFTER INSERT ON raw_ops.orders FOR EACH ROW EXECUTE FUNCTION mine.witness();
+         CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON raw_ops.orders DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION mine.witness()";
+
 #[tokio::test]
 async fn an_ordinary_role_sets_up_owns_everything_and_the_worker_works_as_that_role() {
     let cluster = Cluster::builder()
@@ -151,31 +174,7 @@ async fn an_ordinary_role_sets_up_owns_everything_and_the_worker_works_as_that_r
 
     // The owner's own triggers run with the owner's rights in the worker too, deferred ones at commit included, and
     // cannot climb.
-    run(
-        &owner,
-        "CREATE TABLE mine.witness (seen text);
-         CREATE FUNCTION mine.witness() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN
-             INSERT INTO mine.witness VALUES (concat_ws(' ', TG_NAME, current_user));
-             BEGIN
-                 SET LOCAL ROLE postgres;
-                 INSERT INTO mine.witness VALUES ('climbed by SET ROLE');
-             EXCEPTION WHEN OTHERS THEN
-                 INSERT INTO mine.witness VALUES ('refused ' || SQLSTATE);
-             END;
-             BEGIN
-                 SET LOCAL SESSION AUTHORIZATION DEFAULT;
-                 INSERT INTO mine.witness VALUES ('climbed by SET SESSION AUTHORIZATION');
-             EXCEPTION WHEN OTHERS THEN
-                 INSERT INTO mine.witness VALUES ('refused ' || SQLSTATE);
-             END;
-             RETURN NULL;
-         END $$;
-         CREATE TRIGGER at_once AFTER INSERT ON raw_ops.orders FOR EACH ROW EXECUTE FUNCTION mine.witness();
-         CREATE CONSTRAINT TRIGGER at_commit AFTER INSERT ON raw_ops.orders DEFERRABLE INITIALLY DEFERRED
-             FOR EACH ROW EXECUTE FUNCTION mine.witness()",
-    )
-    .await;
+    run(&owner, WITNESS).await;
     let orders: Vec<Order> = Generator::new(14).orders(0..1).collect();
     receive_orders(&owner, &orders).await;
     wait_until(LIMIT, "the worker to process it", async || {

@@ -241,42 +241,44 @@ async fn setups_at_the_same_time_come_to_one_schema() {
     );
 }
 
+/// A call of each function.
+const CALLS: &[&str] = &[
+    "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'e', '{}', '{}')",
+    "SELECT raw_ops.receive_webhooks(array['shopify'], array['t'], array['e'], array['{}']::jsonb[], array['{}']::bytea[])",
+    "SELECT raw_ops.process_order_webhook_txn('{\"id\": 1}')",
+    "SELECT raw_ops.process_webhook('00000000-0000-0000-0000-000000000000')",
+    "SELECT raw_ops.process_pending_webhooks()",
+    "SELECT raw_ops.retry_failed_webhooks()",
+    "CALL raw_ops.drain_inbox()",
+    "SELECT raw_ops.fn_resolve_webhook_manually_v1('00000000-0000-0000-0000-000000000000', 'note')",
+    "SELECT raw_ops.fn_set_secret_v1('slack_url_fallback', 'https://hooks.example/services')",
+    "SELECT raw_ops.fn_resume_delivery_v1()",
+    "SELECT raw_ops.fn_deliver_outbox_v1()",
+    "CALL raw_ops.deliver_outbox()",
+    "SELECT raw_ops.fn_invoke_monitor('webhook_health')",
+    "SELECT raw_ops.fn_check_order_ingestion_slo_v2()",
+    "SELECT raw_ops.check_order_ingestion_slo()",
+    "SELECT raw_ops.fn_check_webhook_health_v2()",
+    "SELECT raw_ops.fn_check_webhook_daily_digest_v2()",
+    "SELECT raw_ops.fn_check_monitoring_heartbeat_v2()",
+    "SELECT raw_ops.fn_check_webhook_silence_v1()",
+    "SELECT raw_ops.fn_resend_alerts_v1()",
+    "SELECT raw_ops.process_courier_event('00000000-0000-0000-0000-000000000000', 'DPD', '01', '', now(), '{}')",
+    "SELECT raw_ops.fn_retry_courier_notifications_v1()",
+    "SELECT raw_ops.fn_complete_courier_task_v1('00000000-0000-0000-0000-000000000000', 'note')",
+    "SELECT raw_ops.fn_check_courier_watchdog_health_v2()",
+    "SELECT raw_ops.fn_dashboard_html_v1()",
+    "SELECT raw_ops.fn_metrics_v1()",
+    "SELECT raw_ops.fn_archive_webhooks_v1()",
+    "CALL raw_ops.archive_inbox()",
+    "SELECT raw_ops.fold_webhook_tallies()",
+    "SELECT raw_ops.fn_housekeeping_v1()",
+    "CALL raw_ops.run_housekeeping()",
+];
+
 #[tokio::test]
 async fn before_setup_or_on_an_older_schema_every_function_says_what_to_run() {
     let (stack, client) = bare().await;
-    let calls = [
-        "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'e', '{}', '{}')",
-        "SELECT raw_ops.receive_webhooks(array['shopify'], array['t'], array['e'], array['{}']::jsonb[], array['{}']::bytea[])",
-        "SELECT raw_ops.process_order_webhook_txn('{\"id\": 1}')",
-        "SELECT raw_ops.process_webhook('00000000-0000-0000-0000-000000000000')",
-        "SELECT raw_ops.process_pending_webhooks()",
-        "SELECT raw_ops.retry_failed_webhooks()",
-        "CALL raw_ops.drain_inbox()",
-        "SELECT raw_ops.fn_resolve_webhook_manually_v1('00000000-0000-0000-0000-000000000000', 'note')",
-        "SELECT raw_ops.fn_set_secret_v1('slack_url_fallback', 'https://hooks.example/services')",
-        "SELECT raw_ops.fn_resume_delivery_v1()",
-        "SELECT raw_ops.fn_deliver_outbox_v1()",
-        "CALL raw_ops.deliver_outbox()",
-        "SELECT raw_ops.fn_invoke_monitor('webhook_health')",
-        "SELECT raw_ops.fn_check_order_ingestion_slo_v2()",
-        "SELECT raw_ops.check_order_ingestion_slo()",
-        "SELECT raw_ops.fn_check_webhook_health_v2()",
-        "SELECT raw_ops.fn_check_webhook_daily_digest_v2()",
-        "SELECT raw_ops.fn_check_monitoring_heartbeat_v2()",
-        "SELECT raw_ops.fn_check_webhook_silence_v1()",
-        "SELECT raw_ops.fn_resend_alerts_v1()",
-        "SELECT raw_ops.process_courier_event('00000000-0000-0000-0000-000000000000', 'DPD', '01', '', now(), '{}')",
-        "SELECT raw_ops.fn_retry_courier_notifications_v1()",
-        "SELECT raw_ops.fn_complete_courier_task_v1('00000000-0000-0000-0000-000000000000', 'note')",
-        "SELECT raw_ops.fn_check_courier_watchdog_health_v2()",
-        "SELECT raw_ops.fn_dashboard_html_v1()",
-        "SELECT raw_ops.fn_metrics_v1()",
-        "SELECT raw_ops.fn_archive_webhooks_v1()",
-        "CALL raw_ops.archive_inbox()",
-        "SELECT raw_ops.fold_webhook_tallies()",
-        "SELECT raw_ops.fn_housekeeping_v1()",
-        "CALL raw_ops.run_housekeeping()",
-    ];
     let known: Vec<String> = column(
         &client,
         "SELECT DISTINCT proname::text FROM pg_proc WHERE pronamespace = 'raw_ops'::regnamespace AND prorettype <> 'trigger'::regtype
@@ -286,14 +288,14 @@ async fn before_setup_or_on_an_older_schema_every_function_says_what_to_run() {
     .await;
     for function in &known {
         assert!(
-            calls
+            CALLS
                 .iter()
                 .any(|call| call.contains(&format!("raw_ops.{function}("))),
             "{function} is not tried here"
         );
     }
     let all_refuse = async |client: &Client, message: &str| {
-        for call in calls {
+        for call in CALLS {
             let refusal = refused(client, call).await;
             assert_eq!(
                 refusal.hint, "Run: SELECT raw_ops.setup();",

@@ -172,6 +172,11 @@ async fn no_piece_of_a_secret_that_is_echoed_is_kept_anywhere(carrier: Carrier) 
     }
     all_settled(&sending).await;
 
+    assert_kept_nowhere(&sending, carrier).await;
+}
+
+/// Rows, dump, activity and log say what happened, and nothing of a secret.
+async fn assert_kept_nowhere(sending: &Sending, carrier: Carrier) {
     for (table, column) in [
         ("http_requests", "error"),
         ("alert_messages", "last_error"),

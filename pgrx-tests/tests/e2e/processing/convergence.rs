@@ -92,6 +92,7 @@ async fn any_order_of_arrival_repeats_and_batches_come_to_the_same_tables() {
     assert_eq!(history.len(), 20);
     let in_order: Vec<&Order> = history.iter().collect();
     let truth = deliver(&client, &in_order, 1).await;
+    assert_tables_hold(&client, &history).await;
     assert!(truth.len() > 10 && truth.iter().any(|row| row.contains("Renamed")));
     let mut seeds_that_differ = Vec::new();
     for seed in 0..24_u64 {

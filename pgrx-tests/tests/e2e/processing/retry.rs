@@ -52,19 +52,7 @@ async fn five_failures_at_their_times_then_a_dead_letter_then_settled_by_hand() 
         (&processed["success"], &processed["status"]),
         (&json!(false), &json!("dlq"))
     );
-    for state in ["pending", "failed", "success", "retrying"] {
-        let update = format!("UPDATE raw_ops.webhook_inbox SET processing_status = '{state}'");
-        let refusal = refused(&client, &update).await;
-        assert_eq!(
-            refusal.message,
-            format!("processing_status cannot go from dlq to {state}")
-        );
-        assert!(
-            refusal.hint.contains("raw_ops.fn_resolve_webhook_manually_v1"),
-            "{}",
-            refusal.hint
-        );
-    }
+    assert_only_settled_by_hand(&client).await;
     let refusal = resolve(&client, &id, " ").await;
     assert_eq!(refusal["success"], false);
     assert!(
@@ -83,6 +71,28 @@ async fn five_failures_at_their_times_then_a_dead_letter_then_settled_by_hand() 
     );
     assert_eq!(states(&client).await, in_states([("resolved_manual", 1)]));
 
+    assert_log(&client, &id, note).await;
+}
+
+/// No update brings a dead letter back.
+async fn assert_only_settled_by_hand(client: &Client) {
+    for state in ["pending", "failed", "success", "retrying"] {
+        let update = format!("UPDATE raw_ops.webhook_inbox SET processing_status = '{state}'");
+        let refusal = refused(&client, &update).await;
+        assert_eq!(
+            refusal.message,
+            format!("processing_status cannot go from dlq to {state}")
+        );
+        assert!(
+            refusal.hint.contains("raw_ops.fn_resolve_webhook_manually_v1"),
+            "{}",
+            refusal.hint
+        );
+    }
+}
+
+/// Received, dead, settled: who, why, from what to what.
+async fn assert_log(client: &Client, id: &str, note: &str) {
     let log = client
         .query("SELECT kind, message, entity_id::text, event_payload FROM raw_ops.ops_events ORDER BY created_at", &[])
         .await
@@ -101,7 +111,7 @@ async fn five_failures_at_their_times_then_a_dead_letter_then_settled_by_hand() 
         ]
     );
     let (kind, _, entity, audit) = &log[2];
-    assert_eq!((kind.as_str(), entity.as_deref()), ("AUDIT", Some(id.as_str())));
+    assert_eq!((kind.as_str(), entity.as_deref()), ("AUDIT", Some(id)));
     for (member, value) in [
         ("who", json!("shop_owner")),
         ("note", json!(note)),

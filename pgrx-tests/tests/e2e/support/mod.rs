@@ -5,11 +5,12 @@
 
 mod load;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use load::Load;
-use raw_ops_e2e::orders::{Order, money};
+use raw_ops_e2e::orders::Order;
+use raw_ops_e2e::truth::Truth;
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::Value;
 use tokio_postgres::Client;
@@ -188,85 +189,9 @@ pub async fn tables(client: &Client) -> Vec<String> {
     .await
 }
 
-/// One order as the tables have it, its customer and items with it.
-#[derive(Debug, PartialEq, Eq)]
-struct Stored {
-    total: Option<String>,
-    subtotal: Option<String>,
-    tax: Option<String>,
-    shipping: Option<String>,
-    currency: Option<String>,
-    customer_id: Option<i64>,
-    customer_email: Option<String>,
-    items: i64,
-    line_items: Option<String>,
-    discounts: Option<String>,
-}
-
 /// Asserts that the tables hold these orders, their customers and items, and nothing else.
 pub async fn assert_tables_hold(client: &Client, orders: &[Order]) {
-    let rows = client
-        .query(
-            "SELECT o.shopify_order_id, o.total_price::text, o.subtotal_price::text, o.total_tax::text,
-                    o.total_shipping::text, o.currency, c.shopify_customer_id, c.email, count(i.id),
-                    sum(i.price * i.quantity)::text, sum(i.total_discount)::text
-               FROM raw_ops.orders o
-               LEFT JOIN raw_ops.customers c ON c.id = o.customer_id
-               LEFT JOIN raw_ops.order_items i ON i.order_id = o.id
-              GROUP BY o.id, c.id",
-            &[],
-        )
-        .await
-        .unwrap();
-    let mut stored: BTreeMap<i64, Stored> = BTreeMap::new();
-    for row in &rows {
-        let order = Stored {
-            total: row.get(1),
-            subtotal: row.get(2),
-            tax: row.get(3),
-            shipping: row.get(4),
-            currency: row.get(5),
-            customer_id: row.get(6),
-            customer_email: row.get(7),
-            items: row.get(8),
-            line_items: row.get(9),
-            discounts: row.get(10),
-        };
-        assert!(stored.insert(row.get(0), order).is_none(), "an order twice");
-    }
-    for order in orders {
-        let sum = |amount: i64| Some(money(amount, order.decimals));
-        let expected = Stored {
-            total: sum(order.totals.total),
-            subtotal: sum(order.totals.subtotal),
-            tax: sum(order.totals.tax),
-            shipping: sum(order.totals.shipping),
-            currency: Some(order.currency.to_owned()),
-            customer_id: order.customer_id,
-            customer_email: order.email.clone(),
-            items: order.line_items().len() as i64,
-            line_items: sum(order.totals.line_items),
-            discounts: sum(order.totals.discounts),
-        };
-        assert_eq!(
-            stored.remove(&order.id),
-            Some(expected),
-            "order {} (#{})",
-            order.id,
-            order.number
-        );
-    }
-    assert!(stored.is_empty(), "orders nobody sent: {stored:?}");
-
-    let known: BTreeSet<i64> = orders.iter().filter_map(|order| order.customer_id).collect();
-    let guests = orders.iter().filter(|order| order.customer_id.is_none());
-    let guests: BTreeSet<&str> = guests.filter_map(|order| order.email.as_deref()).collect();
-    let customers: i64 = one(client, "SELECT count(*) FROM raw_ops.customers").await;
-    assert_eq!(customers, (known.len() + guests.len()) as i64, "customers");
-    let orphans: i64 = one(
-        client,
-        "SELECT count(*) FROM raw_ops.order_items i WHERE NOT EXISTS (SELECT FROM raw_ops.orders o WHERE o.id = i.order_id)",
-    )
-    .await;
-    assert_eq!(orphans, 0, "items without an order");
+    let truth = Truth::of(orders).unwrap();
+    let differences = truth.differences(client).await.unwrap();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
 }

@@ -83,6 +83,41 @@ async fn fill(client: &Client, orders: &[Order]) {
     .await;
 }
 
+/// The figures that do not depend on time.
+const BUSY: &[(&str, f64)] = &[
+    ("webhook_events_processed_total{provider=\"shopify\"}", 50.0),
+    ("webhook_events_failed_total{provider=\"shopify\"}", 1.0),
+    ("webhook_events_duplicate_total{provider=\"shopify\"}", 3.0),
+    ("webhook_events_processed_total{provider=\"stripe\"}", 0.0),
+    ("raw_ops_webhook_queue_depth{status=\"pending\"}", 1.0),
+    ("raw_ops_webhook_queue_depth{status=\"failed\"}", 1.0),
+    ("raw_ops_webhook_queue_depth{status=\"retrying\"}", 0.0),
+    ("raw_ops_webhook_dead_letters", 1.0),
+    ("raw_ops_webhook_processing_seconds_count", 51.0),
+    ("raw_ops_alerts_open{severity=\"critical\"}", 0.0),
+    ("raw_ops_alerts_open{severity=\"warning\"}", 1.0),
+    ("raw_ops_alerts_open{severity=\"info\"}", 0.0),
+    ("raw_ops_alerts_undelivered", 1.0),
+    ("raw_ops_outbox_depth{state=\"queued\"}", 1.0),
+    ("raw_ops_outbox_depth{state=\"sending\"}", 0.0),
+    (
+        "raw_ops_http_requests_total{purpose=\"alert\",outcome=\"succeeded\"}",
+        4.0,
+    ),
+    (
+        "raw_ops_http_requests_total{purpose=\"alert\",outcome=\"failed\"}",
+        3.0,
+    ),
+    (
+        "raw_ops_http_requests_total{purpose=\"alert\",outcome=\"abandoned\"}",
+        3.0,
+    ),
+    (
+        "raw_ops_http_requests_total{purpose=\"outbound\",outcome=\"succeeded\"}",
+        0.0,
+    ),
+];
+
 #[tokio::test]
 async fn every_figure_is_there_also_when_it_is_nought() {
     let stack = Stack::start(nobody_sends(by_hand().without_shim()))
@@ -99,40 +134,8 @@ async fn every_figure_is_there_also_when_it_is_nought() {
     let orders: Vec<Order> = Generator::new(41).orders(0..50).collect();
     fill(&client, &orders).await;
     let busy = samples(&client).await;
-    for (name, expected) in [
-        ("webhook_events_processed_total{provider=\"shopify\"}", 50.0),
-        ("webhook_events_failed_total{provider=\"shopify\"}", 1.0),
-        ("webhook_events_duplicate_total{provider=\"shopify\"}", 3.0),
-        ("webhook_events_processed_total{provider=\"stripe\"}", 0.0),
-        ("raw_ops_webhook_queue_depth{status=\"pending\"}", 1.0),
-        ("raw_ops_webhook_queue_depth{status=\"failed\"}", 1.0),
-        ("raw_ops_webhook_queue_depth{status=\"retrying\"}", 0.0),
-        ("raw_ops_webhook_dead_letters", 1.0),
-        ("raw_ops_webhook_processing_seconds_count", 51.0),
-        ("raw_ops_alerts_open{severity=\"critical\"}", 0.0),
-        ("raw_ops_alerts_open{severity=\"warning\"}", 1.0),
-        ("raw_ops_alerts_open{severity=\"info\"}", 0.0),
-        ("raw_ops_alerts_undelivered", 1.0),
-        ("raw_ops_outbox_depth{state=\"queued\"}", 1.0),
-        ("raw_ops_outbox_depth{state=\"sending\"}", 0.0),
-        (
-            "raw_ops_http_requests_total{purpose=\"alert\",outcome=\"succeeded\"}",
-            4.0,
-        ),
-        (
-            "raw_ops_http_requests_total{purpose=\"alert\",outcome=\"failed\"}",
-            3.0,
-        ),
-        (
-            "raw_ops_http_requests_total{purpose=\"alert\",outcome=\"abandoned\"}",
-            3.0,
-        ),
-        (
-            "raw_ops_http_requests_total{purpose=\"outbound\",outcome=\"succeeded\"}",
-            0.0,
-        ),
-    ] {
-        assert_eq!(busy.get(name), Some(&expected), "{name}");
+    for (name, expected) in BUSY {
+        assert_eq!(busy.get(*name), Some(expected), "{name}");
     }
     let between = |name: &str, low: f64, high: f64| {
         let value = busy.get(name).copied().unwrap_or(f64::NAN);

@@ -108,6 +108,26 @@ fn configuration(raw_ops: u16, shim: u16) -> [(&'static str, String); 2] {
     ]
 }
 
+/// What Prometheus has read.
+const READ: &[(&str, f64)] = &[
+    ("up{job=\"raw_ops\"}", 1.0),
+    ("up{job=\"edge-shim\"}", 1.0),
+    ("webhook_events_processed_total{provider=\"shopify\"}", 25.0),
+    ("webhook_events_duplicate_total{provider=\"shopify\"}", 5.0),
+    ("webhook_events_failed_total{provider=\"shopify\"}", 0.0),
+    ("count(webhook_events_processed_total)", 5.0),
+    ("raw_ops_webhook_queue_depth{status=\"pending\"}", 0.0),
+    ("raw_ops_webhook_dead_letters", 0.0),
+    ("raw_ops_webhook_processing_seconds_count", 25.0),
+    (
+        "count(raw_ops_monitor_last_run_age_seconds{check=\"webhook_health\"})",
+        1.0,
+    ),
+    ("edge_shim_webhooks_stored_total{provider=\"shopify\"}", 25.0),
+    ("edge_shim_webhooks_duplicate_total{provider=\"shopify\"}", 5.0),
+    ("count(edge_shim_build_info)", 1.0),
+];
+
 #[tokio::test]
 async fn a_real_prometheus_reads_the_shim_and_the_database_as_the_docs_set_it_up() {
     let mut stack = Stack::start(StackOptions::for_tests()).await.unwrap();
@@ -131,7 +151,73 @@ async fn a_real_prometheus_reads_the_shim_and_the_database_as_the_docs_set_it_up
     }
     stack.wait_drained(LIMIT).await.unwrap();
 
-    // The script that docs/monitoring.md installs, started as its socket unit starts it.
+    let door = metrics_door(&stack);
+    let http = HttpClient::new(Duration::from_secs(10));
+    let answer = http
+        .get(&format!("http://127.0.0.1:{}/metrics", door.port()))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(promtool(&["check", "metrics"], &answer.text()).await.unwrap(), "");
+    let elsewhere = http
+        .get(&format!("http://127.0.0.1:{}/", door.port()))
+        .await
+        .unwrap();
+    assert_eq!(elsewhere.status, 404);
+
+    let files = configuration(door.port(), stack.shim().unwrap().port());
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let prometheus = Prometheus::start(&files).await.unwrap();
+    let becomes = async |expression: &str, expected| becomes(&prometheus, expression, expected).await;
+    for (expression, expected) in READ {
+        becomes(expression, *expected).await;
+    }
+    assert_rules_are_read(&prometheus).await;
+
+    // A database that is down is told, by its absence and in words; the shim says so itself.
+    stack.cluster.stop(Stop::Fast).await.unwrap();
+    assert_unreachable(&http, &door).await;
+    assert!(!sender.send(&deliveries[0]).await.accepted());
+    becomes("up{job=\"raw_ops\"}", 0.0).await;
+    becomes("edge_shim_database_up", 0.0).await;
+    becomes(
+        "count(ALERTS{alertname=\"RawOpsDatabaseUnreachable\", alertstate=\"pending\"})",
+        1.0,
+    )
+    .await;
+    stack.cluster.start().await.unwrap();
+    becomes("up{job=\"raw_ops\"}", 1.0).await;
+    becomes("webhook_events_processed_total{provider=\"shopify\"}", 25.0).await;
+}
+
+/// In words.
+async fn assert_unreachable(http: &HttpClient, door: &Inetd) {
+    let answer = http
+        .get(&format!("http://127.0.0.1:{}/metrics", door.port()))
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 503);
+    assert!(
+        answer.text().contains("connection to server"),
+        "{}",
+        answer.text()
+    );
+}
+
+/// All of docs/prometheus, without an error.
+async fn assert_rules_are_read(prometheus: &Prometheus) {
+    let rules = prometheus.get("/api/v1/rules").await.unwrap();
+    let groups = rules["groups"].as_array().unwrap();
+    let rules: Vec<_> = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .collect();
+    assert_eq!(rules.len(), docs("raw_ops.rules.yml").matches("- alert:").count());
+    assert!(rules.iter().all(|rule| rule["lastError"].is_null()), "{rules:?}");
+}
+
+/// The script that docs/monitoring.md installs, started as its socket unit starts it.
+fn metrics_door(stack: &Stack) -> Inetd {
     let (bin, socket, port, db) = (
         stack.cluster.postgres().bindir.clone(),
         stack.cluster.socket_dir().to_owned(),
@@ -151,87 +237,7 @@ async fn a_real_prometheus_reads_the_shim_and_the_database_as_the_docs_set_it_up
         command
     })
     .unwrap();
-    let http = HttpClient::new(Duration::from_secs(10));
-    let answer = http
-        .get(&format!("http://127.0.0.1:{}/metrics", door.port()))
-        .await
-        .unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    assert_eq!(promtool(&["check", "metrics"], &answer.text()).await.unwrap(), "");
-    let elsewhere = http
-        .get(&format!("http://127.0.0.1:{}/", door.port()))
-        .await
-        .unwrap();
-    assert_eq!(elsewhere.status, 404);
-
-    let files = configuration(door.port(), stack.shim().unwrap().port());
-    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    let prometheus = Prometheus::start(&files).await.unwrap();
-    let becomes = async |expression: &str, expected: f64| {
-        let mut last = None;
-        let waited = wait_until(LIMIT, expression, async || {
-            last = prometheus.value(expression).await.unwrap();
-            last == Some(expected)
-        })
-        .await;
-        assert!(
-            waited.is_ok(),
-            "{expression} is {last:?}, not {expected}; log:\n{}",
-            prometheus.log()
-        );
-    };
-    for (expression, expected) in [
-        ("up{job=\"raw_ops\"}", 1.0),
-        ("up{job=\"edge-shim\"}", 1.0),
-        ("webhook_events_processed_total{provider=\"shopify\"}", 25.0),
-        ("webhook_events_duplicate_total{provider=\"shopify\"}", 5.0),
-        ("webhook_events_failed_total{provider=\"shopify\"}", 0.0),
-        ("count(webhook_events_processed_total)", 5.0),
-        ("raw_ops_webhook_queue_depth{status=\"pending\"}", 0.0),
-        ("raw_ops_webhook_dead_letters", 0.0),
-        ("raw_ops_webhook_processing_seconds_count", 25.0),
-        (
-            "count(raw_ops_monitor_last_run_age_seconds{check=\"webhook_health\"})",
-            1.0,
-        ),
-        ("edge_shim_webhooks_stored_total{provider=\"shopify\"}", 25.0),
-        ("edge_shim_webhooks_duplicate_total{provider=\"shopify\"}", 5.0),
-        ("count(edge_shim_build_info)", 1.0),
-    ] {
-        becomes(expression, expected).await;
-    }
-    let rules = prometheus.get("/api/v1/rules").await.unwrap();
-    let groups = rules["groups"].as_array().unwrap();
-    let rules: Vec<_> = groups
-        .iter()
-        .flat_map(|group| group["rules"].as_array().unwrap())
-        .collect();
-    assert_eq!(rules.len(), docs("raw_ops.rules.yml").matches("- alert:").count());
-    assert!(rules.iter().all(|rule| rule["lastError"].is_null()), "{rules:?}");
-
-    // A database that is down is told, by its absence and in words; the shim says so itself.
-    stack.cluster.stop(Stop::Fast).await.unwrap();
-    let answer = http
-        .get(&format!("http://127.0.0.1:{}/metrics", door.port()))
-        .await
-        .unwrap();
-    assert_eq!(answer.status, 503);
-    assert!(
-        answer.text().contains("connection to server"),
-        "{}",
-        answer.text()
-    );
-    assert!(!sender.send(&deliveries[0]).await.accepted());
-    becomes("up{job=\"raw_ops\"}", 0.0).await;
-    becomes("edge_shim_database_up", 0.0).await;
-    becomes(
-        "count(ALERTS{alertname=\"RawOpsDatabaseUnreachable\", alertstate=\"pending\"})",
-        1.0,
-    )
-    .await;
-    stack.cluster.start().await.unwrap();
-    becomes("up{job=\"raw_ops\"}", 1.0).await;
-    becomes("webhook_events_processed_total{provider=\"shopify\"}", 25.0).await;
+    door
 }
 
 /// The indented blocks of docs/monitoring.md that begin with one of these words.
@@ -281,4 +287,19 @@ async fn the_docs_statements_make_their_roles_and_answer_the_eight_questions_to_
     );
     let exporter = stack.connect_as("raw_ops_metrics").await.unwrap();
     assert!(text(&exporter).await.contains("raw_ops_info"));
+}
+
+/// Waits until Prometheus says so.
+async fn becomes(prometheus: &Prometheus, expression: &str, expected: f64) {
+    let mut last = None;
+    let waited = wait_until(LIMIT, expression, async || {
+        last = prometheus.value(expression).await.unwrap();
+        last == Some(expected)
+    })
+    .await;
+    assert!(
+        waited.is_ok(),
+        "{expression} is {last:?}, not {expected}; log:\n{}",
+        prometheus.log()
+    );
 }

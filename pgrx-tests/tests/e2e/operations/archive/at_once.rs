@@ -140,30 +140,7 @@ async fn with_captures_repeats_and_drains_at_once_every_delivery_is_accounted_fo
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let orders: Arc<Vec<Order>> = Arc::new(Generator::new(31).customers(40).orders(0..600).collect());
     let (sent, stop) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
-    let mut senders = tokio::task::JoinSet::new();
-    for lane in 0..3_usize {
-        let session = stack.connect().await.unwrap();
-        let (orders, sent) = (Arc::clone(&orders), Arc::clone(&sent));
-        senders.spawn(async move {
-            let mut random = fastrand::Rng::with_seed(lane as u64);
-            for number in 0..600 {
-                // Half of them again and again, while they may just be on their way to the archive.
-                let order = if number % 2 == 0 {
-                    &orders[random.usize(..60)]
-                } else {
-                    &orders[lane * 200 + number % 200]
-                };
-                receive(
-                    &session,
-                    "orders/create",
-                    &format!("event-{}", order.number),
-                    &order.bytes,
-                )
-                .await;
-                sent.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-    }
+    let senders = send_half_again_and_again(&stack, &orders, &sent).await;
     let mut workers = tokio::task::JoinSet::new();
     for statement in [
         "SELECT raw_ops.process_pending_webhooks(50)",
@@ -209,4 +186,37 @@ async fn with_captures_repeats_and_drains_at_once_every_delivery_is_accounted_fo
         .map(|(_, order)| order.clone())
         .collect();
     assert_tables_hold(&client, &sent).await;
+}
+
+/// Three lanes that send.
+async fn send_half_again_and_again(
+    stack: &Stack,
+    orders: &Arc<Vec<Order>>,
+    sent: &Arc<AtomicI64>,
+) -> tokio::task::JoinSet<()> {
+    let mut senders = tokio::task::JoinSet::new();
+    for lane in 0..3_usize {
+        let session = stack.connect().await.unwrap();
+        let (orders, sent) = (Arc::clone(orders), Arc::clone(sent));
+        senders.spawn(async move {
+            let mut random = fastrand::Rng::with_seed(lane as u64);
+            for number in 0..600 {
+                // Half of them again and again, while they may just be on their way to the archive.
+                let order = if number % 2 == 0 {
+                    &orders[random.usize(..60)]
+                } else {
+                    &orders[lane * 200 + number % 200]
+                };
+                receive(
+                    &session,
+                    "orders/create",
+                    &format!("event-{}", order.number),
+                    &order.bytes,
+                )
+                .await;
+                sent.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    senders
 }

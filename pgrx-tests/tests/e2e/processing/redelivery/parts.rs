@@ -20,17 +20,7 @@ async fn partial_and_redacted_payloads_erase_nothing() {
             Change::Tags("vip".to_owned()),
         ],
     );
-    let send = async |order: &Order, topic: &str| {
-        assert!(
-            stack
-                .sender()
-                .unwrap()
-                .send(&order.delivery(topic))
-                .await
-                .accepted()
-        );
-        stack.wait_drained(LIMIT).await.unwrap();
-    };
+    let send = async |order: &Order, topic: &str| send_and_drain(&stack, order, topic).await;
     send(&full, "orders/create").await;
     let known = tables(&client).await;
 
@@ -76,6 +66,45 @@ async fn partial_and_redacted_payloads_erase_nothing() {
     assert_eq!(states(&client).await, in_states([("success", 6)]));
 }
 
+async fn send_and_drain(stack: &Stack, order: &Order, topic: &str) {
+    let sender = stack.sender().unwrap();
+    assert!(sender.send(&order.delivery(topic)).await.accepted());
+    stack.wait_drained(LIMIT).await.unwrap();
+}
+
+/// Members that state the order's condition.
+const CONDITION: [&str; 6] = [
+    "financial_status",
+    "fulfillment_status",
+    "note",
+    "tags",
+    "cancelled_at",
+    "cancel_reason",
+];
+
+const SHOWN: &str = "SELECT concat_ws(' ', financial_status, fulfillment_status, note, tags, cancelled_at, cancel_reason) FROM raw_ops.orders";
+
+/// Members whose null says nothing.
+const REST: [&str; 17] = [
+    "total_price",
+    "subtotal_price",
+    "total_tax",
+    "total_discounts",
+    "total_shipping_price_set",
+    "shipping_lines",
+    "line_items",
+    "email",
+    "contact_email",
+    "shipping_address",
+    "billing_address",
+    "customer",
+    "name",
+    "order_number",
+    "currency",
+    "created_at",
+    "test",
+];
+
 #[tokio::test]
 async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons_data() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
@@ -100,36 +129,6 @@ async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons
             .collect();
         full.updated(10, &changes)
     };
-    let condition = [
-        "financial_status",
-        "fulfillment_status",
-        "note",
-        "tags",
-        "cancelled_at",
-        "cancel_reason",
-    ];
-    let rest = [
-        "total_price",
-        "subtotal_price",
-        "total_tax",
-        "total_discounts",
-        "total_shipping_price_set",
-        "shipping_lines",
-        "line_items",
-        "email",
-        "contact_email",
-        "shipping_address",
-        "billing_address",
-        "customer",
-        "name",
-        "order_number",
-        "currency",
-        "created_at",
-        "test",
-    ];
-    let shown =
-        "SELECT concat_ws(' ', financial_status, fulfillment_status, note, tags, cancelled_at, cancel_reason)
-                   FROM raw_ops.orders";
     receive(&client, "orders/create", "full", &full.bytes).await;
     drain(&client, 10).await;
     let known = tables(&client).await;
@@ -137,13 +136,13 @@ async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons
         &client,
         "orders/updated",
         "late",
-        &nulls(&condition).updated(-15, &[]).bytes,
+        &nulls(&CONDITION).updated(-15, &[]).bytes,
     )
     .await;
     drain(&client, 10).await;
     assert_eq!(tables(&client).await, known, "an older payload clears nothing");
 
-    receive(&client, "orders/updated", "rest", &nulls(&rest).bytes).await;
+    receive(&client, "orders/updated", "rest", &nulls(&REST).bytes).await;
     drain(&client, 10).await;
     let version = "UPDATE raw_ops.orders SET shopify_updated_at = shopify_updated_at - interval '10 s'";
     run(&client, &format!("BEGIN; {version}")).await;
@@ -154,12 +153,12 @@ async fn null_clears_what_states_the_orders_condition_and_no_sum_item_or_persons
         &client,
         "orders/updated",
         "condition",
-        &nulls(&condition).updated(1, &[]).bytes,
+        &nulls(&CONDITION).updated(1, &[]).bytes,
     )
     .await;
     drain(&client, 10).await;
     assert_eq!(
-        one::<String>(&client, shown).await,
+        one::<String>(&client, SHOWN).await,
         "",
         "what was taken back is gone"
     );

@@ -1,7 +1,11 @@
+//! The stand-in against what is known of the real one.
+
+mod outcomes;
+
 use std::time::Duration;
 
 use super::*;
-use crate::receiver::{Receiver, Reply};
+use crate::receiver::{Received, Receiver, Reply};
 use crate::{Cluster, wait_for, wait_until};
 
 const LIMIT: Duration = Duration::from_secs(30);
@@ -155,6 +159,23 @@ async fn requests_leave_at_commit_and_look_as_libcurl_writes_them() {
         .wait_for(LIMIT, "the request", |request| request.path == "/posted")
         .await
         .unwrap();
+    assert_as_libcurl_writes_it(&posted);
+
+    let id = net.post("/form", ", headers => null").await;
+    assert!(net.response(id).await.starts_with("200/text/plain"));
+    let form = net.world.requests_to("/form");
+    assert_eq!(
+        form[0].header("content-type"),
+        Some("application/x-www-form-urlencoded")
+    );
+
+    assert_a_row_wakes_nobody(&net).await;
+    assert!(net.world.requests_to("/rolled-back").is_empty());
+    worker.stop().await.unwrap();
+}
+
+/// Query, body and headers, to the letter.
+fn assert_as_libcurl_writes_it(posted: &Received) {
     assert_eq!(posted.query.as_deref(), Some("q=a%20b%26c"));
     assert_eq!(posted.body.as_ref(), r#"{"b": 2, "aa": "Zoë"}"#.as_bytes());
     let mut names: Vec<&str> = posted.headers.keys().map(|name| name.as_str()).collect();
@@ -173,15 +194,10 @@ async fn requests_leave_at_commit_and_look_as_libcurl_writes_them() {
         ]
     );
     assert_eq!(posted.header("user-agent"), Some("pg_net/0.20.4"));
+}
 
-    let id = net.post("/form", ", headers => null").await;
-    assert!(net.response(id).await.starts_with("200/text/plain"));
-    let form = net.world.requests_to("/form");
-    assert_eq!(
-        form[0].header("content-type"),
-        Some("application/x-www-form-urlencoded")
-    );
-
+/// A request that was written past the functions waits for the next one.
+async fn assert_a_row_wakes_nobody(net: &Net) {
     // Written past the functions, it wakes nobody.
     let insert = format!(
         "INSERT INTO net.http_request_queue (method, url, timeout_milliseconds) VALUES ('GET', '{}', 1000)",
@@ -200,90 +216,6 @@ async fn requests_leave_at_commit_and_look_as_libcurl_writes_them() {
         .wait_for(LIMIT, "the direct one", |request| request.path == "/direct")
         .await
         .unwrap();
-    assert!(net.world.requests_to("/rolled-back").is_empty());
-    worker.stop().await.unwrap();
-}
-
-#[tokio::test]
-async fn outcomes_are_written_as_the_real_one_writes_them() {
-    let net = Net::new(&[]).await;
-    let worker = net.worker().await;
-    let there = Receiver::start().unwrap();
-    there.always("/elsewhere", Reply::ok().text("moved"));
-    let world = &net.world;
-    world.always("/500", Reply::status(500));
-    world.always("/never", Reply::never());
-    world.always("/close", Reply::close());
-    world.always("/half", Reply::ok().body("0123456789").cut_after(3));
-    world.always("/nul", Reply::ok().body(&b"ab\0cd"[..]));
-    world.always("/bytes", Reply::ok().body(&b"\xff\xfe"[..]));
-    world.always("/302", Reply::redirect(302, &there.url("/elsewhere")));
-    world.always("/308", Reply::redirect(308, "/x"));
-    let auth = r#", headers => '{"Authorization": "Basic c2VjcmV0", "Content-Type": "application/json"}'"#;
-    for (path, rest, expected) in [
-        ("/500", "", "500/-/-/f/-"),
-        (
-            "/close",
-            "",
-            "-/-/-/f/Server returned nothing (no headers, no data)",
-        ),
-        ("/half", "", "-/-/-/f/Transferred a partial file"),
-        ("/nul", "", "200/-/ab/f/-"),
-        ("/302", auth, "200/text/plain; charset=utf-8/moved/f/-"),
-        ("/308", auth, "200/text/plain; charset=utf-8/fine/f/-"),
-    ] {
-        let id = net.post(path, rest).await;
-        assert_eq!(net.response(id).await, expected, "{path}");
-    }
-    let moved = &there.requests()[0];
-    assert_eq!(
-        (
-            moved.method.as_str(),
-            moved.body.len(),
-            moved.header("authorization")
-        ),
-        ("GET", 0, None)
-    );
-    let kept = &world.requests_to("/x")[0];
-    assert_eq!(
-        (
-            kept.method.as_str(),
-            kept.text().as_str(),
-            kept.header("authorization")
-        ),
-        ("POST", "{}", Some("Basic c2VjcmV0"))
-    );
-
-    let id = net.post("/never", ", timeout_milliseconds => 60").await;
-    let timed_out = net.response(id).await;
-    assert!(
-        timed_out.starts_with("-/-/-/t/Timeout of 60 ms reached. Total time: 6")
-            && timed_out.contains(" ms (DNS time: 0."),
-        "{timed_out}"
-    );
-    let id = net.post("/bytes", "").await;
-    wait_until(LIMIT, "the response", async || net.responses().await == "8")
-        .await
-        .unwrap();
-    let length = format!("SELECT octet_length(content)::text FROM net._http_response WHERE id = {id}");
-    assert_eq!(net.text(&length).await, "2", "no UTF-8, and stored all the same");
-
-    for (url, expected) in [
-        ("http://127.0.0.1:1/", "Couldn't connect to server"),
-        ("http://no-such-host.invalid/", "Couldn't resolve host name"),
-        ("gopher://127.0.0.1/", "Unsupported protocol"),
-        (
-            "http://127.0.0.1:99999/",
-            "URL using bad/illegal format or missing URL",
-        ),
-    ] {
-        let sql = format!("SELECT net.http_get('{url}')");
-        let id = net.client.query_one(&sql, &[]).await.unwrap().get(0);
-        assert_eq!(net.response(id).await, format!("-/-/-/f/{expected}"), "{url}");
-    }
-    let length = "SELECT headers->>'content-length' FROM net._http_response WHERE id = 1";
-    assert_eq!(net.text(length).await, "0");
-    worker.stop().await.unwrap();
 }
 
 #[tokio::test]
@@ -341,6 +273,11 @@ async fn a_batch_is_one_transaction_and_a_worker_that_dies_in_it_sends_it_again(
     let ids = "SELECT string_agg(id::text, ',' ORDER BY id) FROM net._http_response";
     assert_eq!(net.text(ids).await, "1,2,3,4,78");
 
+    assert_the_batch_is_finished(&net, worker).await;
+}
+
+/// A worker that is asked to end.
+async fn assert_the_batch_is_finished(net: &Net, worker: PgNetWorker) {
     let slow = net.post("/slow", "").await;
     net.world.wait_for_requests(LIMIT, 8).await.unwrap();
     let stopped = tokio::spawn(worker.stop());
