@@ -5,7 +5,7 @@ do $attach$
 declare
     t text;
 begin
-    foreach t in array array['webhook_inbox', 'customers', 'orders', 'order_items', 'ops_events', 'http_requests',
+    foreach t in array array['webhook_inbox', 'customers', 'orders', 'order_items', 'ops_events', 'http_bodies', 'http_requests',
                              'monitoring_runs', 'alerts', 'alert_messages', 'shipments', 'courier_events',
                              'courier_event_mapping', 'courier_tasks', 'webhook_elements'] loop
         if not exists (select from pg_catalog.pg_attrdef d

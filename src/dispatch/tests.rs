@@ -29,9 +29,9 @@ mod tests {
     fn two_attempts_at_one_notification_in_one_set_are_both_counted() {
         set_up();
         run(
-            "insert into raw_ops.ops_events (kind, customer_event_type, message, event_payload)
-             values ('CUSTOMER_EVENT', 'courier_exception', 'm', '{\"email\": \"a@example.com\"}'),
-                    ('CUSTOMER_EVENT', 'courier_exception', 'm', '{\"email\": \"b@example.com\"}')",
+            "insert into raw_ops.ops_events (kind, entity_type, customer_event_type, message, event_payload)
+             values ('CUSTOMER_EVENT', 'shipment', 'courier_exception', 'm', '{\"email\": \"a@example.com\"}'),
+                    ('CUSTOMER_EVENT', 'shipment', 'courier_exception', 'm', '{\"email\": \"b@example.com\"}')",
         );
         run("insert into raw_ops.http_requests (purpose, subject_id, destination, path, body, idempotency_key, attempt)
              select purpose, subject_id, destination, path, body, 'by hand', 2
