@@ -65,6 +65,19 @@ COMMENT ON INDEX raw_ops.alerts_one_open_key IS 'One open alert per check and co
 CREATE INDEX idx_alerts_opened_at ON raw_ops.alerts USING btree (opened_at DESC);
 ALTER TABLE raw_ops.alerts ENABLE ROW LEVEL SECURITY;
 
+CREATE TABLE raw_ops.clone_guard (
+    only_row boolean DEFAULT true NOT NULL,
+    fingerprint text,
+    resumed_at timestamp with time zone DEFAULT now() NOT NULL,
+    resumed_by text DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT clone_guard_only_row_check CHECK (only_row)
+);
+COMMENT ON TABLE raw_ops.clone_guard IS 'The database that may send where raw_ops.delivery_hosts is empty: a restored or copied one differs from the fingerprint and stays silent until fn_resume_delivery_v1().';
+COMMENT ON COLUMN raw_ops.clone_guard.fingerprint IS 'Of the place: cluster, database, path, file and machine. Null where the host has no machine-id: then only raw_ops.delivery_hosts lets it send.';
+ALTER TABLE ONLY raw_ops.clone_guard
+    ADD CONSTRAINT clone_guard_pkey PRIMARY KEY (only_row);
+ALTER TABLE raw_ops.clone_guard ENABLE ROW LEVEL SECURITY;
+
 CREATE TABLE raw_ops.courier_event_mapping (
     id uuid DEFAULT raw_ops.fn_uuid_v7() NOT NULL,
     courier_name text NOT NULL,
@@ -204,19 +217,6 @@ CREATE INDEX idx_customers_email ON raw_ops.customers USING btree (sha256((repla
 COMMENT ON INDEX raw_ops.idx_customers_email IS 'Who has an e-mail: SHA-256 of it in lower case, so that its length is no matter.';
 ALTER TABLE raw_ops.customers ENABLE ROW LEVEL SECURITY;
 
-CREATE TABLE raw_ops.delivery_guard (
-    only_row boolean DEFAULT true NOT NULL,
-    fingerprint text,
-    resumed_at timestamp with time zone DEFAULT now() NOT NULL,
-    resumed_by text DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT delivery_guard_only_row_check CHECK (only_row)
-);
-COMMENT ON TABLE raw_ops.delivery_guard IS 'The database that may send where raw_ops.delivery_hosts is empty: a restored or copied one differs from the fingerprint and stays silent until fn_resume_delivery_v1().';
-COMMENT ON COLUMN raw_ops.delivery_guard.fingerprint IS 'Of the place: cluster, database, path, file and machine. Null where the host has no machine-id: then only raw_ops.delivery_hosts lets it send.';
-ALTER TABLE ONLY raw_ops.delivery_guard
-    ADD CONSTRAINT delivery_guard_pkey PRIMARY KEY (only_row);
-ALTER TABLE raw_ops.delivery_guard ENABLE ROW LEVEL SECURITY;
-
 CREATE TABLE raw_ops.fulfillments (
     shopify_fulfillment_id bigint NOT NULL,
     courier_name text,
@@ -244,6 +244,16 @@ ALTER TABLE ONLY raw_ops.fulfillments
     ADD CONSTRAINT fulfillments_pkey PRIMARY KEY (shopify_fulfillment_id);
 ALTER TABLE raw_ops.fulfillments ENABLE ROW LEVEL SECURITY;
 
+CREATE TABLE raw_ops.http_bodies (
+    id uuid NOT NULL,
+    body jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+COMMENT ON TABLE raw_ops.http_bodies IS 'Bodies that several requests share: attempts at one message, or one message to many. One that no request is left for is deleted by raw-ops-housekeeping.';
+ALTER TABLE ONLY raw_ops.http_bodies
+    ADD CONSTRAINT http_bodies_pkey PRIMARY KEY (id);
+ALTER TABLE raw_ops.http_bodies ENABLE ROW LEVEL SECURITY;
+
 CREATE TABLE raw_ops.http_request_totals (
     purpose text NOT NULL,
     succeeded bigint DEFAULT 0 NOT NULL,
@@ -264,7 +274,8 @@ CREATE TABLE raw_ops.http_requests (
     url text,
     path text,
     headers jsonb DEFAULT '{}'::jsonb NOT NULL,
-    body jsonb NOT NULL,
+    body jsonb,
+    body_id uuid,
     idempotency_key text NOT NULL,
     attempt integer DEFAULT 1 NOT NULL,
     state text DEFAULT 'queued'::text NOT NULL,
@@ -287,8 +298,10 @@ CASE
     ELSE destination
 END) STORED,
     CONSTRAINT http_requests_attempt_check CHECK ((attempt >= 1)),
+    CONSTRAINT http_requests_body_check CHECK (((body IS NULL) <> (body_id IS NULL))),
     CONSTRAINT http_requests_carrier_check CHECK ((carrier = ANY (ARRAY['builtin'::text, 'pg_net'::text]))),
     CONSTRAINT http_requests_completed_check CHECK (((state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'abandoned'::text])) = (completed_at IS NOT NULL))),
+    CONSTRAINT http_requests_destination_check CHECK ((destination = ANY (ARRAY['slack_url_ops_alerts'::text, 'slack_url_ops_urgent'::text, 'slack_url_daily_ops'::text, 'slack_url_fallback'::text, 'customerio'::text, 'endpoint'::text]))),
     CONSTRAINT http_requests_endpoint_check CHECK (((destination <> 'endpoint'::text) OR (url IS NOT NULL))),
     CONSTRAINT http_requests_latency_ms_check CHECK ((latency_ms >= 0)),
     CONSTRAINT http_requests_no_echo_check CHECK (((destination = 'endpoint'::text) OR (response_body IS NULL))),
@@ -308,7 +321,8 @@ COMMENT ON COLUMN raw_ops.http_requests.destination IS 'Where to: the name of th
 COMMENT ON COLUMN raw_ops.http_requests.url IS 'Where to, without secrets: for Slack host only, filled in when sent; for endpoints the whole URL.';
 COMMENT ON COLUMN raw_ops.http_requests.path IS 'For customerio: the path below the base URL.';
 COMMENT ON COLUMN raw_ops.http_requests.headers IS 'Further request headers; never credentials, those are added while sending.';
-COMMENT ON COLUMN raw_ops.http_requests.body IS 'Sent as its text form, byte for byte the same with every carrier.';
+COMMENT ON COLUMN raw_ops.http_requests.body IS 'Sent as its text form, byte for byte the same with every carrier. Null: it is shared, see body_id.';
+COMMENT ON COLUMN raw_ops.http_requests.body_id IS 'The body in http_bodies, where several requests share it: once an attempt has failed and another follows, or from the start.';
 COMMENT ON COLUMN raw_ops.http_requests.idempotency_key IS 'The same for every attempt at one message: how a receiver recognises a repeat.';
 COMMENT ON COLUMN raw_ops.http_requests.state IS 'queued; sending; succeeded (2xx); failed (another attempt follows); abandoned (no further attempt: look at error).';
 COMMENT ON COLUMN raw_ops.http_requests.send_after IS 'Not sent before this time.';
@@ -323,6 +337,8 @@ COMMENT ON COLUMN raw_ops.http_requests.lane IS 'Requests of one lane share a li
 ALTER TABLE ONLY raw_ops.http_requests
     ADD CONSTRAINT http_requests_pkey PRIMARY KEY (id);
 CREATE UNIQUE INDEX http_requests_one_attempt_key ON raw_ops.http_requests USING btree (idempotency_key, destination, attempt);
+CREATE INDEX idx_http_requests_body_id ON raw_ops.http_requests USING btree (body_id) WHERE (body_id IS NOT NULL);
+COMMENT ON INDEX raw_ops.idx_http_requests_body_id IS 'Whether a shared body is still some request''s.';
 CREATE INDEX idx_http_requests_created_at ON raw_ops.http_requests USING brin (created_at);
 CREATE INDEX idx_http_requests_outcome ON raw_ops.http_requests USING btree (purpose, state) WHERE (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'abandoned'::text]));
 COMMENT ON INDEX raw_ops.idx_http_requests_outcome IS 'Counting requests for fn_metrics_v1() without reading them.';
@@ -335,6 +351,8 @@ COMMENT ON INDEX raw_ops.idx_http_requests_sending IS 'Leases that have run out.
 CREATE INDEX idx_http_requests_subject ON raw_ops.http_requests USING btree (subject_id, attempt);
 CREATE TRIGGER trigger_http_requests_wake AFTER INSERT OR UPDATE OF send_after ON raw_ops.http_requests FOR EACH STATEMENT EXECUTE FUNCTION raw_ops.wake_sender();
 COMMENT ON TRIGGER trigger_http_requests_wake ON raw_ops.http_requests IS 'At commit, wakes the sender.';
+ALTER TABLE ONLY raw_ops.http_requests
+    ADD CONSTRAINT http_requests_body_id_fkey FOREIGN KEY (body_id) REFERENCES raw_ops.http_bodies(id);
 ALTER TABLE raw_ops.http_requests ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.log_retention (

@@ -36,7 +36,9 @@ pub async fn of_fresh_setup(cluster: &Cluster) -> Result<String> {
         "--no-privileges",
     ];
     let dump = cluster.pg_dump(DATABASE, &options).await?;
-    in_reading_order(std::str::from_utf8(&dump)?)
+    // The provider made up for the tests is in no shop's schema.
+    let dump = std::str::from_utf8(&dump)?.replace(", 'example'::text", "");
+    in_reading_order(&dump)
 }
 
 /// What pg_dump wrote of one object.

@@ -51,14 +51,13 @@ impl Order {
                 (&mut order.total, &body["total_price"]),
                 (&mut order.subtotal, &body["subtotal_price"]),
                 (&mut order.tax, &body["total_tax"]),
-                (
-                    &mut order.shipping,
-                    &body["total_shipping_price_set"]["shop_money"]["amount"],
-                ),
             ] {
                 if let Some(said) = said.as_str() {
                     *sum = Decimal::parse(said)?;
                 }
+            }
+            if let Some(shipping) = shipping(body)? {
+                order.shipping = shipping;
             }
             if let Some(items) = body["line_items"].as_array() {
                 order.learn_items(items)?;
@@ -81,6 +80,24 @@ impl Order {
         }
         Ok(())
     }
+}
+
+/// Old payloads name no sum of it, only its lines.
+fn shipping(body: &Value) -> Result<Option<Decimal>> {
+    if let Some(sum) = body["total_shipping_price_set"]["shop_money"]["amount"].as_str() {
+        return Decimal::parse(sum).map(Some);
+    }
+    let Some(lines) = body["shipping_lines"]
+        .as_array()
+        .filter(|lines| !lines.is_empty())
+    else {
+        return Ok(None);
+    };
+    let mut sum = Decimal::default();
+    for line in lines {
+        sum += Decimal::parse(line["price"].as_str().unwrap_or("0"))?;
+    }
+    Ok(Some(sum))
 }
 
 const STORED: &str = "SELECT o.shopify_order_id, floor(extract(epoch FROM o.shopify_updated_at))::int8, coalesce(o.currency, ''),

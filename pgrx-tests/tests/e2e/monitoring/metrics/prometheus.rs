@@ -115,7 +115,8 @@ const READ: &[(&str, f64)] = &[
     ("webhook_events_processed_total{provider=\"shopify\"}", 25.0),
     ("webhook_events_duplicate_total{provider=\"shopify\"}", 5.0),
     ("webhook_events_failed_total{provider=\"shopify\"}", 0.0),
-    ("count(webhook_events_processed_total)", 5.0),
+    // Five providers, and the one made up for the tests.
+    ("count(webhook_events_processed_total)", 6.0),
     ("raw_ops_webhook_queue_depth{status=\"pending\"}", 0.0),
     ("raw_ops_webhook_dead_letters", 0.0),
     ("raw_ops_webhook_processing_seconds_count", 25.0),
