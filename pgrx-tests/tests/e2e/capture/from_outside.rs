@@ -281,7 +281,7 @@ async fn receive_refused_rows(stack: &Stack, client: &Client, orders: &Generator
     )
     .await;
     run(
-        &client,
+        client,
         "CREATE FUNCTION own.check_order() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN PERFORM NEW.email::uuid; RETURN NEW; END $$;
          CREATE TRIGGER own AFTER INSERT ON raw_ops.orders FOR EACH ROW WHEN (NEW.note = 'a uuid') EXECUTE FUNCTION own.check_order();
@@ -295,6 +295,6 @@ async fn receive_refused_rows(stack: &Stack, client: &Client, orders: &Generator
             Change::Email("ada.lovelace@example.com".to_owned()),
         ];
         let order = orders.order(60 + n as u64).updated(0, &changes);
-        receive(&client, "orders/create", &format!("{note} {n}"), &order.bytes).await;
+        receive(client, "orders/create", &format!("{note} {n}"), &order.bytes).await;
     }
 }

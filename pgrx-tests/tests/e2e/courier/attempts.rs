@@ -79,7 +79,7 @@ async fn assert_the_monitor_follows(courier: &Courier, shipment: &str) {
     assert_eq!(report["alert_config"]["channel"], "#ops-alerts");
     courier.world.always(EVENTS, refusal(400, "name cannot be blank"));
     for minute in 1..=2 {
-        let event = notification_of(&courier.report(&shipment, "01", minute).await);
+        let event = notification_of(&courier.report(shipment, "01", minute).await);
         courier.notification_in(&event, "failed").await;
     }
     let report: Value = one(

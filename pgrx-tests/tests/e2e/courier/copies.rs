@@ -70,7 +70,7 @@ async fn resume(courier: &Courier, copy: &Courier, shipment: &str, [waiting, uns
     );
     assert_eq!(one::<i64>(&copy.client, &skipped).await, 2);
     // From now on it is a shop of its own.
-    let own = notification_of(&copy.report(&shipment, "01", 3).await);
+    let own = notification_of(&copy.report(shipment, "01", 3).await);
     copy.notification_in(&own, "sent").await;
     assert_eq!(courier.world.count(), before + 1);
 }

@@ -79,8 +79,8 @@ async fn an_unknown_shipment_in_a_list_waits_and_its_neighbours_are_done() {
 async fn assert_the_waiting_one_follows(courier: &Courier) {
     // Its shipment appears: the customer hears of it at once.
     let order = order();
-    send(&courier, &order.delivery("orders/create")).await;
-    send_fulfillment(&courier, &order, &["B"], "2026-01-19T09:00:00Z").await;
+    send(courier, &order.delivery("orders/create")).await;
+    send_fulfillment(courier, &order, &["B"], "2026-01-19T09:00:00Z").await;
     assert_eq!(drain(&courier.client, 100).await, [2, 2, 0, 0]);
     assert_eq!(
         column::<String>(&courier.client, RECORDED).await,

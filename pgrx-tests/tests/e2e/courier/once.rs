@@ -269,7 +269,7 @@ async fn retrigger_in_the_air(courier: &Courier, shipment: &str, retrigger: impl
     courier
         .world
         .next(EVENTS, [Reply::status(500), Reply::status(503).held()]);
-    let in_the_air = notification_of(&courier.report(&shipment, "01", 2).await);
+    let in_the_air = notification_of(&courier.report(shipment, "01", 2).await);
     courier.attempted(&in_the_air, 1).await;
     courier.move_clock().await;
     let count = courier.told().len() + 1;
@@ -334,7 +334,7 @@ async fn settle_in_the_air(courier: &Courier, shipment: &str) {
         let before = courier.told().len();
         let event = notification_of(
             &courier
-                .report(&shipment, "09", u32::try_from(before).unwrap())
+                .report(shipment, "09", u32::try_from(before).unwrap())
                 .await,
         );
         wait_until(LIMIT, "it to be in the air", async || {

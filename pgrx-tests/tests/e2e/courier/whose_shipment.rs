@@ -166,7 +166,8 @@ fn five_payloads(order: i64) -> [(Value, &'static str); 5] {
         }
         body
     };
-    let payloads = [
+
+    [
         (
             second(&[], json!({"status": "pending"})),
             "2026-01-19T12:00:00.100Z",
@@ -190,6 +191,5 @@ fn five_payloads(order: i64) -> [(Value, &'static str); 5] {
             second(&["P3"], json!({"status": null, "tracking_company": "DPD Local"})),
             "2026-01-19T12:00:00.900Z",
         ),
-    ];
-    payloads
+    ]
 }

@@ -245,14 +245,10 @@ async fn a_restore_beside_a_running_worker_is_left_alone_until_it_is_whole() {
 /// Nobody touches it: not the worker, nor a call by hand.
 async fn assert_left_alone(copy: &Client) {
     // Constraints and triggers are not back yet: the worker has looked, and so has somebody by hand.
-    run(
-        &copy,
-        "CREATE TEMP TABLE loaded AS SELECT clock_timestamp() AS at",
-    )
-    .await;
+    run(copy, "CREATE TEMP TABLE loaded AS SELECT clock_timestamp() AS at").await;
     let looked = "SELECT count(*) FROM pg_stat_activity, loaded WHERE backend_type = 'raw_ops worker' AND state = 'idle' AND state_change > at";
     wait_until(LIMIT, "the worker to look", async || {
-        one::<i64>(&copy, looked).await == 1
+        one::<i64>(copy, looked).await == 1
     })
     .await
     .unwrap();
@@ -261,7 +257,7 @@ async fn assert_left_alone(copy: &Client) {
         "retry_failed_webhooks()",
         "receive_webhook('shopify', 't', 'e', '{}', '{}')",
     ] {
-        let refusal = refused(&copy, &format!("SELECT raw_ops.{call}")).await;
+        let refusal = refused(copy, &format!("SELECT raw_ops.{call}")).await;
         assert_eq!(refusal.sqlstate, "55000", "{call}: {refusal:?}");
     }
 }

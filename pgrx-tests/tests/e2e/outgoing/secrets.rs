@@ -109,7 +109,7 @@ async fn secrets_are_in_the_requests_and_nowhere_else(carrier: Carrier) {
 
 /// While two requests are in flight, nobody sees what they carry.
 async fn assert_hidden_in_flight(sending: &Sending, path: &str, events: &str) {
-    sending.world.next(&path, [Reply::never()]);
+    sending.world.next(path, [Reply::never()]);
     sending.world.next(events, [Reply::never()]);
     let in_flight = [
         Request::slack().timeout(2_000),

@@ -78,7 +78,7 @@ async fn five_failures_at_their_times_then_a_dead_letter_then_settled_by_hand() 
 async fn assert_only_settled_by_hand(client: &Client) {
     for state in ["pending", "failed", "success", "retrying"] {
         let update = format!("UPDATE raw_ops.webhook_inbox SET processing_status = '{state}'");
-        let refusal = refused(&client, &update).await;
+        let refusal = refused(client, &update).await;
         assert_eq!(
             refusal.message,
             format!("processing_status cannot go from dlq to {state}")

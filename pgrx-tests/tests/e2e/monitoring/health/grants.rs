@@ -204,7 +204,7 @@ async fn whoever_may_not_run_what_health_prints_is_told_as_whom() {
 /// The owner itself is not told so of what it may; another reader is.
 async fn assert_the_owner_is_told_statements_only(stack: &Stack, owner: &Client) {
     run(
-        &owner,
+        owner,
         "ALTER TABLE raw_ops.orders FORCE ROW LEVEL SECURITY; REVOKE INSERT ON raw_ops.customers FROM shop_owner",
     )
     .await;
@@ -220,12 +220,12 @@ async fn assert_the_owner_is_told_statements_only(stack: &Stack, owner: &Client)
             fault(&seen_by_guard, what).unwrap()["next"],
             serde_json::json!(["-- As shop_owner or a superuser, guard may not:", statement])
         );
-        let found = health(&owner).await;
+        let found = health(owner).await;
         assert_eq!(
             fault(&found, what).unwrap()["next"],
             serde_json::json!([statement])
         );
-        paste(&owner, &all_faults(&found, what)).await;
-        assert_eq!(fault(&health(&owner).await, what), None);
+        paste(owner, &all_faults(&found, what)).await;
+        assert_eq!(fault(&health(owner).await, what), None);
     }
 }

@@ -225,7 +225,8 @@ fn metrics_door(stack: &Stack) -> Inetd {
         stack.cluster.port().to_string(),
         stack.db.clone(),
     );
-    let door = Inetd::start(move || {
+
+    Inetd::start(move || {
         let mut command = Command::new(workspace_root().join("docs/prometheus/raw_ops-metrics"));
         let path = std::env::var("PATH").unwrap_or_default();
         command
@@ -237,8 +238,7 @@ fn metrics_door(stack: &Stack) -> Inetd {
             .env("PGUSER", "raw_ops_metrics");
         command
     })
-    .unwrap();
-    door
+    .unwrap()
 }
 
 /// The indented blocks of docs/monitoring.md that begin with one of these words.

@@ -61,7 +61,7 @@ async fn what_is_done_and_old_moves_whole_and_the_rest_stays() {
 /// What is open or young, and when the others went.
 async fn assert_the_rest_stays(client: &Client) {
     let left: Vec<String> = column(
-        &client,
+        client,
         "SELECT processing_status || ' ' || count(*) FROM raw_ops.webhook_inbox GROUP BY processing_status ORDER BY 1",
     )
     .await;
@@ -70,7 +70,7 @@ async fn assert_the_rest_stays(client: &Client) {
         ["dlq 3", "failed 3", "pending 3", "retrying 3", "success 1"]
     );
     let fresh: bool = one(
-        &client,
+        client,
         "SELECT bool_and(archived_at BETWEEN now() - interval '1 minute' AND clock_timestamp()) FROM raw_ops.webhook_inbox_archive",
     )
     .await;
@@ -81,7 +81,7 @@ async fn assert_the_rest_stays(client: &Client) {
 async fn assert_partitions(client: &Client) {
     // A month's rows are in its partition, and its partition is as closed as every other table.
     let places: Vec<String> = column(
-        &client,
+        client,
         "SELECT DISTINCT concat_ws(' ', tableoid::regclass, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM'))
            FROM raw_ops.webhook_inbox_archive ORDER BY 1",
     )
@@ -95,7 +95,7 @@ async fn assert_partitions(client: &Client) {
         ]
     );
     let open: Vec<String> = column(
-        &client,
+        client,
         "SELECT c.relname::text FROM pg_class c WHERE c.relname LIKE 'webhook_inbox_archive_y%' AND c.relkind = 'r'
             AND (NOT c.relrowsecurity OR obj_description(c.oid, 'pg_class') IS NULL OR EXISTS (
                 SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a WHERE a.grantee = 0))",
