@@ -55,7 +55,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "monitoring",
         &[
-            "wake", "outbox", "schedule", "audit", "setup", "db", "config", "error",
+            "wake", "outbox", "schedule", "audit", "setup", "db", "json", "config", "error",
         ],
     ),
     (

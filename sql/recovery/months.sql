@@ -20,17 +20,17 @@ with next as (
       from pg_catalog.pg_partitioned_table as whole
      where whole.partrelid = 'raw_ops.webhook_inbox_archive'::regclass
 )
-select months.first_day at time zone 'UTC',
-       months.next_first_day at time zone 'UTC',
+select months.first_day at time zone 'UTC' as since,
+       months.next_first_day at time zone 'UTC' as until,
        months.name,
-       coalesce(partition.inhrelid::regclass, archive.strays)::text,
+       coalesce(partition.inhrelid::regclass, archive.strays)::text as target,
        case when known.oid is null
             then format($3, months.name,
                         to_char(months.first_day, 'YYYY-MM-DD"T00:00:00Z"'),
                         to_char(months.next_first_day, 'YYYY-MM-DD"T00:00:00Z"'),
                         archive.columns, archive.strays,
                         to_char(months.first_day, '"Archived webhooks of "YYYY-MM" (UTC)."'))
-       end
+       end as make
   from months
  cross join archive
   left join pg_catalog.pg_class as known on known.relnamespace = 'raw_ops'::regnamespace and known.relname = months.name

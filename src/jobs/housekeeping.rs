@@ -1,30 +1,23 @@
 //! Keeping every log bounded: what is older than `log_retention` says goes, a bounded number of rows a call.
 
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, schema, statements};
 use crate::error::Result;
 use crate::inbox::counters;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Map, json};
-use std::thread::LocalKey;
 
 /// Rows of one log a call deletes at most: a transaction that ends soon. `keep_house()` calls until nothing is left.
 const LIMIT: i64 = 10_000;
 
-thread_local! {
-    static TRIM_RUNS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_monitoring_runs.sql"), &[pg_sys::INT8OID]) };
-    static TRIM_REQUESTS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_http_requests.sql"), &[pg_sys::INT8OID]) };
-    static TRIM_ALERTS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_alerts.sql"), &[pg_sys::INT8OID]) };
-    static TRIM_ELEMENTS: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_webhook_elements.sql"), &[pg_sys::INT8OID]) };
-    static MAY_TRIM_CRON: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/may_trim_cron.sql"), &[]) };
-    static TRIM_CRON: Statement = const { Statement::new(
-        include_str!("../../sql/jobs/trim_cron.sql"), &[pg_sys::INT8OID]) };
+statements! {
+    execute trim_monitoring_runs(most: i64) = file "jobs/trim_monitoring_runs.sql";
+    execute trim_http_requests(most: i64) -> i64 = file "jobs/trim_http_requests.sql";
+    execute trim_alerts(most: i64) = file "jobs/trim_alerts.sql";
+    execute trim_webhook_elements(most: i64) = file "jobs/trim_webhook_elements.sql";
+    execute may_trim_cron() -> bool = file "jobs/may_trim_cron.sql";
+    execute trim_cron(most: i64) = file "jobs/trim_cron.sql";
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -35,15 +28,18 @@ fn fn_housekeeping_v1() -> Result<JsonB, ErrorReport> {
 
 fn keep_house(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    let requests = session.execute(&TRIM_REQUESTS, vec![Value::Int8(LIMIT)])?;
+    let requests = trim_http_requests(session, LIMIT)?.first()?;
     let trimmed = [
-        ("monitoring_runs", Some(deleted(session, &TRIM_RUNS)?)),
         (
-            "http_requests",
-            Some(requests.first(|row| row.int8(1)).flatten().unwrap_or(0)),
+            "monitoring_runs",
+            Some(deleted(trim_monitoring_runs(session, LIMIT)?)),
         ),
-        ("alerts", Some(deleted(session, &TRIM_ALERTS)?)),
-        ("webhook_elements", Some(deleted(session, &TRIM_ELEMENTS)?)),
+        ("http_requests", Some(requests.unwrap_or(0))),
+        ("alerts", Some(deleted(trim_alerts(session, LIMIT)?))),
+        (
+            "webhook_elements",
+            Some(deleted(trim_webhook_elements(session, LIMIT)?)),
+        ),
         ("cron.job_run_details", cron(session)?),
     ];
     let remaining = trimmed.iter().any(|(_, count)| *count == Some(LIMIT));
@@ -58,17 +54,12 @@ fn keep_house(session: &Session) -> Result<JsonB> {
 
 /// Rows that went; `None` where pg_cron's log is not here or not the owner's to trim.
 fn cron(session: &Session) -> Result<Option<i64>> {
-    let may = session
-        .execute(&MAY_TRIM_CRON, vec![])?
-        .first(|row| row.boolean(1))
-        .flatten();
-    match may {
-        Some(true) => Ok(Some(deleted(session, &TRIM_CRON)?)),
+    match may_trim_cron(session)?.first()? {
+        Some(true) => Ok(Some(deleted(trim_cron(session, LIMIT)?))),
         _ => Ok(None),
     }
 }
 
-fn deleted(session: &Session, statement: &'static LocalKey<Statement>) -> Result<i64> {
-    let rows = session.execute(statement, vec![Value::Int8(LIMIT)])?;
-    Ok(i64::try_from(rows.affected()).unwrap_or(LIMIT))
+fn deleted(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(LIMIT)
 }

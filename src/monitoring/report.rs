@@ -1,8 +1,7 @@
 //! What a check found, and what it answers: pure functions of figures and thresholds.
 
-use crate::db::{Session, Statement, Value};
+use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use pgrx::pg_sys;
 use serde_json::{Map, Value as Json, json};
 
 /// How bad it is; ordered.
@@ -48,25 +47,37 @@ pub struct Threshold {
 #[derive(Clone, Debug, Default)]
 pub struct Thresholds(pub Vec<Threshold>);
 
-thread_local! {
-    static THRESHOLDS: Statement = const { Statement::new(
+statements! {
+    query find_thresholds(check: &str) -> ThresholdRow = text
         "select condition, severity, channel, threshold::float8,
-                (extract(epoch from lookback) * 1000000)::bigint, (extract(epoch from repeat_after) * 1000000)::bigint
-           from raw_ops.monitor_thresholds where check_name = $1 and enabled", &[pg_sys::TEXTOID]) };
+                (extract(epoch from lookback) * 1000000)::bigint as lookback,
+                (extract(epoch from repeat_after) * 1000000)::bigint as repeat_after
+           from raw_ops.monitor_thresholds where check_name = $1 and enabled";
+}
+
+result_row! {
+    struct ThresholdRow {
+        condition: String,
+        severity: String,
+        channel: String,
+        threshold: f64,
+        lookback: Option<i64>,
+        repeat_after: Option<i64>,
+    }
 }
 
 impl Thresholds {
     /// As they stand now.
     pub fn of(session: &Session, check: &str) -> Result<Self> {
-        let rows = session.query(&THRESHOLDS, vec![Value::Text(check)])?;
-        Ok(Self(rows.map(|row| Threshold {
-            condition: row.text(1).unwrap_or_default(),
-            severity: Severity::of(&row.text(2).unwrap_or_default()),
-            channel: row.text(3).unwrap_or_default(),
-            value: row.float8(4).unwrap_or(0.0),
-            lookback: row.int8(5),
-            repeat_after: row.int8(6).unwrap_or(0),
-        })))
+        let thresholds = find_thresholds(session, check)?.map(|row| Threshold {
+            condition: row.condition,
+            severity: Severity::of(&row.severity),
+            channel: row.channel,
+            value: row.threshold,
+            lookback: row.lookback,
+            repeat_after: row.repeat_after.unwrap_or(0),
+        })?;
+        Ok(Self(thresholds))
     }
 
     /// The worst threshold of a condition that a figure is above.
