@@ -3,9 +3,8 @@
 //! is kept for a person. Every list-shaped provider uses this: it says what an element waits for (its reference), and does
 //! the waiting ones when it writes what they wait for.
 
-use crate::db::{Jsonb, Rowset, Session, Statement, Value, ids};
+use crate::db::{Jsonb, Session, TypedRowset, ids, result_row, rowset_row, statements};
 use crate::error::{Error, Result};
-use pgrx::pg_sys;
 use serde_json::{Value as Shown, json};
 
 /// How long an element waits: longer than a provider sends again and than people take to repair what was not delivered,
@@ -20,19 +19,28 @@ const MOST_SHOWN: usize = 100;
 /// Characters of a reference: what an index entry holds.
 pub const LONGEST_REFERENCE: usize = 100;
 
-thread_local! {
-    static LOCK: Statement = const { Statement::new(
-        include_str!("../sql/elements/lock.sql"), &[pg_sys::INT8ARRAYOID, pg_sys::BOOLOID]) };
-    static KEEP: Statement = const { Statement::new(include_str!("../sql/elements/keep.sql"), &[]) };
-    static IS_FULL: Statement = const { Statement::new(
-        include_str!("../sql/elements/is_full.sql"), &[pg_sys::INT8OID, pg_sys::INT8OID]) };
-    static WAITING: Statement = const { Statement::new(
-        include_str!("../sql/elements/find_waiting.sql"), &[pg_sys::TEXTOID, pg_sys::TEXTARRAYOID, pg_sys::INT8OID]) };
-    static DONE: Statement = const { Statement::new(
-        "delete from raw_ops.webhook_elements where id = $1", &[pg_sys::UUIDOID]) };
-    static REFUSE: Statement = const { Statement::new(
-        "update raw_ops.webhook_elements set state = 'refused', waits_until = null, error = $2 where id = $1",
-        &[pg_sys::UUIDOID, pg_sys::TEXTOID]) };
+statements! {
+    execute lock_keys(keys: Vec<i64>, alone: bool) = file "elements/lock.sql";
+    execute write_elements() with (left_elements: LeftRow<'static>) = file "elements/keep.sql";
+    execute would_be_too_many(more: i64, most: i64) -> bool = file "elements/is_full.sql";
+    execute find_waiting(provider: &str, references: Vec<&str>, most: i64) -> Waiting<'s>
+        = file "elements/find_waiting.sql";
+    execute delete_element(id: [u8; 16]) = text "delete from raw_ops.webhook_elements where id = $1";
+    execute refuse_element(id: [u8; 16], error: &str) = text
+        "update raw_ops.webhook_elements set state = 'refused', waits_until = null, error = $2 where id = $1";
+}
+
+rowset_row! {
+    struct LeftRow<'a> {
+        id: [u8; 16],
+        webhook_id: [u8; 16],
+        provider: &'a str,
+        path: &'a str,
+        element: Jsonb<'a>,
+        reference: Option<&'a str>,
+        error: &'a str,
+        wait_us: i64,
+    }
 }
 
 /// An element that could not be done.
@@ -61,11 +69,13 @@ pub fn shown(left: &[Left<'_>]) -> Vec<Shown> {
     left.iter().take(MOST_SHOWN).map(Left::to_json).collect()
 }
 
-/// An element that has waited.
-pub struct Waiting<'a> {
-    pub id: [u8; 16],
-    pub reference: String,
-    pub element: Jsonb<'a>,
+result_row! {
+    /// An element that has waited.
+    pub struct Waiting<'s> {
+        pub id: [u8; 16],
+        pub reference: String,
+        pub element: Jsonb<'s>,
+    }
 }
 
 /// The reference of something as it is compared and stored: in capitals.
@@ -98,7 +108,7 @@ fn lock(session: &Session, provider: &str, references: &[String], alone: bool) -
     // Always in one order, so that two of them wait for each other instead of deadlocking.
     keys.sort_unstable();
     keys.dedup();
-    session.execute(&LOCK, vec![Value::Int8Array(keys), Value::Boolean(alone)])?;
+    lock_keys(session, keys, alone)?;
     Ok(())
 }
 
@@ -134,12 +144,8 @@ pub fn keep_elements(session: &Session, provider: &str, webhook: [u8; 16], left:
 }
 
 fn is_full(session: &Session, more: usize) -> Result<bool> {
-    let values = vec![
-        Value::Int8(i64::try_from(more).unwrap_or(i64::MAX)),
-        Value::Int8(MOST_WAITING),
-    ];
-    let answer = session.execute(&IS_FULL, values)?.first(|row| row.boolean(1));
-    Ok(answer.flatten() == Some(true))
+    let more = i64::try_from(more).unwrap_or(i64::MAX);
+    Ok(would_be_too_many(session, more, MOST_WAITING)?.first()? == Some(true))
 }
 
 fn write<'l, 'a: 'l>(
@@ -148,30 +154,23 @@ fn write<'l, 'a: 'l>(
     webhook: [u8; 16],
     left: impl Iterator<Item = (&'l Left<'a>, String)>,
 ) -> Result<()> {
-    let mut rows = Rowset::new(
-        c"left_elements",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"webhook_id", pg_sys::UUIDOID),
-            (c"provider", pg_sys::TEXTOID),
-            (c"path", pg_sys::TEXTOID),
-            (c"element", pg_sys::JSONBOID),
-            (c"reference", pg_sys::TEXTOID),
-            (c"error", pg_sys::TEXTOID),
-            (c"wait_us", pg_sys::INT8OID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     for (one, error) in left {
-        rows.uuid(ids::uuid_v7()).uuid(webhook).text(Some(provider));
-        rows.text(Some(&one.path)).jsonb(Some(one.element));
-        rows.text(one.reference.as_deref()).text(Some(&error));
-        rows.int8(Some(PATIENCE)).end_row();
+        rows.push(LeftRow {
+            id: ids::uuid_v7(),
+            webhook_id: webhook,
+            provider,
+            path: &one.path,
+            element: one.element,
+            reference: one.reference.as_deref(),
+            error: &error,
+            wait_us: PATIENCE,
+        })?;
     }
     if rows.is_empty() {
         return Ok(());
     }
-    rows.register(session)?;
-    session.execute(&KEEP, vec![])?;
+    write_elements(session, &mut rows)?;
     Ok(())
 }
 
@@ -183,29 +182,17 @@ pub fn waiting<'s>(
     most: i64,
 ) -> Result<Vec<Waiting<'s>>> {
     let references = references.iter().map(String::as_str).collect();
-    let values = vec![
-        Value::Text(provider),
-        Value::TextArray(references),
-        Value::Int8(most),
-    ];
-    let rows = session.execute(&WAITING, values)?.map(|row| {
-        Some(Waiting {
-            id: row.uuid(1)?,
-            reference: row.text(2)?,
-            element: row.jsonb(3)?,
-        })
-    });
-    Ok(rows.into_iter().flatten().collect())
+    find_waiting(session, provider, references, most)?.all()
 }
 
 /// An element that waited is done.
 pub fn done(session: &Session, id: [u8; 16]) -> Result<()> {
-    session.execute(&DONE, vec![Value::Uuid(id)])?;
+    delete_element(session, id)?;
     Ok(())
 }
 
 /// An element that waited cannot be done after all.
 pub fn refuse(session: &Session, id: [u8; 16], error: &Error) -> Result<()> {
-    session.execute(&REFUSE, vec![Value::Uuid(id), Value::Text(&error.to_string())])?;
+    refuse_element(session, id, &error.to_string())?;
     Ok(())
 }

@@ -100,6 +100,7 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: reads a flag of the server.
     let at_server_start = unsafe { pg_sys::process_shared_preload_libraries_in_progress };
     config::register(at_server_start);
+    db::schema::expect(setup::RESTORED_LAST);
     if at_server_start {
         worker::register();
     }

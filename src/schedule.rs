@@ -1,9 +1,8 @@
 //! When to try again: a pure function of the schedule and the attempts made. The waits are data, in
 //! `raw_ops.retry_schedule`, for each purpose.
 
-use crate::db::{Session, Statement, Value};
+use crate::db::{Session, statements};
 use crate::error::Result;
-use pgrx::pg_sys;
 
 /// Microseconds.
 pub type Micros = i64;
@@ -82,16 +81,15 @@ impl Schedule {
     }
 }
 
-thread_local! {
-    static WAITS: Statement = const { Statement::new(
+statements! {
+    execute find_waits(purpose: &str) -> i64 = text
         "select (extract(epoch from wait) * 1000000)::bigint
-           from raw_ops.retry_schedule where purpose = $1 order by attempt", &[pg_sys::TEXTOID]) };
+           from raw_ops.retry_schedule where purpose = $1 order by attempt";
 }
 
 /// The schedule of a purpose, as it stands now.
 pub fn of_purpose(session: &Session, purpose: Purpose) -> Result<Schedule> {
-    let rows = session.execute(&WAITS, vec![Value::Text(purpose.as_str())])?;
-    Ok(Schedule::of(rows.map(|row| row.int8(1).unwrap_or(0))))
+    Ok(Schedule::of(find_waits(session, purpose.as_str())?.all()?))
 }
 
 #[cfg(test)]

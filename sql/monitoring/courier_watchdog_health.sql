@@ -1,7 +1,7 @@
 -- Notifications that failed within $1 microseconds (by their last attempt), and those created within $2 that wait, longer than
 -- $3 minutes or not; what else a person wants to see beside them. One without an e-mail waits for nothing.
-select failed.total, failed.last_error, waiting.stuck, waiting.oldest_minutes, waiting.total, done.sent, done.skipped,
-       tasks.open, tasks.overdue
+select failed.total as failed, failed.last_error, waiting.stuck, coalesce(waiting.oldest_minutes, 0) as oldest_minutes,
+       waiting.total as waiting, done.sent, done.skipped, tasks.open as open_tasks, tasks.overdue as overdue_tasks
   from (select count(*) as total,
                (array_agg(event.notification_last_error order by event.created_at desc))[1] as last_error
           from raw_ops.ops_events as event

@@ -1,7 +1,7 @@
 -- As lock_customers.sql, by our ids ($1).
 select id, shopify_customer_id, email, shopify_updated_at, shopify_triggered_at, payload_hash,
        (email is null)::int + 2 * (first_name is null)::int + 4 * (last_name is null)::int + 8 * (phone is null)::int
-       + 16 * (accepts_marketing is null)::int,
+       + 16 * (accepts_marketing is null)::int as blank,
        field_versions
   from raw_ops.customers
  where id = any ($1)

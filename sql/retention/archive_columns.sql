@@ -1,4 +1,4 @@
--- The columns that inbox and archive have in common; after sql/recovery/added_columns.sql that is all of the inbox's.
+-- The columns that inbox and archive have in common; after sql/retention/archive_added_columns.sql that is all of the inbox's.
 select string_agg(quote_ident(ours.attname), ', ' order by ours.attnum)
   from pg_catalog.pg_attribute as ours
   join pg_catalog.pg_attribute as archived

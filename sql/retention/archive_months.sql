@@ -1,6 +1,6 @@
 -- The months (UTC) of the next webhooks to be archived, oldest first: from and to, the partition's name, where its
 -- rows go now, and if it has no partition the statements that make it. $1 created before, $2 how many,
--- $3 sql/recovery/partition.sql.
+-- $3 sql/retention/archive_partition.sql.
 with next as (
     (select created_at from raw_ops.webhook_inbox
       where processing_status = 'resolved_manual' and created_at < $1 order by created_at limit $2)
@@ -20,17 +20,17 @@ with next as (
       from pg_catalog.pg_partitioned_table as whole
      where whole.partrelid = 'raw_ops.webhook_inbox_archive'::regclass
 )
-select months.first_day at time zone 'UTC',
-       months.next_first_day at time zone 'UTC',
+select months.first_day at time zone 'UTC' as since,
+       months.next_first_day at time zone 'UTC' as until,
        months.name,
-       coalesce(partition.inhrelid::regclass, archive.strays)::text,
+       coalesce(partition.inhrelid::regclass, archive.strays)::text as target,
        case when known.oid is null
             then format($3, months.name,
                         to_char(months.first_day, 'YYYY-MM-DD"T00:00:00Z"'),
                         to_char(months.next_first_day, 'YYYY-MM-DD"T00:00:00Z"'),
                         archive.columns, archive.strays,
                         to_char(months.first_day, '"Archived webhooks of "YYYY-MM" (UTC)."'))
-       end
+       end as make
   from months
  cross join archive
   left join pg_catalog.pg_class as known on known.relnamespace = 'raw_ops'::regnamespace and known.relname = months.name

@@ -25,4 +25,5 @@ with resolved as materialized (
        set duplicate_count = greatest(archive.duplicate_count, excluded.duplicate_count)
     returning created_at
 )
-select count(*), to_jsonb(min(created_at)) #>> '{}', to_jsonb(max(created_at)) #>> '{}' from archived
+select count(*), to_jsonb(min(created_at)) #>> '{}' as oldest, to_jsonb(max(created_at)) #>> '{}' as newest
+  from archived

@@ -21,7 +21,7 @@ with ours as (
       join pg_catalog.pg_attribute as attribute on attribute.attrelid = ours.oid and attribute.attnum > 0 and not attribute.attisdropped
       left join pg_catalog.pg_attrdef as default_ on default_.adrelid = ours.oid and default_.adnum = attribute.attnum
 )
-select 'column', base, name, type, attnum::int8 from columns
+select 'column' as kind, base as table_name, name, type as definition, attnum::int8 as position from columns
  union all
 select 'required', base, name, 'not null', null from columns where attnotnull
  union all

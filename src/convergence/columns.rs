@@ -1,32 +1,44 @@
 //! The columns that hold versions: `shopify_updated_at`, `shopify_triggered_at`, `payload_hash`, `field_versions`.
 
 use super::{Shape, State, Version};
-use crate::db::Rowset;
-use crate::db::statement::Row;
+use crate::db::Jsonb;
+use crate::json::Timestamp;
 
-/// Three columns: `shopify_updated_at`, `shopify_triggered_at`, `payload_hash`.
-pub fn version(row: Row, column: i32) -> Version {
-    row.int8(column + 2).map_or(Version::NEVER, |hash| Version {
-        at: row.timestamp(column),
-        triggered_at: row.timestamp(column + 1),
+/// Of the columns `shopify_updated_at`, `shopify_triggered_at`, `payload_hash`.
+pub fn version(
+    updated_at: Option<Timestamp>,
+    triggered_at: Option<Timestamp>,
+    payload_hash: Option<i64>,
+) -> Version {
+    payload_hash.map_or(Version::NEVER, |hash| Version {
+        at: updated_at.map(|time| time.0),
+        triggered_at: triggered_at.map(|time| time.0),
         hash,
     })
 }
 
-/// Two columns: which fields are null, `field_versions`.
-pub fn state(row: Row, shape: &Shape, version: Version, column: i32) -> State {
+/// Of which fields are null, and the column `field_versions`.
+pub fn state(shape: &Shape, version: Version, blank: i32, field_versions: Option<Jsonb<'_>>) -> State {
     State {
         version,
-        own: row
-            .jsonb(column + 1)
-            .map_or_else(Vec::new, |kept| shape.own_from_json(kept)),
-        blank: row.int4(column).unwrap_or(0).cast_unsigned(),
+        own: field_versions.map_or_else(Vec::new, |kept| shape.own_from_json(kept)),
+        blank: blank.cast_unsigned(),
     }
 }
 
-/// Three columns: `version`, `triggered_at`, `payload_hash`.
-pub fn push_version(rows: &mut Rowset, version: Version) {
-    rows.timestamp(version.at)
-        .timestamp(version.triggered_at)
-        .int8((version != Version::NEVER).then_some(version.hash));
+impl Version {
+    /// For the column `shopify_updated_at`.
+    pub fn updated_at(self) -> Option<Timestamp> {
+        self.at.map(Timestamp)
+    }
+
+    /// For the column `shopify_triggered_at`.
+    pub fn triggered_at(self) -> Option<Timestamp> {
+        self.triggered_at.map(Timestamp)
+    }
+
+    /// For the column `payload_hash`.
+    pub fn payload_hash(self) -> Option<i64> {
+        (self != Version::NEVER).then_some(self.hash)
+    }
 }

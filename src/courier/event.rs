@@ -4,31 +4,61 @@
 use super::task::{self, Duty, Task};
 use super::{Id, shown};
 use crate::config;
-use crate::db::{self, Jsonb, JsonbArgument, Session, Statement, Value, ids, owner, schema, settings};
+use crate::db::{self, Jsonb, JsonbArgument, Session, ids, owner, result_row, schema, settings, statements};
 use crate::error::{Error, Result};
+use crate::json::Timestamp;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 
-thread_local! {
-    static SHIPMENT: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_shipment.sql"), &[pg_sys::UUIDOID]) };
-    static MAPPING: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_mapping.sql"), &[pg_sys::TEXTOID, pg_sys::TEXTOID]) };
-    static RECORD: Statement = const { Statement::new(
-        include_str!("../../sql/courier/record_event.sql"),
-        &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
-          pg_sys::TIMESTAMPTZOID, pg_sys::BOOLOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
-    static FIND: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_event.sql"),
-        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID]) };
-    static NOTIFICATION: Statement = const { Statement::new(
+statements! {
+    execute find_shipment(id: Id) -> Shipment = file "courier/find_shipment.sql";
+    execute find_mapping(courier: &str, code: &str) -> MappingRow = file "courier/find_mapping.sql";
+    execute insert_event(
+        id: Id,
+        shipment: Id,
+        courier: &str,
+        code: &str,
+        event_type: Option<&str>,
+        event_text: Option<&str>,
+        event_time: Timestamp,
+        tells_customer: bool,
+        withheld: Option<&str>,
+        raw: Option<Jsonb<'_>>,
+    ) = file "courier/record_event.sql";
+    execute find_event(shipment: Id, code: &str, event_time: Timestamp) -> EventRow = file "courier/find_event.sql";
+    execute insert_notification(id: Id, shipment: Id, message: &str, payload: &Json) = text
         "insert into raw_ops.ops_events (id, kind, entity_type, entity_id, customer_event_type, message, event_payload)
-         values ($1, 'CUSTOMER_EVENT', 'shipment', $2, 'courier_exception', $3, $4)",
-        &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::JSONBOID]) };
-    static NOTIFICATION_STATUS: Statement = const { Statement::new(
-        "select notification_status from raw_ops.ops_events where id = $1", &[pg_sys::UUIDOID]) };
+         values ($1, 'CUSTOMER_EVENT', 'shipment', $2, 'courier_exception', $3, $4)";
+    execute find_notification_status(id: Id) -> Option<String> = text
+        "select notification_status from raw_ops.ops_events where id = $1";
+}
+
+result_row! {
+    struct MappingRow {
+        event_type: String,
+        notification_template_id: Option<String>,
+        requires_customer_notification: Option<bool>,
+        priority: Option<String>,
+        customer_message: Option<String>,
+        task_action: Option<String>,
+        task_within: Option<i64>,
+    }
+}
+
+result_row! {
+    struct EventRow {
+        courier_event_id: Id,
+        event_type: Option<String>,
+        requires_customer_notification: Option<bool>,
+        ops_event_id: Option<Id>,
+        notification_status: Option<String>,
+        event_payload: Option<Json>,
+        task_id: Option<Id>,
+        due_at: Option<Timestamp>,
+        withheld: Option<String>,
+    }
 }
 
 /// Why an event is [`withheld`]; the other reasons are the ends of a shipment's way.
@@ -47,17 +77,19 @@ pub struct Event<'a> {
     pub raw: Option<Jsonb<'a>>,
 }
 
-/// The shipment, and who is to be told about it.
-struct Shipment {
-    id: Id,
-    courier: Option<String>,
-    tracking_no: Option<String>,
-    tracking_url: Option<String>,
-    order_name: Option<String>,
-    email: Option<String>,
-    first_name: Option<String>,
-    /// `delivered` or `returned`, where its way has ended.
-    ended: Option<String>,
+result_row! {
+    /// The shipment, and who is to be told about it.
+    struct Shipment {
+        id: Id,
+        courier_name: Option<String>,
+        tracking_no: Option<String>,
+        tracking_url: Option<String>,
+        order_name: Option<String>,
+        email: Option<String>,
+        first_name: Option<String>,
+        /// `delivered` or `returned`, where its way has ended.
+        ended: Option<String>,
+    }
 }
 
 /// What a code means.
@@ -144,7 +176,7 @@ fn process_courier_event(
 /// [`Error::NoSuch`] when there is no such shipment.
 pub fn record_event(session: &Session, event: &Event<'_>) -> Result<Recorded> {
     let shipment = shipment(session, event.shipment)?;
-    let courier = match (event.courier, &shipment.courier) {
+    let courier = match (event.courier, &shipment.courier_name) {
         ("", Some(own)) => own,
         ("", None) => "unknown",
         (named, _) => named,
@@ -157,19 +189,20 @@ pub fn record_event(session: &Session, event: &Event<'_>) -> Result<Recorded> {
     let tells_customer = asked.is_some_and(|meaning| meaning.tells_customer);
     let id = ids::uuid_v7();
     let event_type = meaning.as_ref().map(|meaning| meaning.event_type.as_str());
-    let values = vec![
-        Value::Uuid(id),
-        Value::Uuid(shipment.id),
-        Value::Text(courier),
-        Value::Text(event.code),
-        Value::OptionalText(event_type),
-        Value::OptionalText(event.text),
-        Value::Timestamp(event.time),
-        Value::Boolean(tells_customer),
-        Value::OptionalText(withheld),
-        Value::OptionalJsonb(event.raw),
-    ];
-    if session.execute(&RECORD, values)?.affected() == 0 {
+    let written = insert_event(
+        session,
+        id,
+        shipment.id,
+        courier,
+        event.code,
+        event_type,
+        event.text,
+        Timestamp(event.time),
+        tells_customer,
+        withheld,
+        event.raw,
+    )?;
+    if written == 0 {
         return earlier(session, event, meaning.as_ref());
     }
     let mut recorded = Recorded {
@@ -211,18 +244,7 @@ fn withheld<'a>(event: &Event<'_>, shipment: &'a Shipment, meaning: &Meaning) ->
 }
 
 fn shipment(session: &Session, id: Id) -> Result<Shipment> {
-    let found = session
-        .execute(&SHIPMENT, vec![Value::Uuid(id)])?
-        .first(|row| Shipment {
-            id: row.uuid(1).unwrap_or_default(),
-            courier: row.text(2),
-            tracking_no: row.text(3),
-            tracking_url: row.text(4),
-            order_name: row.text(5),
-            email: row.text(6),
-            first_name: row.text(7),
-            ended: row.text(8),
-        });
+    let found = find_shipment(session, id)?.first()?;
     found.ok_or_else(|| Error::NoSuch {
         name: "p_shipment_id",
         problem: format!("there is no shipment {} here", shown(id)),
@@ -233,16 +255,16 @@ fn shipment(session: &Session, id: Id) -> Result<Shipment> {
 
 /// What a code means; `None`: it is not in the mapping.
 pub fn meaning(session: &Session, courier: &str, code: &str) -> Result<Option<Meaning>> {
-    let rows = session.execute(&MAPPING, vec![Value::Text(courier), Value::Text(code)])?;
-    Ok(rows.first(|row| Meaning {
-        event_type: row.text(1).unwrap_or_default(),
-        template: row.text(2),
-        tells_customer: row.boolean(3) == Some(true),
-        priority: row.text(4).unwrap_or_default(),
-        customer_message: row.text(5),
+    let found = find_mapping(session, courier, code)?.first()?;
+    Ok(found.map(|row| Meaning {
+        event_type: row.event_type,
+        template: row.notification_template_id,
+        tells_customer: row.requires_customer_notification == Some(true),
+        priority: row.priority.unwrap_or_default(),
+        customer_message: row.customer_message,
         duty: row
-            .text(6)
-            .zip(row.int8(7))
+            .task_action
+            .zip(row.task_within)
             .map(|(action, within)| Duty { action, within }),
     }))
 }
@@ -275,46 +297,36 @@ fn tell(
     });
     let ops_event_id = ids::uuid_v7();
     let message = format!("{courier} {}: {}", event.code, meaning.event_type);
-    let values = vec![
-        Value::Uuid(ops_event_id),
-        Value::Uuid(shipment.id),
-        Value::Text(&message),
-        Value::Json(&payload),
-    ];
-    session.execute(&NOTIFICATION, values)?;
-    let status = session.execute(&NOTIFICATION_STATUS, vec![Value::Uuid(ops_event_id)])?;
+    insert_notification(session, ops_event_id, shipment.id, &message, &payload)?;
+    let status = find_notification_status(session, ops_event_id)?.first()?;
     Ok(RecordedNotification {
         ops_event_id,
-        status: status.first(|row| row.text(1)).flatten(),
+        status: status.flatten(),
         payload,
     })
 }
 
 /// What became of the event when it was reported before.
 fn earlier(session: &Session, event: &Event<'_>, meaning: Option<&Meaning>) -> Result<Recorded> {
-    let values = vec![
-        Value::Uuid(event.shipment),
-        Value::Text(event.code),
-        Value::Timestamp(event.time),
-    ];
-    let found = session.execute(&FIND, values)?.first(|row| Recorded {
-        courier_event_id: row.uuid(1).unwrap_or_default(),
+    let found = find_event(session, event.shipment, event.code, Timestamp(event.time))?.first()?;
+    let found = found.map(|row| Recorded {
+        courier_event_id: row.courier_event_id,
         shipment_id: event.shipment,
         code: event.code.to_owned(),
-        event_type: row.text(2),
-        tells_customer: row.boolean(3) == Some(true),
-        withheld: row.text(9),
+        event_type: row.event_type,
+        tells_customer: row.requires_customer_notification == Some(true),
+        withheld: row.withheld,
         template: meaning.and_then(|meaning| meaning.template.clone()),
         priority: meaning.map(|meaning| meaning.priority.clone()),
-        notification: row.uuid(4).map(|ops_event_id| RecordedNotification {
+        notification: row.ops_event_id.map(|ops_event_id| RecordedNotification {
             ops_event_id,
-            status: row.text(5),
-            payload: row.json(6).unwrap_or_default(),
+            status: row.notification_status,
+            payload: row.event_payload.unwrap_or_default(),
         }),
         task: row
-            .uuid(7)
-            .zip(row.timestamp(8))
-            .map(|(id, due_at)| Task { id, due_at }),
+            .task_id
+            .zip(row.due_at)
+            .map(|(id, due_at)| Task { id, due_at: due_at.0 }),
         is_duplicate: true,
     });
     // In a REPEATABLE READ transaction an event that somebody else has just recorded cannot be seen.

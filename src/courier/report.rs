@@ -3,18 +3,24 @@
 use super::Id;
 use super::event::{self, Event, Recorded};
 use crate::command::Applied;
-use crate::db::{self, Jsonb, Session, Statement, Value};
+use crate::db::{self, Jsonb, Session, result_row, statements};
 use crate::elements::{self, Left};
 use crate::error::{Category, Error, Result};
 use crate::providers::list::Element;
 use crate::providers::{ShipmentEvent, ShipmentReport};
-use pgrx::pg_sys;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 
-thread_local! {
-    static NAMED_SHIPMENTS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_named_shipments.sql"), &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]) };
+statements! {
+    execute find_named_shipments(numbers: Vec<&str>, courier: &str) -> NamedShipment
+        = file "courier/find_named_shipments.sql";
+}
+
+result_row! {
+    struct NamedShipment {
+        tracking_no: String,
+        id: Id,
+    }
 }
 
 /// Records what can be recorded and keeps the rest.
@@ -88,11 +94,8 @@ fn shipments(session: &Session, report: &ShipmentReport<Jsonb<'_>>) -> Result<Ha
 
 /// The shipments that tracking numbers of a courier name now.
 pub fn shipments_under(session: &Session, courier: &str, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
-    let found = session.execute(
-        &NAMED_SHIPMENTS,
-        vec![Value::TextArray(numbers), Value::Text(courier)],
-    )?;
-    let found = found.map(|row| (row.text(1).unwrap_or_default(), row.uuid(2).unwrap_or_default()));
+    let found = find_named_shipments(session, numbers, courier)?;
+    let found = found.map(|row| (row.tracking_no, row.id))?;
     Ok(found.into_iter().collect())
 }
 

@@ -1,8 +1,8 @@
 //! The safety net under the trigger: notifications that are due and whose request is missing, or due later. Ordinary retries are
 //! the outbox's own. And under the trigger of `shipments`: events that wait although their shipment is here.
 
-use super::{notification, waiting};
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use super::{Id, notification, waiting};
+use crate::db::{self, Session, owner, schema, statements};
 use crate::error::Result;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -12,9 +12,8 @@ use serde_json::json;
 /// DLV: up to 20 events a run.
 const LIMIT: i64 = 20;
 
-thread_local! {
-    static WAITING: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_waiting.sql"), &[pg_sys::INT8OID]) };
+statements! {
+    execute find_waiting(most: i64) -> Id = file "courier/find_waiting.sql";
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -26,8 +25,7 @@ fn fn_retry_courier_notifications_v1() -> Result<JsonB, ErrorReport> {
 fn pick_up(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
     let matched = waiting::match_missed(session)?;
-    let waiting = session.execute(&WAITING, vec![Value::Int8(LIMIT)])?;
-    let waiting: Vec<_> = waiting.map(|row| row.uuid(1).unwrap_or_default());
+    let waiting = find_waiting(session, LIMIT)?.all()?;
     let done = notification::queue(session, &waiting)?;
     Ok(JsonB(json!({
         "picked_up": waiting.len(), "queued": done.queued, "skipped": done.skipped,

@@ -4,44 +4,91 @@ use super::fulfillment::{FULFILLMENT, Fulfillment, Known, Shipment};
 use super::{Id, shown};
 use crate::command::{Applied, Envelope};
 use crate::convergence::Version;
-use crate::convergence::columns::{push_version, state, version};
-use crate::db::statement::Row;
-use crate::db::{Rowset, Session, Statement, Value};
+use crate::convergence::columns::{state, version};
+use crate::db::{Jsonb, Session, TypedRowset, result_row, rowset_row, statements};
 use crate::error::{Error, Result};
+use crate::json::Timestamp;
 use crate::providers::shopify::fulfillment::Fulfillment as Payload;
-use pgrx::pg_sys;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
-thread_local! {
-    static ORDER: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_order.sql"), &[pg_sys::INT8OID]) };
+statements! {
+    execute find_order(shopify_order_id: i64) -> Id = file "courier/find_order.sql";
     /// Two payloads of one fulfillment are applied one after the other: what it comes to is a matter of several rows.
-    static LOCK: Statement = const { Statement::new(
-        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops fulfillment ' || $1::text, 0))",
-        &[pg_sys::INT8OID]) };
-    static FULFILLMENTS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_fulfillment.sql"), &[pg_sys::INT8OID]) };
-    static SHIPMENTS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_shipments.sql"), &[pg_sys::INT8OID]) };
-    static WRITE_FULFILLMENT: Statement = const { Statement::new(
-        include_str!("../../sql/courier/write_fulfillment.sql"), &[]) };
-    static WRITE_SHIPMENTS: Statement = const { Statement::new(
-        include_str!("../../sql/courier/write_shipments.sql"), &[]) };
+    execute lock_fulfillment(shopify_fulfillment_id: i64) = text
+        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops fulfillment ' || $1::text, 0))";
+    execute find_fulfillment(shopify_fulfillment_id: i64) -> FulfillmentFound<'s>
+        = file "courier/find_fulfillment.sql";
+    execute find_shipments(shopify_fulfillment_id: i64) -> ShipmentFound<'s> = file "courier/find_shipments.sql";
+    execute write_fulfillments() with (fulfillment: FulfillmentRow<'static>)
+        = file "courier/write_fulfillment.sql";
+    execute write_changed_shipments() with (changed: ShipmentRow<'static>) = file "courier/write_shipments.sql";
+}
+
+result_row! {
+    struct FulfillmentFound<'s> {
+        courier_name: Option<String>,
+        status: Option<String>,
+        formal_status: Option<String>,
+        tracking_numbers: Option<Vec<String>>,
+        shopify_updated_at: Option<Timestamp>,
+        shopify_triggered_at: Option<Timestamp>,
+        payload_hash: Option<i64>,
+        blank: i32,
+        field_versions: Option<Jsonb<'s>>,
+    }
+}
+
+result_row! {
+    struct ShipmentFound<'s> {
+        id: Id,
+        tracking_no: Option<String>,
+        courier_name: Option<String>,
+        tracking_url: Option<String>,
+        tracking_url_version: Option<Jsonb<'s>>,
+        status: Option<String>,
+    }
+}
+
+rowset_row! {
+    struct FulfillmentRow<'a> {
+        shopify_fulfillment_id: i64,
+        courier_name: Option<&'a str>,
+        status: Option<&'a str>,
+        formal_status: Option<&'a str>,
+        tracking_numbers: &'a [String],
+        version: Option<Timestamp>,
+        triggered_at: Option<Timestamp>,
+        payload_hash: Option<i64>,
+        field_versions: Option<Json>,
+    }
+}
+
+rowset_row! {
+    struct ShipmentRow<'a> {
+        id: Id,
+        order_id: Id,
+        courier_name: Option<&'a str>,
+        tracking_no: Option<&'a str>,
+        tracking_url: Option<&'a str>,
+        tracking_url_version: Option<Json>,
+        status: &'a str,
+        shopify_fulfillment_id: i64,
+        shopify_created_at: Option<Timestamp>,
+    }
 }
 
 /// # Errors
 /// [`Error::MissingReference`] while its order is not here.
 pub fn converge(session: &Session, webhook: &Envelope<Payload<'_>>) -> Result<Applied> {
     let payload = &webhook.command;
-    let order = session.execute(&ORDER, vec![Value::Int8(payload.shopify_order_id)])?;
-    let Some(order_id) = order.first(|row| row.uuid(1)).flatten() else {
+    let Some(order_id) = find_order(session, payload.shopify_order_id)?.first()? else {
         let id = payload.shopify_order_id;
         return Err(Error::MissingReference(format!(
             "fulfillment.order_id: there is no order {id} here yet"
         )));
     };
     let id = payload.shopify_fulfillment_id;
-    session.execute(&LOCK, vec![Value::Int8(id)])?;
+    lock_fulfillment(session, id)?;
     let mut known = find(session, id)?;
     let (before, count) = (known.fulfillment.state.clone(), known.shipments.len());
     let version = Version {
@@ -68,62 +115,52 @@ pub fn converge(session: &Session, webhook: &Envelope<Payload<'_>>) -> Result<Ap
 }
 
 fn find(session: &Session, id: i64) -> Result<Known> {
-    let fulfillment = session.execute(&FULFILLMENTS, vec![Value::Int8(id)])?;
-    let shipments = session.execute(&SHIPMENTS, vec![Value::Int8(id)])?;
+    let fulfillment = find_fulfillment(session, id)?.first()?;
     Ok(Known {
-        fulfillment: fulfillment
-            .first(known_fulfillment)
-            .unwrap_or_else(Fulfillment::unknown),
-        shipments: shipments.map(known_shipment),
+        fulfillment: fulfillment.map_or_else(Fulfillment::unknown, known_fulfillment),
+        shipments: find_shipments(session, id)?.map(known_shipment)?,
     })
 }
 
-fn known_fulfillment(row: Row) -> Fulfillment {
+fn known_fulfillment(row: FulfillmentFound<'_>) -> Fulfillment {
+    let version = version(row.shopify_updated_at, row.shopify_triggered_at, row.payload_hash);
     Fulfillment {
-        courier_name: row.text(1),
-        status: row.text(2),
-        formal_status: row.text(3),
-        tracking_numbers: row.texts(4),
-        state: state(row, &FULFILLMENT, version(row, 5), 8),
+        courier_name: row.courier_name,
+        status: row.status,
+        formal_status: row.formal_status,
+        tracking_numbers: row.tracking_numbers.unwrap_or_default(),
+        state: state(&FULFILLMENT, version, row.blank, row.field_versions),
     }
 }
 
-fn known_shipment(row: Row) -> Shipment {
+fn known_shipment(row: ShipmentFound<'_>) -> Shipment {
     Shipment {
-        id: row.uuid(1).unwrap_or_default(),
-        tracking_no: row.text(2),
-        courier_name: row.text(3),
-        tracking_url: row.text(4),
-        url_version: row.jsonb(5).map_or(Version::NEVER, Version::from_json),
-        status: row.text(6).unwrap_or_default(),
+        id: row.id,
+        tracking_no: row.tracking_no,
+        courier_name: row.courier_name,
+        tracking_url: row.tracking_url,
+        url_version: row
+            .tracking_url_version
+            .map_or(Version::NEVER, Version::from_json),
+        status: row.status.unwrap_or_default(),
     }
 }
 
 fn write_fulfillment(session: &Session, id: i64, fulfillment: &Fulfillment) -> Result<()> {
-    let mut rows = Rowset::new(
-        c"fulfillment",
-        &[
-            (c"shopify_fulfillment_id", pg_sys::INT8OID),
-            (c"courier_name", pg_sys::TEXTOID),
-            (c"status", pg_sys::TEXTOID),
-            (c"formal_status", pg_sys::TEXTOID),
-            (c"tracking_numbers", pg_sys::TEXTARRAYOID),
-            (c"version", pg_sys::TIMESTAMPTZOID),
-            (c"triggered_at", pg_sys::TIMESTAMPTZOID),
-            (c"payload_hash", pg_sys::INT8OID),
-            (c"field_versions", pg_sys::JSONBOID),
-        ],
-    );
-    rows.int8(Some(id))
-        .text(fulfillment.courier_name.as_deref())
-        .text(fulfillment.status.as_deref())
-        .text(fulfillment.formal_status.as_deref())
-        .texts(&fulfillment.tracking_numbers);
-    push_version(&mut rows, fulfillment.state.version);
-    rows.optional_json(FULFILLMENT.own_to_json(&fulfillment.state.own).as_ref())
-        .end_row();
-    rows.register(session)?;
-    session.execute(&WRITE_FULFILLMENT, vec![])?;
+    let version = fulfillment.state.version;
+    let mut rows = TypedRowset::new(session);
+    rows.push(FulfillmentRow {
+        shopify_fulfillment_id: id,
+        courier_name: fulfillment.courier_name.as_deref(),
+        status: fulfillment.status.as_deref(),
+        formal_status: fulfillment.formal_status.as_deref(),
+        tracking_numbers: &fulfillment.tracking_numbers,
+        version: version.updated_at(),
+        triggered_at: version.triggered_at(),
+        payload_hash: version.payload_hash(),
+        field_versions: FULFILLMENT.own_to_json(&fulfillment.state.own),
+    })?;
+    write_fulfillments(session, &mut rows)?;
     Ok(())
 }
 
@@ -137,33 +174,20 @@ fn write_shipments(
     if changed.is_empty() {
         return Ok(());
     }
-    let mut rows = Rowset::new(
-        c"changed",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"order_id", pg_sys::UUIDOID),
-            (c"courier_name", pg_sys::TEXTOID),
-            (c"tracking_no", pg_sys::TEXTOID),
-            (c"tracking_url", pg_sys::TEXTOID),
-            (c"tracking_url_version", pg_sys::JSONBOID),
-            (c"status", pg_sys::TEXTOID),
-            (c"shopify_fulfillment_id", pg_sys::INT8OID),
-            (c"shopify_created_at", pg_sys::TIMESTAMPTZOID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     for shipment in changed.iter().map(|place| &shipments[*place]) {
-        rows.uuid(shipment.id)
-            .uuid(order_id)
-            .text(shipment.courier_name.as_deref())
-            .text(shipment.tracking_no.as_deref())
-            .text(shipment.tracking_url.as_deref());
-        rows.optional_json(shipment.url_version.to_json().as_ref())
-            .text(Some(&shipment.status))
-            .int8(Some(payload.shopify_fulfillment_id))
-            .timestamp(payload.created_at.map(|time| time.0))
-            .end_row();
+        rows.push(ShipmentRow {
+            id: shipment.id,
+            order_id,
+            courier_name: shipment.courier_name.as_deref(),
+            tracking_no: shipment.tracking_no.as_deref(),
+            tracking_url: shipment.tracking_url.as_deref(),
+            tracking_url_version: shipment.url_version.to_json(),
+            status: &shipment.status,
+            shopify_fulfillment_id: payload.shopify_fulfillment_id,
+            shopify_created_at: payload.created_at,
+        })?;
     }
-    rows.register(session)?;
-    session.execute(&WRITE_SHIPMENTS, vec![])?;
+    write_changed_shipments(session, &mut rows)?;
     Ok(())
 }

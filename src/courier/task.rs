@@ -2,22 +2,36 @@
 
 use super::{Id, shown};
 use crate::audit;
-use crate::db::{self, Session, Statement, Value, ids, owner, schema};
+use crate::db::{self, Session, ids, owner, result_row, schema, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 
-thread_local! {
-    static OPEN: Statement = const { Statement::new(
-        include_str!("../../sql/courier/open_task.sql"),
-        &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
-          pg_sys::INT8OID]) };
-    static COMPLETE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/complete_task.sql"), &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
-    static EXISTS: Statement = const { Statement::new(
-        "select exists (select from raw_ops.courier_tasks where id = $1)", &[pg_sys::UUIDOID]) };
+statements! {
+    execute insert_task(
+        id: Id,
+        courier_event: Id,
+        shipment: Id,
+        code: &str,
+        event_type: &str,
+        action: &str,
+        within: i64,
+    ) -> Timestamp = file "courier/open_task.sql";
+    execute complete_task(id: Id, who: &str, note: &str) -> Completed = file "courier/complete_task.sql";
+    execute has_task(id: Id) -> bool = text "select exists (select from raw_ops.courier_tasks where id = $1)";
+}
+
+result_row! {
+    #[allow(dead_code, reason = "the event's id is not shown")]
+    struct Completed {
+        done_at: Option<Timestamp>,
+        due_at: Timestamp,
+        event_code: String,
+        courier_event_id: Option<Id>,
+    }
 }
 
 /// What the mapping says a person has to do.
@@ -51,22 +65,19 @@ pub fn open_task(
     duty: &Duty,
 ) -> Result<Task> {
     let id = ids::uuid_v7();
-    let values = vec![
-        Value::Uuid(id),
-        Value::Uuid(courier_event),
-        Value::Uuid(shipment),
-        Value::Text(code),
-        Value::Text(event_type),
-        Value::Text(&duty.action),
-        Value::Int8(duty.within),
-    ];
-    let due_at = session
-        .execute(&OPEN, values)?
-        .first(|row| row.timestamp(1))
-        .flatten();
+    let due_at = insert_task(
+        session,
+        id,
+        courier_event,
+        shipment,
+        code,
+        event_type,
+        &duty.action,
+        duty.within,
+    )?;
     Ok(Task {
         id,
-        due_at: due_at.unwrap_or_default(),
+        due_at: due_at.first()?.map(|due| due.0).unwrap_or_default(),
     })
 }
 
@@ -95,24 +106,16 @@ fn complete(session: &Session, id: Id, note: &str) -> Result<std::result::Result
     schema::ensure_ready(session)?;
     db::settings::commit_durably();
     let who = db::session_user();
-    let values = vec![Value::Uuid(id), Value::Text(&who), Value::Text(note)];
-    let done = session.execute(&COMPLETE, values)?.first(|row| {
-        let time = |column| row.timestamp(column).unwrap_or_default();
-        (time(1), time(2), row.text(3).unwrap_or_default())
-    });
-    let Some((done_at, due_at, code)) = done else {
-        let is_here = session
-            .execute(&EXISTS, vec![Value::Uuid(id)])?
-            .first(|row| row.boolean(1))
-            .flatten();
-        return Ok(Err(match is_here {
+    let Some(done) = complete_task(session, id, &who, note)?.first()? else {
+        return Ok(Err(match has_task(session, id)?.first()? {
             Some(true) => "the task is done already",
             _ => "there is no task with this id",
         }));
     };
+    let (done_at, due_at) = (done.done_at.map_or(0, |at| at.0), done.due_at.0);
     let in_time = done_at <= due_at;
     let details = json!({
-        "task_id": shown(id), "who": who, "note": note, "event_code": code, "within_sla": in_time,
+        "task_id": shown(id), "who": who, "note": note, "event_code": done.event_code, "within_sla": in_time,
         "before": {"done": false}, "after": {"done": true},
     });
     audit::log_step(session, "courier_task", id, "courier_task.completed", &details)?;

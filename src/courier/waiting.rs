@@ -2,7 +2,7 @@
 
 use super::event::Event;
 use super::report;
-use crate::db::{self, Jsonb, Session, Statement, Value, owner, schema};
+use crate::db::{self, Jsonb, Session, owner, schema, statements};
 use crate::elements::{self, Waiting};
 use crate::error::Result;
 use crate::providers::{self, ShipmentEvent};
@@ -14,9 +14,8 @@ const MOST_EVENTS: i64 = 1_000;
 /// Shipments looked at in one run of [`match_missed`].
 const MOST_REFERENCES: i64 = 100;
 
-thread_local! {
-    static MATCHABLE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/find_matchable.sql"), &[pg_sys::TEXTOID, pg_sys::INT8OID]) };
+statements! {
+    execute find_matchable(provider: &str, most: i64) -> String = file "courier/find_matchable.sql";
 }
 
 /// The trigger of `shipments`: a shipment has a tracking number now.
@@ -58,9 +57,7 @@ fn match_new(number: &str) -> Result<()> {
 pub fn match_missed(session: &Session) -> Result<usize> {
     let mut count = 0;
     for (provider, courier) in reporters() {
-        let values = vec![Value::Text(provider), Value::Int8(MOST_REFERENCES)];
-        let references = session.execute(&MATCHABLE, values)?;
-        let references: Vec<String> = references.map(|row| row.text(1).unwrap_or_default());
+        let references = find_matchable(session, provider, MOST_REFERENCES)?.all()?;
         if !references.is_empty() {
             count += record(session, provider, courier, &references)?;
         }

@@ -21,6 +21,12 @@ pub unsafe trait Column<'s>: Sized {
     /// # Safety
     /// `datum` is a value, not null, of a type stored as one of [`Column::TYPES`].
     unsafe fn read(datum: Datum) -> Option<Self>;
+
+    /// What null is, if it can be told.
+    #[must_use]
+    fn of_null() -> Option<Self> {
+        None
+    }
 }
 
 /// The types a text is read from: they are stored alike, and citext and domains are found to be (by [`is_stored_as`]).
@@ -98,6 +104,19 @@ unsafe impl<'s> Column<'s> for Jsonb<'s> {
         // SAFETY: as promised by the caller; the copy is made in memory of the session, or of an attempt in it, which goes
         // before the session only together with all that the attempt has read.
         Some(unsafe { Jsonb::copied(datum) })
+    }
+}
+
+unsafe impl<'s, T: Column<'s>> Column<'s> for Option<T> {
+    const TYPES: &'static [Oid] = T::TYPES;
+
+    unsafe fn read(datum: Datum) -> Option<Self> {
+        // SAFETY: as promised by the caller.
+        Some(unsafe { T::read(datum) })
+    }
+
+    fn of_null() -> Option<Self> {
+        Some(None)
     }
 }
 

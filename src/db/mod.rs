@@ -1,7 +1,12 @@
 //! The only place that speaks to the server's programming interface: prepared statements, rows in and out,
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
+//!
+//! A statement is declared with [`statements`], what it returns with [`result_row`], what it is handed with [`rowset_row`]:
+//! the compiler and the planner compare them. [`Statement`], [`Row`] and [`Rowset`] go by position; types are compared there, too,
+//! but value by value.
 
 mod column;
+mod declare;
 pub mod encoding;
 pub mod ids;
 pub mod jsonb;
@@ -9,13 +14,17 @@ pub mod owner;
 mod owners_triggers;
 mod parameter;
 pub mod process;
+#[cfg(any(test, feature = "pg_test"))]
+pub mod registry;
 mod rows;
 pub mod rowset;
 pub mod schema;
 pub mod search_path;
 pub mod settings;
 pub mod statement;
+mod store;
 pub mod subtransaction;
+pub mod typed;
 
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
@@ -24,13 +33,19 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
+pub use column::Column;
+pub(crate) use declare::{
+    from_row, into_row, result_row, rowset_row, statement_function, statement_name, statement_parts,
+    statement_run, statement_text, statements,
+};
 pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
-pub use parameter::Value;
+pub use parameter::{Argument, Parameter, Value};
 pub use rows::{Row, Rows};
-pub use rowset::Rowset;
+pub use rowset::{Rowset, TypedRowset};
 pub use statement::Statement;
 pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
+pub use typed::Found;
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.

@@ -2,15 +2,15 @@
 //! relies on another path fails there: its error says how to mend it. Not where the name is one in our own statement: a
 //! table of ours that was dropped is no trigger's fault.
 
-use super::{Statement, session};
+use super::{session, statements};
 use crate::error::Error;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder};
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 
-thread_local! {
-    static WITHOUT_PATH: Statement = const { Statement::new(include_str!("../../sql/db/owners_triggers.sql"), &[]) };
+statements! {
+    query find_without_path() -> String = file "db/owners_triggers.sql";
 }
 
 thread_local! {
@@ -53,10 +53,7 @@ pub fn explained(error: Error) -> Error {
     if !NAME_NOT_FOUND.contains(&code) || IS_OURS.take() {
         return Error::Database { code, message };
     }
-    let found = session(|session| {
-        let rows = session.query(&WITHOUT_PATH, vec![])?;
-        Ok(rows.map(|row| row.text(1).unwrap_or_default()))
-    });
+    let found = session(|session| find_without_path(session)?.all());
     let next = found.unwrap_or_default();
     match next.is_empty() {
         true => Error::Database { code, message },

@@ -86,6 +86,14 @@ unsafe impl Parameter for &serde_json::Value {
     }
 }
 
+unsafe impl Parameter for serde_json::Value {
+    const TYPE: Oid = pg_sys::JSONBOID;
+
+    fn into_datum(self) -> Option<Datum> {
+        IntoDatum::into_datum(pgrx::JsonB(self))
+    }
+}
+
 unsafe impl Parameter for Jsonb<'_> {
     const TYPE: Oid = pg_sys::JSONBOID;
 
@@ -135,9 +143,15 @@ impl Argument {
             datum: parameter.into_datum(),
         }
     }
+
+    pub(super) fn oid(&self) -> Oid {
+        self.oid
+    }
+
 }
 
-/// One parameter of a statement whose types stand beside it.
+/// One parameter of a statement whose types stand beside it, and not in its declaration.
+#[allow(dead_code, reason = "one each type, used now or not")]
 pub enum Value<'a> {
     Int4(i32),
     Int8(i64),

@@ -102,12 +102,6 @@ pub struct Row<'r, 's> {
 }
 
 impl<'s> Row<'_, 's> {
-    /// How many columns the statement returns.
-    pub fn width(self) -> usize {
-        // SAFETY: the descriptor of the row, alive as it is.
-        unsafe { column::count_of(self.descriptor) }
-    }
-
     fn type_of(self, column: i32) -> Oid {
         let index = usize::try_from(column - 1).ok();
         // SAFETY: the descriptor of the row, alive as it is.

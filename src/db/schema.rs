@@ -1,9 +1,25 @@
 //! Is the schema there, whole and of this library's version? Asked at every call, answered from a cache.
 
-use super::{Session, Statement};
+use super::{Session, statements};
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use std::cell::Cell;
+use std::sync::OnceLock;
+
+/// What a restore creates last, after every row is back: until all of it is here nobody may write beside the restore.
+pub struct RestoredLast {
+    /// Names of constraints in the schema.
+    pub constraints: &'static [&'static str],
+    /// Names of triggers on the inbox.
+    pub triggers: &'static [&'static str],
+}
+
+static RESTORED_LAST: OnceLock<RestoredLast> = OnceLock::new();
+
+/// To be told once, when the library is loaded.
+pub fn expect(restored_last: RestoredLast) {
+    RESTORED_LAST.get_or_init(|| restored_last);
+}
 
 /// The schema version this library works with: that of the last migration.
 pub const LATEST_VERSION: i32 = 8;
@@ -13,18 +29,17 @@ thread_local! {
     /// table made anew.
     static KNOWN_GOOD: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
     static HEARS_OF_CHANGES: Cell<bool> = const { Cell::new(false) };
-    static VERSION: Statement = const { Statement::new(
-        "select max(version) from raw_ops.schema_migrations", &[]) };
-    /// A restore creates these last, after every row is back; until then nobody may write beside it.
-    static IS_WHOLE: Statement = const { Statement::new(
-        "select count(*) = 4
+}
+
+statements! {
+    execute find_version() -> Option<i32> = text "select max(version) from raw_ops.schema_migrations";
+    execute count_restored_last(constraints: Vec<&str>, triggers: Vec<&str>) -> i64 = text
+        "select count(*)
            from (select from pg_catalog.pg_constraint
-                  where conname in ('orders_customer_id_fkey', 'order_items_order_id_fkey')
-                    and connamespace = 'raw_ops'::regnamespace
+                  where conname = any ($1) and connamespace = 'raw_ops'::regnamespace
                  union all
                  select from pg_catalog.pg_trigger
-                  where tgname in ('trigger_webhook_inbox_status', 'trigger_webhook_inbox_wake')
-                    and tgrelid = 'raw_ops.webhook_inbox'::regclass) parts", &[]) };
+                  where tgname = any ($2) and tgrelid = 'raw_ops.webhook_inbox'::regclass) parts";
 }
 
 fn relation(name: &std::ffi::CStr) -> pg_sys::Oid {
@@ -93,19 +108,11 @@ pub fn ensure_ready(session: &Session) -> Result<()> {
     if inbox == pg_sys::InvalidOid || relation(c"schema_migrations") == pg_sys::InvalidOid {
         return Err(not_set_up(None));
     }
-    let version = session
-        .execute(&VERSION, vec![])?
-        .first(|row| row.int4(1))
-        .flatten();
+    let version = find_version(session)?.first()?.flatten();
     if version.is_none_or(|found| found < LATEST_VERSION) {
         return Err(not_set_up(version));
     }
-    if session
-        .execute(&IS_WHOLE, vec![])?
-        .first(|row| row.boolean(1))
-        .flatten()
-        != Some(true)
-    {
+    if !is_whole(session)? {
         return Err(Error::RestoreUnderWay);
     }
     if !HEARS_OF_CHANGES.replace(true) {
@@ -114,6 +121,16 @@ pub fn ensure_ready(session: &Session) -> Result<()> {
     }
     KNOWN_GOOD.set(inbox);
     Ok(())
+}
+
+fn is_whole(session: &Session) -> Result<bool> {
+    let Some(wanted) = RESTORED_LAST.get() else {
+        return Ok(true);
+    };
+    let (constraints, triggers) = (wanted.constraints.to_vec(), wanted.triggers.to_vec());
+    let count = constraints.len() + triggers.len();
+    let found = count_restored_last(session, constraints, triggers)?.first()?;
+    Ok(found == i64::try_from(count).ok())
 }
 
 /// The server tells of a changed relation; InvalidOid stands for all of them.

@@ -3,6 +3,7 @@
 use super::parameter::{Argument, Value, bind};
 use super::rows::Rows;
 use super::settings::Temporarily;
+use super::typed::{self, Found, FromRow, ResultColumn};
 use super::{Session, owners_triggers, search_path};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, Oid};
@@ -13,22 +14,54 @@ pub use super::rows::Row;
 
 /// A statement and, once used, its plan.
 pub struct Statement {
+    /// In messages.
+    name: &'static str,
     sql: &'static str,
     parameters: &'static [Oid],
+    /// What is read of it; `None`: nothing, or nothing that was declared.
+    columns: Option<&'static [ResultColumn]>,
     plan: Cell<pg_sys::SPIPlanPtr>,
 }
 
 impl Statement {
     pub const fn new(sql: &'static str, parameters: &'static [Oid]) -> Self {
+        Self::typed(sql, sql, parameters, None)
+    }
+
+    /// Of [`statements`](super::statements).
+    pub const fn typed(
+        name: &'static str,
+        sql: &'static str,
+        parameters: &'static [Oid],
+        columns: Option<&'static [ResultColumn]>,
+    ) -> Self {
         Self {
+            name,
             sql,
             parameters,
+            columns,
             plan: Cell::new(std::ptr::null_mut()),
         }
     }
 
-    /// Parses it; an ERROR where a name in it is not found. SPI must be connected and the named rowsets of the statement
-    /// registered.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Plans it, once, and keeps nothing.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it does not return the columns that are read; an ERROR where a name in it is not found.
+    #[cfg(any(test, feature = "pg_test"))]
+    pub fn check(&self, _session: &Session) -> Result<()> {
+        let plan = self.parse()?;
+        // SAFETY: the plan that was just made, which nobody else knows.
+        unsafe { pg_sys::SPI_freeplan(plan) };
+        Ok(())
+    }
+
+    /// Parses it and compares its columns with those that are read; an ERROR where a name in it is not found. SPI must be
+    /// connected and the named rowsets of the statement registered.
     fn parse(&self) -> Result<pg_sys::SPIPlanPtr> {
         let sql = CString::new(self.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
         // SAFETY: the parameter array outlives the call; the plan lives in SPI's memory.
@@ -41,10 +74,19 @@ impl Statement {
                 pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
             )
         });
-        match plan.is_null() {
-            true => Err(Error::Internal(format!("cannot prepare: {}", self.sql))),
-            false => Ok(plan),
+        if plan.is_null() {
+            return Err(Error::Internal(format!("cannot prepare: {}", self.name)));
         }
+        if let Some(columns) = self.columns {
+            // SAFETY: a list of one source, since the text is one statement; the plan is alive.
+            unsafe {
+                let sources = pg_sys::SPI_plan_get_plan_sources(plan);
+                let source = pgrx::PgList::<pg_sys::CachedPlanSource>::from_pg(sources).get_ptr(0);
+                let descriptor = source.map(|source| (*source).resultDesc);
+                typed::compare(self.name, descriptor, columns)?;
+            }
+        }
+        Ok(plan)
     }
 
     /// Prepares and keeps the plan; [`Statement::parse`]'s conditions.
@@ -52,7 +94,7 @@ impl Statement {
         let plan = self.parse()?;
         // SAFETY: moves the plan that was just made out of SPI's memory.
         if unsafe { pg_sys::SPI_keepplan(plan) } != 0 {
-            return Err(Error::Internal(format!("cannot prepare: {}", self.sql)));
+            return Err(Error::Internal(format!("cannot prepare: {}", self.name)));
         }
         self.plan.set(plan);
         Ok(plan)
@@ -66,6 +108,15 @@ impl Session {
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
     ) -> Result<Rows<'_>> {
+        self.execute_with(statement, &arguments(values))
+    }
+
+    /// The same for arguments whose types are known.
+    pub fn execute_with(
+        &self,
+        statement: &'static std::thread::LocalKey<Statement>,
+        arguments: &[Argument],
+    ) -> Result<Rows<'_>> {
         search_path::keep_pinned();
         statement.with(|statement| {
             let kept = statement.plan.get();
@@ -76,7 +127,7 @@ impl Session {
                     pg_sys::SPI_plan_is_valid(kept)
                 };
             if plan_stands {
-                return execute_plan(self, statement, kept, values);
+                return execute_plan(self, statement, kept, arguments);
             }
             // A plan is often made while the tables are empty or small, and kept while they grow.
             let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
@@ -89,7 +140,7 @@ impl Session {
                 unsafe { pg_sys::SPI_freeplan(parsed) };
                 kept
             };
-            let rows = execute_plan(self, statement, plan, values);
+            let rows = execute_plan(self, statement, plan, arguments);
             drop(planning);
             rows
         })
@@ -104,11 +155,20 @@ impl Session {
         statement: &'static std::thread::LocalKey<Statement>,
         values: Vec<Value<'_>>,
     ) -> Result<Rows<'_>> {
+        self.query_with(statement, &arguments(values))
+    }
+
+    /// The same for arguments whose types are known.
+    pub fn query_with(
+        &self,
+        statement: &'static std::thread::LocalKey<Statement>,
+        arguments: &[Argument],
+    ) -> Result<Rows<'_>> {
         search_path::keep_pinned();
         statement.with(|statement| {
             let sql =
                 CString::new(statement.sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
-            let mut bound = bind(statement.sql, statement.parameters, &arguments(values))?;
+            let mut bound = bind(statement.name, statement.parameters, arguments)?;
             // SAFETY: arrays have the statement's parameter count and outlive the call; SPI is connected.
             let code = owners_triggers::without_triggers(|| unsafe {
                 pg_sys::SPI_execute_with_args(
@@ -121,16 +181,27 @@ impl Session {
                     0,
                 )
             });
-            Rows::of_last_call(self, statement.sql, code)
+            let rows = Rows::of_last_call(self, statement.name, code)?;
+            if let Some(columns) = statement.columns {
+                // SAFETY: the descriptor of rows that are alive.
+                unsafe { typed::compare(statement.name, rows.descriptor(), columns)? };
+            }
+            Ok(rows)
         })
     }
 
     /// Runs a statement whose text PostgreSQL's own `format()` has put together, because only the database knows its
-    /// columns or tables. Planned as [`Session::execute`] plans, kept by nobody.
-    pub fn execute_dynamic(&self, sql: &str, parameters: &[Oid], values: Vec<Value<'_>>) -> Result<Rows<'_>> {
+    /// columns or tables. Planned as [`Session::execute`] plans, kept by nobody. `name` is for messages.
+    pub fn find_dynamic<'s, R: FromRow<'s>>(
+        &'s self,
+        name: &'static str,
+        sql: &str,
+        arguments: &[Argument],
+    ) -> Result<Found<'s, R>> {
         search_path::keep_pinned();
         let text = CString::new(sql).map_err(|_| Error::Internal("NUL in a statement".into()))?;
-        let mut bound = bind(sql, parameters, &arguments(values))?;
+        let mut types: Vec<Oid> = arguments.iter().map(Argument::oid).collect();
+        let mut bound = bind(name, &types, arguments)?;
         let planning = Temporarily::set(PLAN_FOR_LARGE_TABLES);
         owners_triggers::may_fire_triggers();
         // SAFETY: as in `query`.
@@ -138,7 +209,7 @@ impl Session {
             pg_sys::SPI_execute_with_args(
                 text.as_ptr(),
                 bound.data.len() as i32,
-                parameters.as_ptr().cast_mut(),
+                types.as_mut_ptr(),
                 bound.data.as_mut_ptr(),
                 bound.nulls.as_ptr(),
                 false,
@@ -146,7 +217,10 @@ impl Session {
             )
         };
         drop(planning);
-        Rows::of_last_call(self, sql, code)
+        let rows = Rows::of_last_call(self, name, code)?;
+        // SAFETY: the descriptor of rows that are alive.
+        unsafe { typed::compare(name, rows.descriptor(), R::COLUMNS)? };
+        Found::of(name, rows)
     }
 }
 
@@ -154,14 +228,14 @@ fn execute_plan<'s>(
     session: &'s Session,
     statement: &Statement,
     plan: pg_sys::SPIPlanPtr,
-    values: Vec<Value<'_>>,
+    arguments: &[Argument],
 ) -> Result<Rows<'s>> {
-    let mut bound = bind(statement.sql, statement.parameters, &arguments(values))?;
+    let mut bound = bind(statement.name, statement.parameters, arguments)?;
     owners_triggers::may_fire_triggers();
     // SAFETY: arrays have the plan's parameter count; SPI is connected (a Session exists).
     let code =
         unsafe { pg_sys::SPI_execute_plan(plan, bound.data.as_mut_ptr(), bound.nulls.as_ptr(), false, 0) };
-    Rows::of_last_call(session, statement.sql, code)
+    Rows::of_last_call(session, statement.name, code)
 }
 
 fn arguments(values: Vec<Value<'_>>) -> Vec<Argument> {

@@ -1,6 +1,6 @@
 //! A sub-transaction around work that may fail, and what may never be swallowed.
 
-use super::{Statement, owners_triggers};
+use super::{Found, Session, owners_triggers, statements};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, panic::CaughtError, panic::ErrorReport};
 use pgrx::{PgSqlErrorCode, PgTryBuilder, pg_guard};
@@ -27,9 +27,9 @@ impl LostRace {
     }
 }
 
-thread_local! {
-    static LOCKED_TABLE: Statement = const { Statement::new(include_str!("../../sql/db/locked_table.sql"), &[]) };
-    static STALLED_BY: Statement = const { Statement::new(include_str!("../../sql/db/stalled_by_table.sql"), &[]) };
+statements! {
+    query find_locked_table() -> String = file "db/locked_table.sql";
+    query find_table_stalled_by() -> String = file "db/stalled_by_table.sql";
 }
 
 /// Runs `work` in a sub-transaction: all of it holds, or none. A PostgreSQL ERROR or a Rust panic inside becomes an
@@ -234,24 +234,20 @@ fn has_waited_for_a_table() -> bool {
 /// Names a table that somebody has locked. To be called when what failed is rolled back: it looks into the catalogs.
 fn table_locked() -> Error {
     Error::TableLocked {
-        table: table_named_by(&LOCKED_TABLE),
+        table: table_named_by(find_locked_table),
     }
 }
 
 /// A wait for a row whose holder waits for a table is a wait for that table. To be called as [`table_locked`].
 fn stalled(waited_for_a_row: Error) -> Error {
-    match table_named_by(&STALLED_BY) {
+    match table_named_by(find_table_stalled_by) {
         None => waited_for_a_row,
         table => Error::TableLocked { table },
     }
 }
 
-fn table_named_by(statement: &'static std::thread::LocalKey<Statement>) -> Option<String> {
-    let found = super::session(|session| {
-        let rows = session.query(statement, vec![])?;
-        Ok(rows.first(|row| row.text(1)).flatten())
-    });
-    found.ok().flatten()
+fn table_named_by(find: fn(&Session) -> Result<Found<'_, String>>) -> Option<String> {
+    super::session(|session| find(session)?.first()).ok().flatten()
 }
 
 /// Raises an error as PostgreSQL raises its own.

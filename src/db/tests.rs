@@ -15,6 +15,31 @@ thread_local! {
 
 const HANDED_COLUMNS: &[Column] = &[(c"id", pg_sys::INT8OID), (c"name", pg_sys::TEXTOID)];
 
+result_row! {
+    #[derive(Debug, PartialEq, Eq)]
+    struct Pair {
+        id: i64,
+        name: String,
+    }
+}
+
+rowset_row! {
+    struct HandedRow<'a> {
+        id: i64,
+        name: Option<&'a str>,
+    }
+}
+
+statements! {
+    query find_pair(name: Option<&str>) -> Pair = text "select 7::int8 as id, $1 as name";
+    query find_moved() -> Pair = text "select 'a' as name, 7::int8 as id";
+    query find_retyped() -> Pair = text "select 7::int8 as id, true as name";
+    execute find_one_more() -> Pair = text "select 7::int8 as id, 'a' as name, 'b' as other";
+    execute find_number() -> i64 = text "select 7::int4";
+    execute find_handed() with (handed: HandedRow<'static>) -> Pair = text "select id, name from handed order by id";
+    execute make_nothing() = text "select where false";
+}
+
 /// What is read from the first row of [`THREE`].
 fn read<T>(how: impl Fn(Row) -> T) -> T {
     session(|session| {
@@ -135,5 +160,83 @@ mod tests {
             message,
             "internal error: rowset handed: column id is bigint, given text"
         );
+    }
+
+    #[pg_test]
+    fn a_moved_column_is_an_error_that_names_it_and_never_a_silent_zero() {
+        let said = |find: fn(&Session) -> Result<Found<'_, Pair>>| {
+            refused(|| session(|session| find(session).map(|found| found.count())))
+        };
+        let of = |name: &str| format!("internal error: raw_ops::db::tests::{name}: ");
+        assert_eq!(
+            said(find_moved),
+            of("find_moved") + "column 1 is name, where id is read"
+        );
+        assert_eq!(
+            said(find_retyped),
+            of("find_retyped") + "column name is boolean, where text is read"
+        );
+        assert_eq!(
+            said(find_one_more),
+            of("find_one_more") + "returns 3 columns, where 2 are read"
+        );
+        let number = refused(|| session(|session| find_number(session)?.first()));
+        assert_eq!(
+            number,
+            of("find_number") + "column 1 is integer, where bigint is read"
+        );
+    }
+
+    #[pg_test]
+    fn a_null_where_none_is_expected_is_an_error() {
+        let pair = |name: Option<&'static str>| move || session(|session| find_pair(session, name)?.first());
+        let found = Pair {
+            id: 7,
+            name: "a".into(),
+        };
+        assert_eq!(pair(Some("a"))().unwrap(), Some(found));
+        assert!(refused(pair(None)).ends_with("find_pair: column name is null"));
+    }
+
+    #[pg_test]
+    fn a_statement_reads_the_rows_it_is_handed() {
+        let found = session(|session| {
+            let mut rows = TypedRowset::new(session);
+            for name in ["a", "b"] {
+                let name = name.to_owned();
+                rows.push(HandedRow {
+                    id: i64::from(name.as_bytes()[0]),
+                    name: Some(&name),
+                })?;
+            }
+            assert_eq!(make_nothing(session)?, 0);
+            find_handed(session, &mut rows)?.map(|pair| (pair.id, pair.name))
+        });
+        assert_eq!(found.unwrap(), [(97, "a".to_owned()), (98, "b".to_owned())]);
+    }
+
+    /// Without running the path that a statement is on.
+    #[pg_test]
+    fn every_statement_fits_the_tables_that_setup_makes() {
+        crate::testing::set_up();
+        let here: Vec<&registry::Entry> = registry::all()
+            .iter()
+            .filter(|entry| !entry.name.contains("::db::tests::"))
+            .collect();
+        assert!(here.len() > 20, "{}", here.len());
+        let mut faults = Vec::new();
+        for entry in here {
+            match attempt(|| session(|session| (entry.plan)(session))) {
+                Ok(()) => {}
+                // Of an extension that is not installed here.
+                Err(error) if error.sqlstate_text().starts_with("42") || error.sqlstate_text() == "3F000" => {
+                    if !["cron.", "net."].iter().any(|schema| entry.text.contains(schema)) {
+                        faults.push(format!("{}: {error}", entry.name));
+                    }
+                }
+                Err(error) => faults.push(error.to_string()),
+            }
+        }
+        assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
 }

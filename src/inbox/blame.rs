@@ -5,16 +5,14 @@
 use super::claim::Claimed;
 use super::process::{self, Outcome};
 use crate::command::Applied;
-use crate::db::{Session, Statement, Value};
+use crate::db::{Session, statements};
 use crate::error::{Error, Result};
-use pgrx::pg_sys;
 
 /// How often a webhook must fail alone to be blamed for what the server may lack.
 const TRIES: usize = 3;
 
-thread_local! {
-    static OTHERS_SUCCEED: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/others_succeed.sql"), &[pg_sys::UUIDOID]) };
+statements! {
+    execute have_others_succeeded(webhook: [u8; 16]) -> bool = file "inbox/others_succeed.sql";
 }
 
 /// Lets those stand that are settled. Of the others, which the server may have failed, those are to blame that fail three
@@ -88,6 +86,5 @@ fn is_table_locked(error: &Error) -> bool {
 }
 
 fn others_succeed(session: &Session, claim: &Claimed<'_>) -> Result<bool> {
-    let found = session.execute(&OTHERS_SUCCEED, vec![Value::Uuid(claim.id)])?;
-    Ok(found.first(|row| row.boolean(1)).flatten() == Some(true))
+    Ok(have_others_succeeded(session, claim.id)?.first()? == Some(true))
 }

@@ -1,9 +1,8 @@
 //! Counts that outlive the webhooks they count. A set adds one row a provider to `webhook_tallies`, so that drains never
 //! wait for each other over a counter; now and then the rows are folded into `webhook_totals`.
 
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, schema, statements};
 use crate::error::Result;
-use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
@@ -47,12 +46,15 @@ impl<'a> Counts<'a> {
     }
 }
 
-thread_local! {
-    static TALLY: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/tally.sql"),
-        &[pg_sys::TEXTARRAYOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID]) };
-    static FOLD: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/fold_tallies.sql"), &[pg_sys::INT8OID]) };
+statements! {
+    execute write_tallies(
+        providers: Vec<&str>,
+        processed: Vec<i64>,
+        failed: Vec<i64>,
+        duration_ms: Vec<i64>,
+        duplicates: Vec<i64>,
+    ) = file "inbox/tally.sql";
+    execute fold_tallies(most: i64) -> i64 = file "inbox/fold_tallies.sql";
 }
 
 /// Writes the counts down; each attempt took `milliseconds`. Nothing counted, nothing written.
@@ -61,17 +63,15 @@ pub fn tally(session: &Session, counts: &Counts<'_>, milliseconds: i32) -> Resul
     if counts.is_empty() {
         return Ok(());
     }
-    let each = |of: fn(&Count) -> i64| Value::Int8Array(counts.iter().map(|(_, count)| of(count)).collect());
+    let each = |of: fn(&Count) -> i64| counts.iter().map(|(_, count)| of(count)).collect();
     let attempts = counts.iter().map(|(_, count)| count.processed + count.failed);
-    session.execute(
-        &TALLY,
-        vec![
-            Value::TextArray(counts.iter().map(|(provider, _)| *provider).collect()),
-            each(|count| count.processed),
-            each(|count| count.failed),
-            Value::Int8Array(attempts.map(|n| n * i64::from(milliseconds)).collect()),
-            each(|count| count.duplicates),
-        ],
+    write_tallies(
+        session,
+        counts.iter().map(|(provider, _)| *provider).collect(),
+        each(|count| count.processed),
+        each(|count| count.failed),
+        attempts.map(|n| n * i64::from(milliseconds)).collect(),
+        each(|count| count.duplicates),
     )?;
     Ok(())
 }
@@ -79,8 +79,7 @@ pub fn tally(session: &Session, counts: &Counts<'_>, milliseconds: i32) -> Resul
 /// Folds tallies into totals; returns how many.
 pub fn fold(session: &Session) -> Result<i64> {
     schema::ensure_ready(session)?;
-    let folded = session.execute(&FOLD, vec![Value::Int8(FOLD_LIMIT)])?;
-    Ok(folded.first(|row| row.int8(1)).flatten().unwrap_or(0))
+    Ok(fold_tallies(session, FOLD_LIMIT)?.first()?.unwrap_or(0))
 }
 
 #[pg_extern(volatile)]

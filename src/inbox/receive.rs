@@ -3,9 +3,11 @@
 use super::capture::{Captured, Incoming, capture};
 use super::counters::{self, Counts};
 use crate::db::{
-    self, JsonbArgument, JsonbArrayArgument, Rowset, Session, Statement, ids, owner, schema, settings,
+    self, Jsonb, JsonbArgument, JsonbArrayArgument, Session, TypedRowset, ids, owner, result_row, rowset_row,
+    schema, settings, statements,
 };
 use crate::error::{Error, Result};
+use crate::json::Timestamp;
 use crate::providers;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -20,14 +22,61 @@ struct Receipt {
     status: String,
 }
 
-thread_local! {
-    static RECEIVE: Statement = const { Statement::new(include_str!("../../sql/inbox/receive.sql"), &[]) };
-    static FIND: Statement = const { Statement::new(include_str!("../../sql/inbox/find_received.sql"), &[]) };
-    static COUNT: Statement = const { Statement::new(include_str!("../../sql/inbox/count_duplicates.sql"), &[]) };
-    static COUNT_ARCHIVED: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/count_archived_duplicates.sql"), &[]) };
-    static ANNOUNCED: Statement = const { Statement::new(include_str!("../../sql/inbox/find_announced.sql"), &[]) };
-    static LOG: Statement = const { Statement::new(include_str!("../../sql/inbox/log_receipts.sql"), &[]) };
+statements! {
+    execute insert_received() with (received: ReceivedRow<'static>) = file "inbox/receive.sql";
+    execute find_received() with (received: ReceivedRow<'static>) -> KnownRow = file "inbox/find_received.sql";
+    execute count_duplicates() with (repeats: RepeatRow) = file "inbox/count_duplicates.sql";
+    execute count_archived_duplicates() with (repeats: RepeatRow) = file "inbox/count_archived_duplicates.sql";
+    execute find_announced() with (late: LateRow<'static>) -> [u8; 16] = file "inbox/find_announced.sql";
+    execute log_new_orders() with (receipts: OrderRow) = file "inbox/log_receipts.sql";
+}
+
+rowset_row! {
+    struct ReceivedRow<'a> {
+        id: [u8; 16],
+        provider: &'a str,
+        topic: &'a str,
+        event_id: &'a str,
+        shop_domain: Option<&'a str>,
+        payload: Option<Jsonb<'a>>,
+        raw_body: Option<&'a [u8]>,
+        headers: Option<Jsonb<'a>>,
+        shopify_order_id: Option<i64>,
+        triggered_at: Option<Timestamp>,
+    }
+}
+
+result_row! {
+    struct KnownRow {
+        id: [u8; 16],
+        provider: String,
+        event_id: String,
+        processing_status: String,
+    }
+}
+
+rowset_row! {
+    struct RepeatRow {
+        id: [u8; 16],
+        times: i32,
+    }
+}
+
+rowset_row! {
+    struct OrderRow {
+        event_id: [u8; 16],
+        webhook_id: [u8; 16],
+        shopify_order_id: Option<i64>,
+    }
+}
+
+rowset_row! {
+    struct LateRow<'a> {
+        webhook_id: [u8; 16],
+        provider: &'a str,
+        delivery: &'a str,
+        since: Option<Timestamp>,
+    }
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -208,43 +257,30 @@ type Known<'a> = HashMap<(&'a str, &'a str), ([u8; 16], String)>;
 
 /// Inserts the firsts. Empty when all were new; otherwise all of them, with the ids they are known under.
 fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize]) -> Result<Known<'a>> {
-    let mut rows = Rowset::new(
-        c"received",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"provider", pg_sys::TEXTOID),
-            (c"topic", pg_sys::TEXTOID),
-            (c"event_id", pg_sys::TEXTOID),
-            (c"shop_domain", pg_sys::TEXTOID),
-            (c"payload", pg_sys::JSONBOID),
-            (c"raw_body", pg_sys::BYTEAOID),
-            (c"headers", pg_sys::JSONBOID),
-            (c"shopify_order_id", pg_sys::INT8OID),
-            (c"triggered_at", pg_sys::TIMESTAMPTZOID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     let empty = db::jsonb::empty_object(session);
     for &index in firsts {
         let webhook = &captured[index];
-        let raw = webhook.payload.is_none().then_some(webhook.body);
-        rows.uuid(webhook.id)
-            .text(Some(webhook.provider))
-            .text(Some(webhook.topic))
-            .text(Some(&webhook.event_id));
-        rows.text(webhook.shop_domain()).jsonb(webhook.payload).bytes(raw);
-        rows.jsonb(webhook.headers.or(empty));
-        rows.int8(webhook.shopify_order_id)
-            .timestamp(webhook.triggered_at())
-            .end_row();
+        rows.push(ReceivedRow {
+            id: webhook.id,
+            provider: webhook.provider,
+            topic: webhook.topic,
+            event_id: &webhook.event_id,
+            shop_domain: webhook.shop_domain(),
+            payload: webhook.payload,
+            raw_body: webhook.payload.is_none().then_some(webhook.body),
+            headers: webhook.headers.or(empty),
+            shopify_order_id: webhook.shopify_order_id,
+            triggered_at: webhook.triggered_at().map(Timestamp),
+        })?;
     }
-    rows.register(session)?;
     // What was in the way of the insert may have been archived before it could be found: then the place is free.
     const TIMES: usize = 3;
     for _ in 0..TIMES {
-        if session.execute(&RECEIVE, vec![])?.affected() == firsts.len() {
+        if insert_received(session, &mut rows)? == firsts.len() {
             return Ok(Known::new());
         }
-        if let Some(known) = find(session, captured, firsts)? {
+        if let Some(known) = find(session, captured, firsts, &mut rows)? {
             return Ok(known);
         }
     }
@@ -252,14 +288,14 @@ fn insert<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize])
 }
 
 /// The firsts under the ids they are known by; `None` when one of them is not to be seen.
-fn find<'a>(session: &Session, captured: &'a [Captured<'_>], firsts: &[usize]) -> Result<Option<Known<'a>>> {
-    let found = session.execute(&FIND, vec![])?.map(|row| {
-        let id = row.uuid(1).unwrap_or_default();
-        (
-            (row.text(2).unwrap_or_default(), row.text(3).unwrap_or_default()),
-            (id, row.text(4).unwrap_or_default()),
-        )
-    });
+fn find<'a>(
+    session: &Session,
+    captured: &'a [Captured<'_>],
+    firsts: &[usize],
+    rows: &mut TypedRowset<'_, ReceivedRow<'static>>,
+) -> Result<Option<Known<'a>>> {
+    let found = find_received(session, rows)?
+        .map(|row| ((row.provider, row.event_id), (row.id, row.processing_status)))?;
     let found: HashMap<(String, String), ([u8; 16], String)> = found.into_iter().collect();
     Ok(firsts
         .iter()
@@ -284,16 +320,15 @@ fn count_repeats(session: &Session, repeats: &HashMap<[u8; 16], i32>) -> Result<
     if repeats.is_empty() {
         return Ok(());
     }
-    let mut rows = Rowset::new(
-        c"repeats",
-        &[(c"id", pg_sys::UUIDOID), (c"times", pg_sys::INT4OID)],
-    );
+    let mut rows = TypedRowset::new(session);
     for (id, times) in repeats {
-        rows.uuid(*id).int4(Some(*times)).end_row();
+        rows.push(RepeatRow {
+            id: *id,
+            times: *times,
+        })?;
     }
-    rows.register(session)?;
-    if session.execute(&COUNT, vec![])?.affected() < repeats.len() {
-        session.execute(&COUNT_ARCHIVED, vec![])?;
+    if count_duplicates(session, &mut rows)? < repeats.len() {
+        count_archived_duplicates(session, &mut rows)?;
     }
     Ok(())
 }
@@ -302,27 +337,20 @@ fn log_receipts<'a>(session: &Session, new: impl Iterator<Item = &'a Captured<'a
     let announcing = new.filter(|webhook| providers::announces_order(webhook.provider, webhook.topic));
     let announcing: Vec<&Captured<'_>> = announcing.collect();
     let announced = announced_before(session, &announcing)?;
-    let mut rows = Rowset::new(
-        c"receipts",
-        &[
-            (c"event_id", pg_sys::UUIDOID),
-            (c"webhook_id", pg_sys::UUIDOID),
-            (c"shopify_order_id", pg_sys::INT8OID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     for webhook in announcing {
         if !announced.contains(&webhook.id) {
-            rows.uuid(ids::uuid_v7())
-                .uuid(webhook.id)
-                .int8(webhook.shopify_order_id)
-                .end_row();
+            rows.push(OrderRow {
+                event_id: ids::uuid_v7(),
+                webhook_id: webhook.id,
+                shopify_order_id: webhook.shopify_order_id,
+            })?;
         }
     }
     if rows.is_empty() {
         return Ok(());
     }
-    rows.register(session)?;
-    session.execute(&LOG, vec![])?;
+    log_new_orders(session, &mut rows)?;
     Ok(())
 }
 
@@ -336,26 +364,14 @@ fn announced_before(session: &Session, new: &[&Captured<'_>]) -> Result<HashSet<
     if late.is_empty() {
         return Ok(HashSet::new());
     }
-    let mut rows = Rowset::new(
-        c"late",
-        &[
-            (c"webhook_id", pg_sys::UUIDOID),
-            (c"provider", pg_sys::TEXTOID),
-            (c"delivery", pg_sys::TEXTOID),
-            (c"since", pg_sys::TIMESTAMPTZOID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     for webhook in late {
-        rows.uuid(webhook.id)
-            .text(Some(webhook.provider))
-            .text(Some(&webhook.event_id))
-            .timestamp(webhook.happened_at())
-            .end_row();
+        rows.push(LateRow {
+            webhook_id: webhook.id,
+            provider: webhook.provider,
+            delivery: &webhook.event_id,
+            since: webhook.happened_at().map(Timestamp),
+        })?;
     }
-    rows.register(session)?;
-    let found = session.execute(&ANNOUNCED, vec![])?;
-    Ok(found
-        .map(|row| row.uuid(1).unwrap_or_default())
-        .into_iter()
-        .collect())
+    Ok(find_announced(session, &mut rows)?.all()?.into_iter().collect())
 }

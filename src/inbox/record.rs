@@ -2,10 +2,10 @@
 
 use super::claim::Claimed;
 use super::counters::{self, Counts};
-use crate::db::{self, Rowset, Session, Statement, Value, ids};
+use crate::db::{self, Session, TypedRowset, ids, rowset_row, statements};
 use crate::error::{Error, Result};
+use crate::json::Timestamp;
 use crate::schedule::{self, Next, Purpose};
-use pgrx::pg_sys;
 use serde::Serialize;
 use std::time::Instant;
 
@@ -27,14 +27,23 @@ impl Tally {
     }
 }
 
-thread_local! {
-    static SUCCESSES: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/record_successes.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::INT4OID]) };
-    static FAILURES: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/record_failures.sql"), &[pg_sys::INT4OID, pg_sys::TIMESTAMPTZOID]) };
-    static DEAD_LETTER: Statement = const { Statement::new(include_str!("../../sql/inbox/dead_letter.sql"), &[]) };
-    static LOG_DEAD_LETTERS: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/log_dead_letters.sql"), &[]) };
+statements! {
+    execute record_successes(webhooks: Vec<[u8; 16]>, milliseconds: i32) = file "inbox/record_successes.sql";
+    execute record_failures(milliseconds: i32, now: Timestamp) with (failures: FailureRow<'static>)
+        = file "inbox/record_failures.sql";
+    execute dead_letter() with (failures: FailureRow<'static>) = file "inbox/dead_letter.sql";
+    execute log_dead_letters() with (failures: FailureRow<'static>) = file "inbox/log_dead_letters.sql";
+}
+
+rowset_row! {
+    /// A webhook that has failed; without a time to try it again it is a dead letter.
+    struct FailureRow<'a> {
+        id: [u8; 16],
+        error: &'a str,
+        category: &'a str,
+        retry_at: Option<Timestamp>,
+        event_id: [u8; 16],
+    }
 }
 
 /// Records one outcome a claimed webhook, in the order of the claims; where there is none the webhook stays as it is.
@@ -68,10 +77,7 @@ pub fn outcomes<T>(
         ..Tally::default()
     };
     if !succeeded.is_empty() {
-        session.execute(
-            &SUCCESSES,
-            vec![Value::UuidArray(succeeded), Value::Int4(milliseconds)],
-        )?;
+        record_successes(session, succeeded, milliseconds)?;
     }
     if !failed.is_empty() {
         tally.dead_lettered = failures(session, &failed, milliseconds)?;
@@ -89,16 +95,7 @@ pub fn outcomes<T>(
 fn failures(session: &Session, failed: &[(&Claimed<'_>, &Error)], milliseconds: i32) -> Result<usize> {
     let schedule = schedule::of_purpose(session, Purpose::Webhooks)?;
     let now = db::clock();
-    let mut rows = Rowset::new(
-        c"failures",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"error", pg_sys::TEXTOID),
-            (c"category", pg_sys::TEXTOID),
-            (c"retry_at", pg_sys::TIMESTAMPTZOID),
-            (c"event_id", pg_sys::UUIDOID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     let (mut dead, mut in_two_steps) = (0, false);
     for (claim, error) in failed {
         let retry_at = match schedule.after_failure(claim.attempts_made + 1) {
@@ -109,18 +106,20 @@ fn failures(session: &Session, failed: &[(&Claimed<'_>, &Error)], milliseconds: 
             dead += 1;
             in_two_steps |= claim.status != "failed";
         }
-        rows.uuid(claim.id)
-            .text(Some(&error.to_string()))
-            .text(Some(error.category().as_str()));
-        rows.timestamp(retry_at).uuid(ids::uuid_v7()).end_row();
+        rows.push(FailureRow {
+            id: claim.id,
+            error: &error.to_string(),
+            category: error.category().as_str(),
+            retry_at: retry_at.map(Timestamp),
+            event_id: ids::uuid_v7(),
+        })?;
     }
-    rows.register(session)?;
-    session.execute(&FAILURES, vec![Value::Int4(milliseconds), Value::Timestamp(now)])?;
+    record_failures(session, milliseconds, Timestamp(now), &mut rows)?;
     if in_two_steps {
-        session.execute(&DEAD_LETTER, vec![])?;
+        dead_letter(session, &mut rows)?;
     }
     if dead > 0 {
-        session.execute(&LOG_DEAD_LETTERS, vec![])?;
+        log_dead_letters(session, &mut rows)?;
     }
     Ok(dead)
 }

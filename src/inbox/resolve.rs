@@ -2,15 +2,15 @@
 
 use super::{claim, status};
 use crate::audit;
-use crate::db::{self, Session, Statement, Value, owner, schema, settings};
+use crate::db::{self, Session, owner, schema, settings, statements};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 
-thread_local! {
-    static RESOLVE: Statement = const { Statement::new(include_str!("../../sql/inbox/resolve.sql"), &[pg_sys::UUIDOID]) };
+statements! {
+    execute settle_dead_letter(webhook: [u8; 16]) = file "inbox/resolve.sql";
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -48,9 +48,7 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         json["status"] = webhook.status.into();
         return Ok(JsonB(json));
     }
-    status::settling(webhook.id, || {
-        session.execute(&RESOLVE, vec![Value::Uuid(webhook.id)])
-    })?;
+    status::settling(webhook.id, || settle_dead_letter(session, webhook.id))?;
     let details = json!({
         "webhook_id": id.to_string(),
         "who": db::session_user(),

@@ -2,8 +2,9 @@
 
 use super::record::Tally;
 use super::{claim, drain};
-use crate::db::{Session, Statement, owner};
+use crate::db::{Session, owner, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -16,17 +17,14 @@ pub fn due() -> Result<Tally> {
     drain::work_on(|session| claim::due(session, LIMIT))
 }
 
-thread_local! {
-    static NEXT_DUE: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/next_due.sql"), &[]) };
+statements! {
+    execute find_next_due() -> Option<Timestamp> = file "inbox/next_due.sql";
 }
 
 /// When the next retry is due, microseconds since 2000; `None` when nothing waits.
 pub fn next_due(session: &Session) -> Result<Option<i64>> {
-    Ok(session
-        .execute(&NEXT_DUE, vec![])?
-        .first(|row| row.timestamp(1))
-        .flatten())
+    let due = find_next_due(session)?.first()?.flatten();
+    Ok(due.map(|due| due.0))
 }
 
 #[pg_extern(volatile)]

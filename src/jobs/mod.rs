@@ -1,6 +1,6 @@
 //! What runs when: the pg_cron jobs. Rows of pg_cron's, not members of the extension: they survive DROP EXTENSION.
 
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, schema, statements};
 use crate::error::{Error, Result};
 use crate::monitoring::checks;
 use pgrx::JsonB;
@@ -74,21 +74,18 @@ struct Planned {
     command: String,
 }
 
-thread_local! {
+statements! {
     /// From now on the heartbeat expects runs.
-    static WATCH: Statement = const { Statement::new(
-        "update raw_ops.monitors set scheduled_at = now() where scheduled_at is null", &[]) };
-    static UNWATCH: Statement = const { Statement::new(
-        "update raw_ops.monitors set scheduled_at = null where scheduled_at is not null", &[]) };
-    static IS_INSTALLED: Statement = const { Statement::new(include_str!("../../sql/jobs/has_pg_cron.sql"), &[]) };
-    static OTHER_OWNER: Statement = const { Statement::new(
-        "select username::text from cron.job where jobname = $1 and username <> $2 and database = current_database()",
-        &[pg_sys::TEXTOID, pg_sys::TEXTOID]) };
-    static SCHEDULE: Statement = const { Statement::new(
-        "select cron.schedule($1, $2, $3)", &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
-    static UNSCHEDULE: Statement = const { Statement::new(
-        "select cron.unschedule(jobid) from cron.job where jobname = $1 and username = current_user",
-        &[pg_sys::TEXTOID]) };
+    execute expect_runs() = text
+        "update raw_ops.monitors set scheduled_at = now() where scheduled_at is null";
+    execute expect_no_runs() = text
+        "update raw_ops.monitors set scheduled_at = null where scheduled_at is not null";
+    execute has_pg_cron() -> bool = file "jobs/has_pg_cron.sql";
+    execute find_other_owner(name: &str, caller: &str) -> String = text
+        "select username::text from cron.job where jobname = $1 and username <> $2 and database = current_database()";
+    execute schedule_job(name: &str, schedule: &str, command: &str) -> i64 = text "select cron.schedule($1, $2, $3)";
+    execute unschedule_job(name: &str) = text
+        "select cron.unschedule(jobid) from cron.job where jobname = $1 and username = current_user";
 }
 
 #[pg_extern(volatile)]
@@ -98,7 +95,7 @@ fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
         require_pg_cron(session)?;
         // A superuser's call must not make a superuser's jobs: they would run what the owner puts in the tables' way.
         let scheduled = owner::as_table_owner_if_member(|| schedule_all(session))?;
-        owner::as_table_owner(|| session.execute(&WATCH, vec![]).map(drop))?;
+        owner::as_table_owner(|| expect_runs(session))?;
         Ok(JsonB(json!({"scheduled": scheduled})))
     })?)
 }
@@ -108,15 +105,7 @@ fn schedule_all(session: &Session) -> Result<Vec<Json>> {
     let mut scheduled = Vec::new();
     for job in all_jobs() {
         refuse_another_owner(session, &job)?;
-        let values = vec![
-            Value::Text(job.name),
-            Value::Text(job.schedule),
-            Value::Text(&job.command),
-        ];
-        let id = session
-            .execute(&SCHEDULE, values)?
-            .first(|row| row.int8(1))
-            .flatten();
+        let id = schedule_job(session, job.name, job.schedule, &job.command)?.first()?;
         scheduled.push(json!({
             "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
         }));
@@ -134,7 +123,7 @@ fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
         let owners = owner::as_table_owner_if_member(|| unschedule_all(session));
         unscheduled.extend(unless_not_set_up(owners)?.unwrap_or_default());
         let unwatched = owner::as_table_owner(|| match schema::ensure_ready(session) {
-            Ok(()) => session.execute(&UNWATCH, vec![]).map(drop),
+            Ok(()) => expect_no_runs(session).map(drop),
             Err(_) => Ok(()),
         });
         unless_not_set_up(unwatched)?;
@@ -145,11 +134,7 @@ fn fn_unschedule_jobs_v1() -> Result<JsonB, ErrorReport> {
 fn unschedule_all(session: &Session) -> Result<Vec<&'static str>> {
     let mut unscheduled = Vec::new();
     for job in all_jobs() {
-        if session
-            .execute(&UNSCHEDULE, vec![Value::Text(job.name)])?
-            .affected()
-            > 0
-        {
+        if unschedule_job(session, job.name)? > 0 {
             unscheduled.push(job.name);
         }
     }
@@ -166,12 +151,7 @@ fn unless_not_set_up<T>(outcome: Result<T>) -> Result<Option<T>> {
 }
 
 fn require_pg_cron(session: &Session) -> Result<()> {
-    if session
-        .execute(&IS_INSTALLED, vec![])?
-        .first(|row| row.boolean(1))
-        .flatten()
-        == Some(true)
-    {
+    if has_pg_cron(session)?.first()? == Some(true) {
         return Ok(());
     }
     Err(Error::MissingExtension {
@@ -186,10 +166,7 @@ fn require_pg_cron(session: &Session) -> Result<()> {
 fn refuse_another_owner(session: &Session, job: &Planned) -> Result<()> {
     // pg_cron's row security hides other roles' jobs.
     let caller = db::current_user();
-    let other = owner::as_superuser(|| {
-        let rows = session.execute(&OTHER_OWNER, vec![Value::Text(job.name), Value::Text(&caller)])?;
-        Ok(rows.first(|row| row.text(1)).flatten())
-    })?;
+    let other = owner::as_superuser(|| find_other_owner(session, job.name, &caller)?.first())?;
     let Some(owner) = other else {
         return Ok(());
     };

@@ -2,7 +2,7 @@
 
 use super::checks::{self, Check};
 use crate::alerts;
-use crate::db::{self, Session, Statement, Value, ids, owner, schema};
+use crate::db::{self, Session, ids, owner, schema, statements};
 use crate::error::Result;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -10,16 +10,21 @@ use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 use std::time::Instant;
 
-thread_local! {
+statements! {
     /// Two runs of one check decide one after the other what is new.
-    static LOCK: Statement = const { Statement::new(
-        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops monitor ' || $1, 0))",
-        &[pg_sys::TEXTOID]) };
-    static RECORD: Statement = const { Statement::new(
+    execute lock_check(check: &str) = text
+        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops monitor ' || $1, 0))";
+    execute record(
+        run: [u8; 16],
+        check: &str,
+        status: &str,
+        duration_ms: i32,
+        summary: &Json,
+        alert_triggered: bool,
+        error: Option<&str>,
+    ) = text
         "insert into raw_ops.monitoring_runs (id, check_name, status, duration_ms, result_summary, alert_triggered, error)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::JSONBOID, pg_sys::BOOLOID,
-          pg_sys::TEXTOID]) };
+         values ($1, $2, $3, $4, $5, $6, $7)";
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -33,7 +38,7 @@ fn fn_invoke_monitor(p_check_name: Option<&str>) -> Result<JsonB, ErrorReport> {
 
 fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    session.execute(&LOCK, vec![Value::Text(check.name)])?;
+    lock_check(session, check.name)?;
     let started = Instant::now();
     let outcome = db::attempt(|| {
         let report = (check.run)(session)?;
@@ -48,7 +53,7 @@ fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
             record(
                 session,
                 run,
-                check,
+                check.name,
                 report.status(),
                 duration,
                 &report.summary_json(),
@@ -65,7 +70,7 @@ fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
             record(
                 session,
                 run,
-                check,
+                check.name,
                 "error",
                 duration,
                 &json!({}),
@@ -81,28 +86,4 @@ fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
     answer["run_id"] = pgrx::Uuid::from_bytes(run).to_string().into();
     answer["duration_ms"] = duration.into();
     Ok(JsonB(db::json_for_client(answer)))
-}
-
-#[allow(clippy::too_many_arguments, reason = "the columns of one row")]
-fn record(
-    session: &Session,
-    run: [u8; 16],
-    check: &Check,
-    status: &str,
-    duration: i32,
-    summary: &Json,
-    alert_triggered: bool,
-    error: Option<&str>,
-) -> Result<()> {
-    let values = vec![
-        Value::Uuid(run),
-        Value::Text(check.name),
-        Value::Text(status),
-        Value::Int4(duration),
-        Value::Json(summary),
-        Value::Boolean(alert_triggered),
-        Value::OptionalText(error),
-    ];
-    session.execute(&RECORD, values)?;
-    Ok(())
 }

@@ -8,56 +8,58 @@ use super::fields::{CUSTOMER, said_of_customer};
 use super::lookup::{self, EmailKey, EmailMatch, KnownCustomer};
 use super::moves::Moves;
 use super::{Change, Id, Person, Plan};
-use crate::convergence::columns::push_version;
 use crate::convergence::{Fields, Said, State};
-use crate::db::rowset::Column;
-use crate::db::{Rowset, Session, Statement, ids};
+use crate::db::{Session, TypedRowset, ids, rowset_row, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::providers::shopify::order::Customer;
-use pgrx::pg_sys;
+use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ffi::CStr;
 
-const COLUMNS: &[Column] = &[
-    (c"id", pg_sys::UUIDOID),
-    (c"shopify_customer_id", pg_sys::INT8OID),
-    (c"email", pg_sys::TEXTOID),
-    (c"first_name", pg_sys::TEXTOID),
-    (c"last_name", pg_sys::TEXTOID),
-    (c"phone", pg_sys::TEXTOID),
-    (c"accepts_marketing", pg_sys::BOOLOID),
-    (c"version", pg_sys::TIMESTAMPTZOID),
-    (c"triggered_at", pg_sys::TIMESTAMPTZOID),
-    (c"payload_hash", pg_sys::INT8OID),
-    (c"field_versions", pg_sys::JSONBOID),
-    (c"take", pg_sys::INT4OID),
-];
+rowset_row! {
+    /// What payloads say of a customer. Bit n of `take` is the n-th name of [`CUSTOMER`].
+    pub struct CustomerRow<'a> {
+        id: Id,
+        shopify_customer_id: Option<i64>,
+        email: Option<&'a str>,
+        first_name: Option<&'a str>,
+        last_name: Option<&'a str>,
+        phone: Option<&'a str>,
+        accepts_marketing: Option<bool>,
+        version: Option<Timestamp>,
+        triggered_at: Option<Timestamp>,
+        payload_hash: Option<i64>,
+        field_versions: Option<Json>,
+        take: i32,
+    }
+}
 
-thread_local! {
-    static UPDATE: Statement = const { Statement::new(include_str!("../../sql/orders/update_customers.sql"), &[]) };
+type Customers<'s> = TypedRowset<'s, CustomerRow<'static>>;
+
+statements! {
+    execute update_customers() with (known_customers: CustomerRow<'static>) = file "orders/update_customers.sql";
 }
 
 /// The buyers of a set.
-pub struct Buyers {
-    /// Rowset `new_customers`: those to insert.
-    pub new: Rowset,
+pub struct Buyers<'s> {
+    /// Those to insert.
+    pub new: Customers<'s>,
     /// What is to be done once the orders are written.
     pub moves: Moves,
 }
 
 /// Gives every plan its buyer, and brings customers that are here up to what the payloads say about them.
-pub fn resolve(session: &Session, plans: &mut [Plan<'_, '_>]) -> Result<Buyers> {
+pub fn resolve<'s>(session: &'s Session, plans: &mut [Plan<'_, '_>]) -> Result<Buyers<'s>> {
     let mut people = People::look(session, plans.iter().map(|plan| plan.change))?;
     for plan in plans.iter_mut() {
         plan.person = people.place(plan.change);
     }
-    let mut known = people.rowset(c"known_customers", false);
+    let mut known = people.rowset(session, false)?;
     if !known.is_empty() {
-        known.register(session)?;
-        session.execute(&UPDATE, vec![])?;
+        update_customers(session, &mut known)?;
     }
     Ok(Buyers {
-        new: people.rowset(c"new_customers", true),
+        new: people.rowset(session, true)?,
         moves: people.moves,
     })
 }
@@ -290,23 +292,28 @@ impl<'a> People<'a> {
     }
 
     /// The records that are new, or those that are not.
-    fn rowset(&self, name: &'static CStr, is_new: bool) -> Rowset {
-        let mut rows = Rowset::new(name, COLUMNS);
+    fn rowset<'s>(&self, session: &'s Session, is_new: bool) -> Result<Customers<'s>> {
+        let mut rows = Customers::new(session);
         for (id, record) in &self.records {
             if record.is_new != is_new || !record.is_other {
                 continue;
             }
-            let values = &record.values;
-            rows.uuid(*id).int8(record.shopify_customer_id).text(values.email);
-            rows.text(values.first_name)
-                .text(values.last_name)
-                .text(values.phone);
-            rows.boolean(values.accepts_marketing);
-            push_version(&mut rows, record.state.version);
-            rows.optional_json(CUSTOMER.own_to_json(&record.state.own).as_ref())
-                .int4(Some(record.take.cast_signed()))
-                .end_row();
+            let (values, version) = (&record.values, record.state.version);
+            rows.push(CustomerRow {
+                id: *id,
+                shopify_customer_id: record.shopify_customer_id,
+                email: values.email,
+                first_name: values.first_name,
+                last_name: values.last_name,
+                phone: values.phone,
+                accepts_marketing: values.accepts_marketing,
+                version: version.updated_at(),
+                triggered_at: version.triggered_at(),
+                payload_hash: version.payload_hash(),
+                field_versions: CUSTOMER.own_to_json(&record.state.own),
+                take: record.take.cast_signed(),
+            })?;
         }
-        rows
+        Ok(rows)
     }
 }

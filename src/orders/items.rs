@@ -5,42 +5,43 @@ use super::fields::{ITEM, said_of_item};
 use super::lookup::{self, KnownItem};
 use super::{Id, Plan};
 use crate::convergence::{Said, State, Version};
-use crate::db::rowset::Column;
-use crate::db::{Rowset, Session, Statement, Value, ids};
+use crate::db::{Session, TypedRowset, ids, rowset_row, statements};
 use crate::error::Result;
+use crate::json::Decimal;
 use crate::providers::shopify::order::Item;
-use pgrx::pg_sys;
+use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet};
-use std::ffi::CStr;
 
-const COLUMNS: &[Column] = &[
-    (c"id", pg_sys::UUIDOID),
-    (c"order_id", pg_sys::UUIDOID),
-    (c"shopify_line_item_id", pg_sys::INT8OID),
-    (c"product_id", pg_sys::INT8OID),
-    (c"variant_id", pg_sys::INT8OID),
-    (c"sku", pg_sys::TEXTOID),
-    (c"title", pg_sys::TEXTOID),
-    (c"variant_title", pg_sys::TEXTOID),
-    (c"vendor", pg_sys::TEXTOID),
-    (c"quantity", pg_sys::INT4OID),
-    (c"current_quantity", pg_sys::INT4OID),
-    (c"price", pg_sys::NUMERICOID),
-    (c"total_discount", pg_sys::NUMERICOID),
-    (c"gift_card", pg_sys::BOOLOID),
-    (c"field_versions", pg_sys::JSONBOID),
-    (c"take", pg_sys::INT4OID),
-    (c"is_listed", pg_sys::BOOLOID),
-];
-
-thread_local! {
-    static MERGE: Statement = const { Statement::new(
-        include_str!("../../sql/orders/merge_items.sql"), &[pg_sys::UUIDARRAYOID]) };
+rowset_row! {
+    /// What payloads say of an item. Bit n of `take` is the n-th name of [`ITEM`].
+    pub struct ItemRow<'a> {
+        id: Id,
+        order_id: Id,
+        shopify_line_item_id: Option<i64>,
+        product_id: Option<i64>,
+        variant_id: Option<i64>,
+        sku: Option<&'a str>,
+        title: Option<&'a str>,
+        variant_title: Option<&'a str>,
+        vendor: Option<&'a str>,
+        quantity: Option<i32>,
+        current_quantity: Option<i32>,
+        price: Option<&'a Decimal<'a>>,
+        total_discount: Option<&'a Decimal<'a>>,
+        gift_card: Option<bool>,
+        field_versions: Option<Json>,
+        take: i32,
+        is_listed: bool,
+    }
 }
 
-/// Items under a name.
-pub fn rowset(name: &'static CStr) -> Rowset {
-    Rowset::new(name, COLUMNS)
+type Items<'s> = TypedRowset<'s, ItemRow<'static>>;
+
+statements! {
+    execute merge_items(gone: Vec<Id>) with (
+        changed_items: ItemRow<'static>,
+        added_items: ItemRow<'static>,
+    ) -> Id = file "orders/merge_items.sql";
 }
 
 /// What becomes of an item's row.
@@ -53,10 +54,9 @@ struct Fate<'i, 'a> {
     is_listed: bool,
 }
 
-/// A row of a rowset.
-pub fn push(rows: &mut Rowset, order: Id, item: &Item<'_>) {
-    push_fate(
-        rows,
+/// The row of an item that is new.
+pub fn row<'a>(order: Id, item: &'a Item<'_>) -> ItemRow<'a> {
+    fate_row(
         order,
         &Fate {
             id: ids::uuid_v7(),
@@ -65,29 +65,30 @@ pub fn push(rows: &mut Rowset, order: Id, item: &Item<'_>) {
             take: 0,
             is_listed: true,
         },
-    );
+    )
 }
 
-fn push_fate(rows: &mut Rowset, order: Id, fate: &Fate<'_, '_>) {
+fn fate_row<'i>(order: Id, fate: &Fate<'i, '_>) -> ItemRow<'i> {
     let item = fate.item;
-    rows.uuid(fate.id)
-        .uuid(order)
-        .int8(item.map(|item| item.shopify_line_item_id));
-    rows.int8(item.and_then(|item| item.product_id))
-        .int8(item.and_then(|item| item.variant_id));
-    rows.text(item.and_then(|item| item.sku))
-        .text(item.and_then(|item| item.title));
-    rows.text(item.and_then(|item| item.variant_title))
-        .text(item.and_then(|item| item.vendor));
-    rows.int4(item.map(|item| item.quantity))
-        .int4(item.and_then(|item| item.current_quantity));
-    rows.decimal(item.map(|item| &item.price))
-        .decimal(item.and_then(|item| item.total_discount.as_ref()));
-    rows.boolean(item.and_then(|item| item.gift_card))
-        .optional_json(ITEM.own_to_json(&fate.state.own).as_ref());
-    rows.int4(Some(fate.take.cast_signed()))
-        .boolean(Some(fate.is_listed))
-        .end_row();
+    ItemRow {
+        id: fate.id,
+        order_id: order,
+        shopify_line_item_id: item.map(|item| item.shopify_line_item_id),
+        product_id: item.and_then(|item| item.product_id),
+        variant_id: item.and_then(|item| item.variant_id),
+        sku: item.and_then(|item| item.sku),
+        title: item.and_then(|item| item.title),
+        variant_title: item.and_then(|item| item.variant_title),
+        vendor: item.and_then(|item| item.vendor),
+        quantity: item.map(|item| item.quantity),
+        current_quantity: item.and_then(|item| item.current_quantity),
+        price: item.map(|item| &item.price),
+        total_discount: item.and_then(|item| item.total_discount.as_ref()),
+        gift_card: item.and_then(|item| item.gift_card),
+        field_versions: ITEM.own_to_json(&fate.state.own),
+        take: fate.take.cast_signed(),
+        is_listed: fate.is_listed,
+    }
 }
 
 /// A list of items that an order's payload brings, and the list it meets.
@@ -101,7 +102,8 @@ pub struct List<'p, 'c, 'a> {
 pub fn merge(session: &Session, lists: &[List<'_, '_, '_>]) -> Result<HashSet<Id>> {
     let orders = lists.iter().map(|list| list.plan.order_id).collect();
     let mut known = lookup::items(session, orders)?;
-    let (mut gone, mut changed, mut added) = (Vec::new(), rowset(c"changed_items"), rowset(c"added_items"));
+    let mut gone = Vec::new();
+    let (mut changed, mut added) = (Items::new(session), Items::new(session));
     for list in lists {
         let known = known.remove(&list.plan.order_id).unwrap_or_default();
         let sent = list
@@ -114,34 +116,29 @@ pub fn merge(session: &Session, lists: &[List<'_, '_, '_>]) -> Result<HashSet<Id
             .unwrap_or_default();
         let version = list.plan.change.version();
         if version > list.known {
-            newer_list(list, version, known, sent, &mut gone, &mut changed, &mut added);
+            newer_list(list, version, known, sent, &mut gone, &mut changed, &mut added)?;
         } else {
-            older_list(list, version, known, sent, &mut changed);
+            older_list(list, version, known, sent, &mut changed)?;
         }
     }
     if gone.is_empty() && changed.is_empty() && added.is_empty() {
         return Ok(HashSet::new());
     }
-    changed.register(session)?;
-    added.register(session)?;
-    let orders = session.execute(&MERGE, vec![Value::UuidArray(gone)])?;
-    Ok(orders
-        .map(|row| row.uuid(1).unwrap_or_default())
-        .into_iter()
-        .collect())
+    let orders = merge_items(session, gone, &mut changed, &mut added)?.all()?;
+    Ok(orders.into_iter().collect())
 }
 
 /// It tells which items there are. The list before it left out those it adds, which is as if it had said that they have
 /// none of what may be open: whatever older lists say of them counts no more.
-fn newer_list(
+fn newer_list<'s>(
     list: &List<'_, '_, '_>,
     version: Version,
     known: Vec<KnownItem>,
     sent: &[Item<'_>],
     gone: &mut Vec<Id>,
-    changed: &mut Rowset,
-    added: &mut Rowset,
-) {
+    changed: &mut Items<'s>,
+    added: &mut Items<'s>,
+) -> Result<()> {
     let mut known: HashMap<i64, KnownItem> = known
         .into_iter()
         .map(|item| (item.shopify_line_item_id, item))
@@ -163,8 +160,7 @@ fn newer_list(
         };
         state.version = list.known;
         let take = ITEM.hear_for(&mut state, &said, version);
-        push_fate(
-            rows,
+        rows.push(fate_row(
             list.plan.order_id,
             &Fate {
                 id,
@@ -173,9 +169,10 @@ fn newer_list(
                 take,
                 is_listed: true,
             },
-        );
+        ))?;
     }
     gone.extend(known.into_values().map(|item| item.id));
+    Ok(())
 }
 
 /// It fills what newer lists left open of the items that there are.
@@ -184,8 +181,8 @@ fn older_list(
     version: Version,
     known: Vec<KnownItem>,
     sent: &[Item<'_>],
-    changed: &mut Rowset,
-) {
+    changed: &mut Items<'_>,
+) -> Result<()> {
     let sent: HashMap<i64, &Item<'_>> = sent
         .iter()
         .map(|item| (item.shopify_line_item_id, item))
@@ -206,8 +203,7 @@ fn older_list(
         let own_before = state.own.clone();
         let take = ITEM.hear_for(&mut state, &said, list.known);
         if take != 0 || state.own != own_before {
-            push_fate(
-                changed,
+            changed.push(fate_row(
                 list.plan.order_id,
                 &Fate {
                     id: known.id,
@@ -216,9 +212,10 @@ fn older_list(
                     take,
                     is_listed: false,
                 },
-            );
+            ))?;
         }
     }
+    Ok(())
 }
 
 fn left_out(version: Version) -> Said {

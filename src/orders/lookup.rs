@@ -4,10 +4,9 @@ use super::fields::{CUSTOMER, ITEM, ORDER};
 use super::{Change, Id};
 use crate::convergence::columns::{state, version};
 use crate::convergence::{State, Version};
-use crate::db::statement::Row;
-use crate::db::{Session, Statement, Value};
+use crate::db::{Jsonb, Session, result_row, statements};
 use crate::error::{Error, Result};
-use pgrx::pg_sys;
+use crate::json::Timestamp;
 use std::collections::HashMap;
 
 /// SHA-256 of an e-mail in lower case: what e-mails are looked up by, however long they are.
@@ -73,34 +72,84 @@ pub struct EmailMatch {
     pub guest: Option<Id>,
 }
 
-thread_local! {
-    static LOCK: Statement = const { Statement::new(
-        include_str!("../../sql/orders/lock_orders.sql"), &[pg_sys::INT8ARRAYOID]) };
-    static ORDERS: Statement = const { Statement::new(
-        include_str!("../../sql/orders/find_orders.sql"), &[pg_sys::INT8ARRAYOID]) };
-    static ITEMS: Statement = const { Statement::new(
-        include_str!("../../sql/orders/find_items.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static CUSTOMERS: Statement = const { Statement::new(
-        include_str!("../../sql/orders/lock_customers.sql"), &[pg_sys::INT8ARRAYOID]) };
-    static GUESTS: Statement = const { Statement::new(
-        include_str!("../../sql/orders/lock_guests.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static BY_EMAIL: Statement = const { Statement::new(
-        include_str!("../../sql/orders/find_by_email.sql"), &[pg_sys::TEXTARRAYOID]) };
+statements! {
+    execute find_orders(ids: Vec<i64>) -> OrderSeen = file "orders/find_orders.sql";
+    execute lock_orders(ids: Vec<i64>) -> OrderLocked<'s> = file "orders/lock_orders.sql";
+    execute find_items(orders: Vec<Id>) -> ItemFound<'s> = file "orders/find_items.sql";
+    execute lock_customers(ids: Vec<i64>) -> CustomerLocked<'s> = file "orders/lock_customers.sql";
+    execute lock_guests(ids: Vec<Id>) -> CustomerLocked<'s> = file "orders/lock_guests.sql";
+    execute find_by_email(emails: Vec<&str>) -> EmailFound = file "orders/find_by_email.sql";
+}
+
+result_row! {
+    struct OrderSeen {
+        shopify_order_id: i64,
+        id: Id,
+        customer_id: Option<Id>,
+        shopify_updated_at: Option<Timestamp>,
+        shopify_triggered_at: Option<Timestamp>,
+        payload_hash: Option<i64>,
+    }
+}
+
+result_row! {
+    struct OrderLocked<'s> {
+        shopify_order_id: i64,
+        id: Id,
+        customer_id: Option<Id>,
+        shopify_updated_at: Option<Timestamp>,
+        shopify_triggered_at: Option<Timestamp>,
+        payload_hash: Option<i64>,
+        blank: i32,
+        field_versions: Option<Jsonb<'s>>,
+        shipping_has_street: Option<bool>,
+        billing_has_street: Option<bool>,
+    }
+}
+
+result_row! {
+    struct ItemFound<'s> {
+        order_id: Id,
+        id: Id,
+        shopify_line_item_id: i64,
+        blank: i32,
+        field_versions: Option<Jsonb<'s>>,
+    }
+}
+
+result_row! {
+    struct CustomerLocked<'s> {
+        id: Id,
+        shopify_customer_id: Option<i64>,
+        email: Option<String>,
+        shopify_updated_at: Option<Timestamp>,
+        shopify_triggered_at: Option<Timestamp>,
+        payload_hash: Option<i64>,
+        blank: i32,
+        field_versions: Option<Jsonb<'s>>,
+    }
+}
+
+result_row! {
+    struct EmailFound {
+        position: i32,
+        key: Vec<u8>,
+        id: Option<Id>,
+        shopify_customer_id: Option<i64>,
+    }
 }
 
 /// Looks the orders of these payloads up, and locks those that may change, in the order of Shopify's ids.
 pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
     let ids = changes.iter().map(|change| change.command.order.shopify_order_id);
-    let rows = session
-        .execute(&ORDERS, vec![Value::Int8Array(ids.collect())])?
-        .map(|row| {
-            let seen = Unchanged {
-                id: row.uuid(2).unwrap_or_default(),
-                customer_id: row.uuid(3),
-                version: version(row, 4),
-            };
-            (row.int8(1).unwrap_or_default(), seen)
-        });
+    let rows = find_orders(session, ids.collect())?.map(|row| {
+        let seen = Unchanged {
+            id: row.id,
+            customer_id: row.customer_id,
+            version: version(row.shopify_updated_at, row.shopify_triggered_at, row.payload_hash),
+        };
+        (row.shopify_order_id, seen)
+    })?;
     let mut found = Orders {
         seen: rows.into_iter().collect(),
         ..Orders::default()
@@ -114,8 +163,8 @@ pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
         .map(|change| change.command.order.shopify_order_id)
         .collect();
     if !contested.is_empty() {
-        let rows = session.execute(&LOCK, vec![Value::Int8Array(contested)])?;
-        found.locked = rows.map(known_order).into_iter().collect();
+        let rows = lock_orders(session, contested)?.map(known_order)?;
+        found.locked = rows.into_iter().collect();
     }
     Ok(found)
 }
@@ -144,15 +193,16 @@ fn holds(version: Version, change: &Change<'_>) -> bool {
     version.hash == sent.hash && version >= sent
 }
 
-fn known_order(row: Row) -> (i64, KnownOrder) {
+fn known_order(row: OrderLocked<'_>) -> (i64, KnownOrder) {
+    let version = version(row.shopify_updated_at, row.shopify_triggered_at, row.payload_hash);
     let order = KnownOrder {
-        id: row.uuid(2).unwrap_or_default(),
-        customer_id: row.uuid(3),
-        state: state(row, &ORDER, version(row, 4), 7),
-        shipping_has_street: row.boolean(9).unwrap_or(false),
-        billing_has_street: row.boolean(10).unwrap_or(false),
+        id: row.id,
+        customer_id: row.customer_id,
+        state: state(&ORDER, version, row.blank, row.field_versions),
+        shipping_has_street: row.shipping_has_street.unwrap_or(false),
+        billing_has_street: row.billing_has_street.unwrap_or(false),
     };
-    (row.int8(1).unwrap_or_default(), order)
+    (row.shopify_order_id, order)
 }
 
 /// The items of orders that are locked, by order.
@@ -161,26 +211,23 @@ pub fn items(session: &Session, orders: Vec<Id>) -> Result<HashMap<Id, Vec<Known
     if orders.is_empty() {
         return Ok(items);
     }
-    let rows = session.execute(&ITEMS, vec![Value::UuidArray(orders)])?;
-    for (order, item) in rows.map(|row| {
-        let item = KnownItem {
-            id: row.uuid(2).unwrap_or_default(),
-            shopify_line_item_id: row.int8(3).unwrap_or_default(),
-            state: state(row, &ITEM, Version::NEVER, 4),
-        };
-        (row.uuid(1).unwrap_or_default(), item)
-    }) {
-        items.entry(order).or_default().push(item);
+    for row in find_items(session, orders)?.all()? {
+        items.entry(row.order_id).or_default().push(KnownItem {
+            id: row.id,
+            shopify_line_item_id: row.shopify_line_item_id,
+            state: state(&ITEM, Version::NEVER, row.blank, row.field_versions),
+        });
     }
     Ok(items)
 }
 
-fn known_customer(row: Row) -> KnownCustomer {
+fn known_customer(row: CustomerLocked<'_>) -> KnownCustomer {
+    let version = version(row.shopify_updated_at, row.shopify_triggered_at, row.payload_hash);
     KnownCustomer {
-        id: row.uuid(1).unwrap_or_default(),
-        shopify_customer_id: row.int8(2),
-        email: row.text(3),
-        state: state(row, &CUSTOMER, version(row, 4), 7),
+        id: row.id,
+        shopify_customer_id: row.shopify_customer_id,
+        email: row.email,
+        state: state(&CUSTOMER, version, row.blank, row.field_versions),
     }
 }
 
@@ -189,8 +236,7 @@ pub fn customers(session: &Session, ids: Vec<i64>) -> Result<HashMap<i64, KnownC
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = session.execute(&CUSTOMERS, vec![Value::Int8Array(ids)])?;
-    let customers = rows.map(known_customer).into_iter();
+    let customers = lock_customers(session, ids)?.map(known_customer)?.into_iter();
     Ok(customers
         .filter_map(|customer| Some((customer.shopify_customer_id?, customer)))
         .collect())
@@ -205,8 +251,7 @@ pub fn guests(session: &Session, ids: Vec<Id>) -> Result<HashMap<Id, KnownCustom
     if count == 0 {
         return Ok(HashMap::new());
     }
-    let rows = session.execute(&GUESTS, vec![Value::UuidArray(ids)])?;
-    let guests = rows.map(known_customer).into_iter();
+    let guests = lock_guests(session, ids)?.map(known_customer)?.into_iter();
     let guests: HashMap<Id, KnownCustomer> = guests
         .filter(|guest| guest.shopify_customer_id.is_none())
         .map(|guest| (guest.id, guest))
@@ -223,19 +268,14 @@ pub fn by_email<'e>(session: &Session, emails: &[&'e str]) -> Result<HashMap<&'e
     if emails.is_empty() {
         return Ok(matches);
     }
-    let rows = session.execute(&BY_EMAIL, vec![Value::TextArray(emails.to_vec())])?;
-    let rows = rows.map(|row| {
-        let position = row.int4(1).unwrap_or(1) as usize - 1;
-        let key = row.bytes(2).and_then(|key| EmailKey::try_from(key).ok());
-        (position, key.unwrap_or_default(), row.uuid(3), row.int8(4))
-    });
-    for (position, key, id, shopify_customer_id) in rows {
+    for row in find_by_email(session, emails.to_vec())?.all()? {
+        let position = usize::try_from(row.position - 1).unwrap_or(usize::MAX);
         let Some(email) = emails.get(position) else {
             continue;
         };
         let found = matches.entry(*email).or_default();
-        found.key = key;
-        match (id, shopify_customer_id) {
+        found.key = EmailKey::try_from(row.key).unwrap_or_default();
+        match (row.id, row.shopify_customer_id) {
             (Some(id), Some(shopify_id)) => {
                 let claimant = (shopify_id, id);
                 found.claimant = Some(found.claimant.map_or(claimant, |other| other.min(claimant)));

@@ -3,19 +3,30 @@
 
 use super::Id;
 use super::lookup::EmailKey;
-use crate::db::rowset::Column;
-use crate::db::{Rowset, Session, Statement, Value};
+use crate::db::{Session, TypedRowset, rowset_row, statements};
 use crate::error::Result;
-use pgrx::pg_sys;
 use std::collections::BTreeMap;
 
-thread_local! {
-    static MOVE: Statement = const { Statement::new(include_str!("../../sql/orders/move_orders.sql"), &[]) };
-    static DELETE: Statement = const { Statement::new(
-        include_str!("../../sql/orders/delete_guests.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static KEEP: Statement = const { Statement::new(include_str!("../../sql/orders/keep_former_emails.sql"), &[]) };
-    static FORGET: Statement = const { Statement::new(
-        include_str!("../../sql/orders/forget_current_emails.sql"), &[]) };
+statements! {
+    execute move_orders() with (moves: MoveRow<'static>) = file "orders/move_orders.sql";
+    execute delete_guests(ids: Vec<Id>) = file "orders/delete_guests.sql";
+    execute keep_former_emails() with (claims: ClaimRow<'static>) = file "orders/keep_former_emails.sql";
+    execute forget_current_emails() with (claims: ClaimRow<'static>) = file "orders/forget_current_emails.sql";
+}
+
+rowset_row! {
+    struct MoveRow<'a> {
+        from_id: Id,
+        email_key: Option<&'a [u8]>,
+        to_id: Id,
+    }
+}
+
+rowset_row! {
+    struct ClaimRow<'a> {
+        customer_id: Id,
+        email: &'a str,
+    }
 }
 
 /// To be done once orders and customers are written.
@@ -63,37 +74,39 @@ impl Moves {
     }
 
     pub fn finish(&self, session: &Session) -> Result<()> {
-        const MOVES: &[Column] = &[
-            (c"from_id", pg_sys::UUIDOID),
-            (c"email_key", pg_sys::BYTEAOID),
-            (c"to_id", pg_sys::UUIDOID),
-        ];
-        const CLAIMS: &[Column] = &[(c"customer_id", pg_sys::UUIDOID), (c"email", pg_sys::TEXTOID)];
-        let mut moves = Rowset::new(c"moves", MOVES);
-        for (from, to) in &self.merged {
-            moves.uuid(*from).bytes(None).uuid(*to).end_row();
+        let mut moves = TypedRowset::new(session);
+        for (from_id, to_id) in &self.merged {
+            moves.push(MoveRow {
+                from_id: *from_id,
+                email_key: None,
+                to_id: *to_id,
+            })?;
         }
-        for (from, key, to) in &self.orders {
-            moves.uuid(*from).bytes(Some(key)).uuid(*to).end_row();
+        for (from_id, key, to_id) in &self.orders {
+            moves.push(MoveRow {
+                from_id: *from_id,
+                email_key: Some(key),
+                to_id: *to_id,
+            })?;
         }
         if !moves.is_empty() {
-            moves.register(session)?;
-            session.execute(&MOVE, vec![])?;
+            move_orders(session, &mut moves)?;
         }
         if !self.merged.is_empty() {
-            let guests = self.merged.keys().copied().collect();
-            session.execute(&DELETE, vec![Value::UuidArray(guests)])?;
+            delete_guests(session, self.merged.keys().copied().collect())?;
         }
         if self.claims.is_empty() {
             return Ok(());
         }
-        let mut claims = Rowset::new(c"claims", CLAIMS);
-        for (customer, email) in &self.claims {
-            claims.uuid(*customer).text(Some(email)).end_row();
+        let mut claims = TypedRowset::new(session);
+        for (customer_id, email) in &self.claims {
+            claims.push(ClaimRow {
+                customer_id: *customer_id,
+                email,
+            })?;
         }
-        claims.register(session)?;
-        session.execute(&KEEP, vec![])?;
-        session.execute(&FORGET, vec![])?;
+        keep_former_emails(session, &mut claims)?;
+        forget_current_emails(session, &mut claims)?;
         Ok(())
     }
 }

@@ -1,49 +1,65 @@
 //! Writing orders and items: inserts for what is new, and for what is known what its payloads decide.
 
+use super::customers::CustomerRow;
 use super::fields::{ITEMS, ORDER};
+use super::items::ItemRow;
 use super::{Id, Outcome, Plan, items};
-use crate::convergence::columns::push_version;
-use crate::db::rowset::Column;
-use crate::db::{Rowset, Session, Statement};
+use crate::db::{Jsonb, Session, TypedRowset, result_row, rowset_row, statements};
 use crate::error::Result;
-use pgrx::pg_sys;
-use std::collections::{HashMap, HashSet};
+use crate::json::{Decimal, Timestamp};
+use serde_json::Value as Json;
+use std::collections::HashSet;
 
-const ORDER_COLUMNS: &[Column] = &[
-    (c"order_id", pg_sys::UUIDOID),
-    (c"shopify_order_id", pg_sys::INT8OID),
-    (c"order_number", pg_sys::INT8OID),
-    (c"order_name", pg_sys::TEXTOID),
-    (c"customer_id", pg_sys::UUIDOID),
-    (c"email", pg_sys::TEXTOID),
-    (c"currency", pg_sys::TEXTOID),
-    (c"total_price", pg_sys::NUMERICOID),
-    (c"subtotal_price", pg_sys::NUMERICOID),
-    (c"total_tax", pg_sys::NUMERICOID),
-    (c"total_discounts", pg_sys::NUMERICOID),
-    (c"total_shipping", pg_sys::NUMERICOID),
-    (c"financial_status", pg_sys::TEXTOID),
-    (c"fulfillment_status", pg_sys::TEXTOID),
-    (c"shipping_address", pg_sys::JSONBOID),
-    (c"billing_address", pg_sys::JSONBOID),
-    (c"note", pg_sys::TEXTOID),
-    (c"tags", pg_sys::TEXTOID),
-    (c"is_test", pg_sys::BOOLOID),
-    (c"ordered_at", pg_sys::TIMESTAMPTZOID),
-    (c"cancelled_at", pg_sys::TIMESTAMPTZOID),
-    (c"cancel_reason", pg_sys::TEXTOID),
-    (c"version", pg_sys::TIMESTAMPTZOID),
-    (c"triggered_at", pg_sys::TIMESTAMPTZOID),
-    (c"payload_hash", pg_sys::INT8OID),
-    (c"field_versions", pg_sys::JSONBOID),
-    (c"guest_email_key", pg_sys::BYTEAOID),
-    (c"take", pg_sys::INT4OID),
-    (c"items_changed", pg_sys::BOOLOID),
-];
+rowset_row! {
+    /// What the payloads say of an order. Bit n of `take` is the n-th name of [`ORDER`].
+    struct OrderRow<'a> {
+        order_id: Id,
+        shopify_order_id: i64,
+        order_number: Option<i64>,
+        order_name: Option<&'a str>,
+        customer_id: Option<Id>,
+        email: Option<&'a str>,
+        currency: Option<&'a str>,
+        total_price: Option<&'a Decimal<'a>>,
+        subtotal_price: Option<&'a Decimal<'a>>,
+        total_tax: Option<&'a Decimal<'a>>,
+        total_discounts: Option<&'a Decimal<'a>>,
+        total_shipping: Option<&'a Decimal<'a>>,
+        financial_status: Option<&'a str>,
+        fulfillment_status: Option<&'a str>,
+        shipping_address: Option<Jsonb<'a>>,
+        billing_address: Option<Jsonb<'a>>,
+        note: Option<&'a str>,
+        tags: Option<&'a str>,
+        is_test: Option<bool>,
+        ordered_at: Option<Timestamp>,
+        cancelled_at: Option<Timestamp>,
+        cancel_reason: Option<&'a str>,
+        version: Option<Timestamp>,
+        triggered_at: Option<Timestamp>,
+        payload_hash: Option<i64>,
+        field_versions: Option<Json>,
+        guest_email_key: Option<&'a [u8]>,
+        take: i32,
+        items_changed: bool,
+    }
+}
 
-thread_local! {
-    static INSERT_NEW: Statement = const { Statement::new(include_str!("../../sql/orders/insert_new.sql"), &[]) };
-    static UPDATE_ORDERS: Statement = const { Statement::new(include_str!("../../sql/orders/update_orders.sql"), &[]) };
+result_row! {
+    struct OrderUpdated {
+        id: Id,
+        is_so: Option<bool>,
+    }
+}
+
+statements! {
+    execute insert_all_new() with (
+        new_customers: CustomerRow<'static>,
+        new_orders: OrderRow<'static>,
+        new_items: ItemRow<'static>,
+    ) = file "orders/insert_new.sql";
+    execute update_orders() with (known_orders: OrderRow<'static>) -> OrderUpdated
+        = file "orders/update_orders.sql";
 }
 
 type Done<'p, 'c, 'a> = Vec<(&'p Plan<'c, 'a>, Outcome)>;
@@ -51,24 +67,21 @@ type Done<'p, 'c, 'a> = Vec<(&'p Plan<'c, 'a>, Outcome)>;
 /// Inserts customers and orders nobody here knew, and their items.
 pub fn insert_new<'p, 'c, 'a>(
     session: &Session,
-    mut customers: Rowset,
+    mut customers: TypedRowset<'_, CustomerRow<'static>>,
     plans: &[&'p Plan<'c, 'a>],
 ) -> Result<Done<'p, 'c, 'a>> {
     if plans.is_empty() && customers.is_empty() {
         return Ok(Vec::new());
     }
-    let mut orders = Rowset::new(c"new_orders", ORDER_COLUMNS);
-    let mut items = items::rowset(c"new_items");
+    let mut orders = TypedRowset::new(session);
+    let mut items = TypedRowset::new(session);
     for plan in plans {
-        push(plan, false, &mut orders);
+        orders.push(row(plan, false))?;
         for item in plan.change.command.order.items.iter().flatten() {
-            items::push(&mut items, plan.order_id, item);
+            items.push(items::row(plan.order_id, item))?;
         }
     }
-    customers.register(session)?;
-    orders.register(session)?;
-    items.register(session)?;
-    session.execute(&INSERT_NEW, vec![])?;
+    insert_all_new(session, &mut customers, &mut orders, &mut items)?;
     Ok(plans.iter().map(|plan| (*plan, Outcome::Created)).collect())
 }
 
@@ -91,24 +104,17 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
         true => HashSet::new(),
         false => items::merge(session, &lists)?,
     };
-    let mut orders = Rowset::new(c"known_orders", ORDER_COLUMNS);
+    let mut orders = TypedRowset::new(session);
     for plan in plans {
         let items_changed = changed.contains(&plan.order_id);
         if plan.take != 0 || plan.before != Some(&plan.after) || items_changed {
-            push(plan, items_changed, &mut orders);
+            orders.push(row(plan, items_changed))?;
         }
     }
     if !orders.is_empty() {
-        orders.register(session)?;
-        let rows = session.execute(&UPDATE_ORDERS, vec![])?;
-        let rows: HashMap<Id, bool> = rows
-            .map(|row| (row.uuid(1).unwrap_or_default(), row.boolean(2).unwrap_or(true)))
-            .into_iter()
-            .collect();
-        changed.extend(
-            rows.into_iter()
-                .filter_map(|(id, is_other)| is_other.then_some(id)),
-        );
+        let rows = update_orders(session, &mut orders)?.all()?;
+        let other = rows.into_iter().filter(|row| row.is_so.unwrap_or(true));
+        changed.extend(other.map(|row| row.id));
     }
     let outcome = |plan: &Plan<'_, '_>| {
         let is_stale = plan
@@ -123,35 +129,39 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
     Ok(plans.iter().map(|plan| (*plan, outcome(plan))).collect())
 }
 
-fn push(plan: &Plan<'_, '_>, items_changed: bool, rows: &mut Rowset) {
+fn row<'a>(plan: &'a Plan<'_, '_>, items_changed: bool) -> OrderRow<'a> {
     let order = &plan.change.command.order;
-    rows.uuid(plan.order_id)
-        .int8(Some(order.shopify_order_id))
-        .int8(order.order_number);
-    rows.text(order.order_name)
-        .optional_uuid(plan.person.as_ref().map(|person| person.id))
-        .text(order.email)
-        .text(order.currency);
-    rows.decimal(order.total_price.as_ref())
-        .decimal(order.subtotal_price.as_ref());
-    rows.decimal(order.total_tax.as_ref())
-        .decimal(order.total_discounts.as_ref());
-    rows.decimal(order.total_shipping.as_ref());
-    rows.text(order.financial_status.flatten())
-        .text(order.fulfillment_status.flatten());
-    rows.jsonb(order.shipping_address)
-        .jsonb(order.billing_address)
-        .text(order.note.flatten())
-        .text(order.tags.flatten());
-    rows.boolean(order.is_test)
-        .timestamp(order.ordered_at.map(|t| t.0));
-    rows.timestamp(order.cancelled_at.flatten().map(|t| t.0))
-        .text(order.cancel_reason.flatten());
-    push_version(rows, plan.after.version);
+    let version = plan.after.version;
     let guest = plan.person.as_ref().and_then(|person| person.guest_key.as_ref());
-    rows.optional_json(ORDER.own_to_json(&plan.after.own).as_ref())
-        .bytes(guest.map(|key| key.as_slice()));
-    rows.int4(Some(plan.take.cast_signed()))
-        .boolean(Some(items_changed))
-        .end_row();
+    OrderRow {
+        order_id: plan.order_id,
+        shopify_order_id: order.shopify_order_id,
+        order_number: order.order_number,
+        order_name: order.order_name,
+        customer_id: plan.person.as_ref().map(|person| person.id),
+        email: order.email,
+        currency: order.currency,
+        total_price: order.total_price.as_ref(),
+        subtotal_price: order.subtotal_price.as_ref(),
+        total_tax: order.total_tax.as_ref(),
+        total_discounts: order.total_discounts.as_ref(),
+        total_shipping: order.total_shipping.as_ref(),
+        financial_status: order.financial_status.flatten(),
+        fulfillment_status: order.fulfillment_status.flatten(),
+        shipping_address: order.shipping_address,
+        billing_address: order.billing_address,
+        note: order.note.flatten(),
+        tags: order.tags.flatten(),
+        is_test: order.is_test,
+        ordered_at: order.ordered_at,
+        cancelled_at: order.cancelled_at.flatten(),
+        cancel_reason: order.cancel_reason.flatten(),
+        version: version.updated_at(),
+        triggered_at: version.triggered_at(),
+        payload_hash: version.payload_hash(),
+        field_versions: ORDER.own_to_json(&plan.after.own),
+        guest_email_key: guest.map(|key| key.as_slice()),
+        take: plan.take.cast_signed(),
+        items_changed,
+    }
 }

@@ -5,8 +5,9 @@
 //! whoever comes second would fail half-way.
 
 use crate::audit;
-use crate::db::{self, Session, Statement, Value, owner, schema, settings};
+use crate::db::{self, Argument, Session, owner, result_row, schema, settings, statements};
 use crate::error::{Error, Result};
+use crate::json::Timestamp;
 use pgrx::JsonB;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -16,45 +17,65 @@ use serde_json::{Value as Json, json};
 const PARTITION: &str = include_str!("../../sql/retention/archive_partition.sql");
 const MOVE: &str = include_str!("../../sql/retention/archive_move.sql");
 
-thread_local! {
-    static CUTOFF: Statement = const { Statement::new(
-        include_str!("../../sql/retention/archive_cutoff.sql"), &[pg_sys::INTERVALOID]) };
-    static ADDED_COLUMNS: Statement = const { Statement::new(
-        include_str!("../../sql/retention/archive_added_columns.sql"), &[]) };
-    static COLUMNS: Statement = const { Statement::new(include_str!("../../sql/retention/archive_columns.sql"), &[]) };
-    static MONTHS: Statement = const { Statement::new(
-        include_str!("../../sql/retention/archive_months.sql"), &[pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::TEXTOID]) };
+statements! {
+    execute find_cutoff(older_than: Option<Interval>) -> Cutoff = file "retention/archive_cutoff.sql";
+    execute find_added_columns() -> AddedColumn = file "retention/archive_added_columns.sql";
+    execute find_columns() -> Option<String> = file "retention/archive_columns.sql";
+    execute find_months(cutoff: Timestamp, limit: i64, partition: &str) -> Month = file "retention/archive_months.sql";
     /// One maker of partitions at a time, and nobody half-way through an insert: they would be in each other's way.
-    static LOCK_TO_PARTITION: Statement = const { Statement::new(
-        "lock table only raw_ops.webhook_inbox_archive in share row exclusive mode", &[]) };
+    execute lock_to_partition() = text
+        "lock table only raw_ops.webhook_inbox_archive in share row exclusive mode";
     /// Keeps others from inserting into the archive, but not into one of its partitions, which is what calls of this
     /// function do.
-    static LOCK_TO_MOVE: Statement = const { Statement::new(
-        "lock table only raw_ops.webhook_inbox_archive in share mode", &[]) };
-    static FILL_IN: Statement = const { Statement::new(
-        "select format($1, $2, $3)", &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
-    static REMAINING: Statement = const { Statement::new(
-        include_str!("../../sql/retention/archive_remaining.sql"), &[pg_sys::TIMESTAMPTZOID]) };
+    execute lock_to_move() = text "lock table only raw_ops.webhook_inbox_archive in share mode";
+    execute fill_in(template: &str, columns: &str, target: &str) -> String = text "select format($1, $2, $3)";
+    execute has_remaining(cutoff: Timestamp) -> bool = file "retention/archive_remaining.sql";
+}
+
+result_row! {
+    struct Cutoff {
+        cutoff: Option<Timestamp>,
+        is_negative: Option<bool>,
+        older_than: Option<String>,
+    }
+}
+
+result_row! {
+    struct AddedColumn {
+        name: String,
+        statement: String,
+    }
+}
+
+result_row! {
+    /// A month of the archive.
+    struct Month {
+        since: Timestamp,
+        until: Timestamp,
+        name: String,
+        /// The table its rows go to.
+        target: String,
+        /// What makes its partition, if it has none.
+        make: Option<String>,
+    }
+}
+
+result_row! {
+    /// What was moved; its oldest and newest as JSON shows a time.
+    struct Moved {
+        count: i64,
+        oldest: Option<String>,
+        newest: Option<String>,
+    }
 }
 
 /// What is to be archived.
 struct Order {
-    /// Microseconds since 2000; created before this.
-    cutoff: i64,
+    /// Created before this.
+    cutoff: Timestamp,
     /// The same as an age, for people.
     older_than: String,
     limit: i64,
-}
-
-/// A month of the archive.
-struct Month {
-    from: i64,
-    to: i64,
-    name: String,
-    /// The table its rows go to.
-    target: String,
-    /// What makes its partition, if it has none.
-    make: Option<String>,
 }
 
 /// What a call did.
@@ -87,11 +108,11 @@ fn fn_archive_webhooks_v1(
 }
 
 fn order(session: &Session, older_than: Option<Interval>, limit: i64) -> Result<Order> {
-    let rows = session.execute(&CUTOFF, vec![Value::Interval(older_than)])?;
-    let (cutoff, is_negative, older_than) = rows
-        .first(|row| (row.timestamp(1), row.boolean(2), row.text(3).unwrap_or_default()))
+    let found = find_cutoff(session, older_than)?
+        .first()?
         .ok_or_else(|| Error::Internal("no cutoff".into()))?;
-    match (cutoff, is_negative) {
+    let older_than = found.older_than.unwrap_or_default();
+    match (found.cutoff, found.is_negative) {
         (Some(cutoff), Some(false)) => Ok(Order {
             cutoff,
             older_than,
@@ -115,10 +136,10 @@ fn archive(session: &Session, order: &Order) -> Result<JsonB> {
     if done.archived > 0 || !done.partitions_created.is_empty() || !done.columns_added.is_empty() {
         audit::log_act_on_set(session, "webhook", "webhooks.archived", &details(order, &done))?;
     }
-    let remaining = session.execute(&REMAINING, vec![Value::Timestamp(order.cutoff)])?;
+    let remaining = has_remaining(session, order.cutoff)?.first()?;
     Ok(JsonB(json!({
         "archived": done.archived,
-        "remaining": remaining.first(|row| row.boolean(1)).flatten(),
+        "remaining": remaining,
         "partitions_created": done.partitions_created,
         "columns_added": done.columns_added,
     })))
@@ -146,11 +167,8 @@ fn batch(session: &Session, order: &Order) -> Result<Done> {
     };
     let (created, overlapping) = make_partitions(session, order)?;
     done.partitions_created = created;
-    session.execute(&LOCK_TO_MOVE, vec![])?;
-    let columns = session
-        .execute(&COLUMNS, vec![])?
-        .first(|row| row.text(1))
-        .flatten();
+    lock_to_move(session)?;
+    let columns = find_columns(session)?.first()?.flatten();
     let columns =
         columns.ok_or_else(|| Error::Internal("inbox and archive have no column in common".into()))?;
     for month in months(session, order)? {
@@ -169,12 +187,11 @@ fn batch(session: &Session, order: &Order) -> Result<Done> {
 
 /// Columns that an owner added to the inbox are added to the archive: a webhook is archived whole.
 fn take_over_columns(session: &Session) -> Result<Vec<String>> {
-    let added = session.execute(&ADDED_COLUMNS, vec![])?;
-    let added = added.map(|row| (row.text(1).unwrap_or_default(), row.text(2).unwrap_or_default()));
-    for (_, statement) in &added {
-        db::run_script(session, statement)?;
+    let added = find_added_columns(session)?.all()?;
+    for column in &added {
+        db::run_script(session, &column.statement)?;
     }
-    Ok(added.into_iter().map(|(name, _)| name).collect())
+    Ok(added.into_iter().map(|column| column.name).collect())
 }
 
 /// Names of the partitions made, and of those that could not be made because one of the owner's own covers their time.
@@ -183,7 +200,7 @@ fn make_partitions(session: &Session, order: &Order) -> Result<(Vec<String>, Vec
     if months(session, order)?.iter().all(|month| month.make.is_none()) {
         return Ok((created, overlapping));
     }
-    session.execute(&LOCK_TO_PARTITION, vec![])?;
+    lock_to_partition(session)?;
     // Somebody else may have made them while we waited.
     for month in months(session, order)? {
         let Some(script) = month.make else {
@@ -204,18 +221,7 @@ fn make_partitions(session: &Session, order: &Order) -> Result<(Vec<String>, Vec
 }
 
 fn months(session: &Session, order: &Order) -> Result<Vec<Month>> {
-    let values = vec![
-        Value::Timestamp(order.cutoff),
-        Value::Int8(order.limit),
-        Value::Text(PARTITION),
-    ];
-    Ok(session.execute(&MONTHS, values)?.map(|row| Month {
-        from: row.timestamp(1).unwrap_or_default(),
-        to: row.timestamp(2).unwrap_or_default(),
-        name: row.text(3).unwrap_or_default(),
-        target: row.text(4).unwrap_or_default(),
-        make: row.text(5),
-    }))
+    find_months(session, order.cutoff, order.limit, PARTITION)?.all()
 }
 
 fn move_month(
@@ -225,33 +231,23 @@ fn move_month(
     (columns, target): (&str, &str),
     done: &mut Done,
 ) -> Result<()> {
-    let values = vec![Value::Text(MOVE), Value::Text(columns), Value::Text(target)];
-    let statement = session
-        .execute(&FILL_IN, values)?
-        .first(|row| row.text(1))
-        .flatten();
-    let moved = session.execute_dynamic(
+    let statement = fill_in(session, MOVE, columns, target)?.first()?;
+    let moved = session.find_dynamic::<Moved>(
+        "retention/archive_move.sql",
         &statement.unwrap_or_default(),
         &[
-            pg_sys::TIMESTAMPTZOID,
-            pg_sys::INT8OID,
-            pg_sys::TIMESTAMPTZOID,
-            pg_sys::TIMESTAMPTZOID,
-        ],
-        vec![
-            Value::Timestamp(order.cutoff),
-            Value::Int8(order.limit - done.archived),
-            Value::Timestamp(month.from),
-            Value::Timestamp(month.to),
+            Argument::of(order.cutoff),
+            Argument::of(order.limit - done.archived),
+            Argument::of(month.since),
+            Argument::of(month.until),
         ],
     )?;
-    if let Some((count, oldest, newest)) =
-        moved.first(|row| (row.int8(1).unwrap_or(0), row.text(2), row.text(3)))
-        && count > 0
+    if let Some(moved) = moved.first()?
+        && moved.count > 0
     {
-        done.archived += count;
-        done.oldest = done.oldest.take().or(oldest);
-        done.newest = newest;
+        done.archived += moved.count;
+        done.oldest = done.oldest.take().or(moved.oldest);
+        done.newest = moved.newest;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Keeping every log bounded: what is older than `log_retention` says goes, a bounded number of rows a call.
 
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, schema, statements};
 use crate::error::Result;
 use crate::inbox::counters;
 use crate::outbox;
@@ -8,22 +8,16 @@ use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Map, json};
-use std::thread::LocalKey;
 
 /// Rows of one log a call deletes at most: a transaction that ends soon. `run_housekeeping()` calls until nothing is left.
 const LIMIT: i64 = 10_000;
 
-thread_local! {
-    static TRIM_RUNS: Statement = const { Statement::new(
-        include_str!("../../sql/retention/trim_monitoring_runs.sql"), &[pg_sys::INT8OID]) };
-    static TRIM_ALERTS: Statement = const { Statement::new(
-        include_str!("../../sql/retention/trim_alerts.sql"), &[pg_sys::INT8OID]) };
-    static TRIM_ELEMENTS: Statement = const { Statement::new(
-        include_str!("../../sql/retention/trim_webhook_elements.sql"), &[pg_sys::INT8OID]) };
-    static MAY_TRIM_CRON: Statement = const { Statement::new(
-        include_str!("../../sql/retention/may_trim_cron.sql"), &[]) };
-    static TRIM_CRON: Statement = const { Statement::new(
-        include_str!("../../sql/retention/trim_cron.sql"), &[pg_sys::INT8OID]) };
+statements! {
+    execute trim_monitoring_runs(most: i64) = file "retention/trim_monitoring_runs.sql";
+    execute trim_alerts(most: i64) = file "retention/trim_alerts.sql";
+    execute trim_webhook_elements(most: i64) = file "retention/trim_webhook_elements.sql";
+    execute may_trim_cron() -> bool = file "retention/may_trim_cron.sql";
+    execute trim_cron(most: i64) = file "retention/trim_cron.sql";
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -35,10 +29,16 @@ fn fn_housekeeping_v1() -> Result<JsonB, ErrorReport> {
 fn run_housekeeping(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
     let trimmed = [
-        ("monitoring_runs", Some(deleted(session, &TRIM_RUNS)?)),
+        (
+            "monitoring_runs",
+            Some(deleted(trim_monitoring_runs(session, LIMIT)?)),
+        ),
         ("http_requests", Some(outbox::trim_requests(session, LIMIT)?)),
-        ("alerts", Some(deleted(session, &TRIM_ALERTS)?)),
-        ("webhook_elements", Some(deleted(session, &TRIM_ELEMENTS)?)),
+        ("alerts", Some(deleted(trim_alerts(session, LIMIT)?))),
+        (
+            "webhook_elements",
+            Some(deleted(trim_webhook_elements(session, LIMIT)?)),
+        ),
         ("cron.job_run_details", cron(session)?),
     ];
     let remaining = trimmed.iter().any(|(_, count)| *count == Some(LIMIT));
@@ -53,17 +53,12 @@ fn run_housekeeping(session: &Session) -> Result<JsonB> {
 
 /// Rows that went; `None` where pg_cron's log is not here or not the owner's to trim.
 fn cron(session: &Session) -> Result<Option<i64>> {
-    let may = session
-        .execute(&MAY_TRIM_CRON, vec![])?
-        .first(|row| row.boolean(1))
-        .flatten();
-    match may {
-        Some(true) => Ok(Some(deleted(session, &TRIM_CRON)?)),
+    match may_trim_cron(session)?.first()? {
+        Some(true) => Ok(Some(deleted(trim_cron(session, LIMIT)?))),
         _ => Ok(None),
     }
 }
 
-fn deleted(session: &Session, statement: &'static LocalKey<Statement>) -> Result<i64> {
-    let rows = session.execute(statement, vec![Value::Int8(LIMIT)])?;
-    Ok(i64::try_from(rows.affected()).unwrap_or(LIMIT))
+fn deleted(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(LIMIT)
 }

@@ -4,11 +4,9 @@
 
 use super::objects::{Kind, objects};
 use super::views;
-use crate::db::Rows;
 use crate::db::settings::Temporarily;
-use crate::db::{Session, Statement, Value};
+use crate::db::{Found, Session, result_row, statements};
 use crate::error::Result;
-use pgrx::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CStr;
 
@@ -36,51 +34,80 @@ pub(super) const PRINTING: &[(&CStr, &CStr)] = &[
     (c"extra_float_digits", c"1"),
 ];
 
-const TEXTS: pg_sys::Oid = pg_sys::TEXTARRAYOID;
+statements! {
+    query find_standing() -> StandingRow = file "setup/definitions.sql";
+    execute find_standing_by_now() -> StandingRow = file "setup/definitions.sql";
+    query find_recorded() -> RecordedRow = file "setup/recorded.sql";
+    execute find_recorded_by_now() -> RecordedRow = file "setup/recorded.sql";
+    execute write_definitions(
+        kinds: Vec<&str>,
+        tables: Vec<&str>,
+        names: Vec<&str>,
+        definitions: Vec<&str>,
+        positions: Vec<i64>,
+    ) = file "setup/record.sql";
+    execute forget_definitions(kinds: Vec<&str>, tables: Vec<&str>, names: Vec<&str>) = file "setup/forget.sql";
+}
 
-thread_local! {
-    static STANDING: Statement = const { Statement::new(include_str!("../../sql/setup/definitions.sql"), &[]) };
-    static RECORDED: Statement = const { Statement::new(include_str!("../../sql/setup/recorded.sql"), &[]) };
-    static RECORD: Statement = const { Statement::new(
-        include_str!("../../sql/setup/record.sql"), &[TEXTS, TEXTS, TEXTS, TEXTS, pg_sys::INT8ARRAYOID]) };
-    static FORGET: Statement = const { Statement::new(include_str!("../../sql/setup/forget.sql"), &[TEXTS, TEXTS, TEXTS]) };
+result_row! {
+    struct StandingRow {
+        kind: Option<String>,
+        table_name: Option<String>,
+        name: Option<String>,
+        definition: Option<String>,
+        position: Option<i64>,
+    }
+}
+
+result_row! {
+    struct RecordedRow {
+        kind: Option<String>,
+        table_name: Option<String>,
+        name: Option<String>,
+        definition: Option<String>,
+        position: Option<i64>,
+        is_of_another_version: Option<bool>,
+    }
 }
 
 /// Everything in the schema as it is defined now, what an owner added included. Only reads.
 pub fn standing(session: &Session) -> Result<Definitions> {
-    printed(|| session.query(&STANDING, vec![]))
+    printed(|| find_standing(session))
 }
 
 /// The same, what this call of `setup()` has made included.
 pub fn standing_by_now(session: &Session) -> Result<Definitions> {
-    printed(|| session.execute(&STANDING, vec![]))
+    printed(|| find_standing_by_now(session))
 }
 
-fn printed<'s>(ask: impl FnOnce() -> Result<Rows<'s>>) -> Result<Definitions> {
+fn printed<'s>(ask: impl FnOnce() -> Result<Found<'s, StandingRow>>) -> Result<Definitions> {
     let printing = Temporarily::set(PRINTING);
     let rows = ask()?;
     drop(printing);
-    Ok(read(rows.map(|row| {
-        let texts = [row.text(1), row.text(2), row.text(3), row.text(4)];
-        (texts, row.int8(5), false)
-    })))
+    let rows = rows.map(|row| {
+        let texts = [row.kind, row.table_name, row.name, row.definition];
+        (texts, row.position, false)
+    })?;
+    Ok(read(rows))
 }
 
 /// What `setup()` has recorded. The table of it must be there.
 pub fn recorded(session: &Session) -> Result<Definitions> {
-    session.query(&RECORDED, vec![]).map(read_recorded)
+    Ok(read_recorded(find_recorded(session)?.all()?))
 }
 
 /// The same, what this call of `setup()` has recorded included.
 pub fn recorded_by_now(session: &Session) -> Result<Definitions> {
-    session.execute(&RECORDED, vec![]).map(read_recorded)
+    Ok(read_recorded(find_recorded_by_now(session)?.all()?))
 }
 
-fn read_recorded(rows: Rows<'_>) -> Definitions {
-    read(rows.map(|row| {
-        let texts = [row.text(1), row.text(2), row.text(3), row.text(4)];
-        (texts, row.int8(5), row.boolean(6).unwrap_or(false))
-    }))
+fn read_recorded(rows: Vec<RecordedRow>) -> Definitions {
+    let texts = |row: RecordedRow| {
+        let is_of_another_version = row.is_of_another_version.unwrap_or(false);
+        let texts = [row.kind, row.table_name, row.name, row.definition];
+        (texts, row.position, is_of_another_version)
+    };
+    read(rows.into_iter().map(texts).collect())
 }
 
 fn read(rows: Vec<([Option<String>; 4], Option<i64>, bool)>) -> Definitions {
@@ -102,7 +129,7 @@ fn read(rows: Vec<([Option<String>; 4], Option<i64>, bool)>) -> Definitions {
 pub fn record_definitions(session: &Session, before: &Definitions) -> Result<()> {
     let now = standing_by_now(session)?;
     let nothing = Definitions::new();
-    let is_empty = session.execute(&RECORDED, vec![])?.affected() == 0;
+    let is_empty = find_recorded_by_now(session)?.count() == 0;
     let before = if is_empty { &nothing } else { before };
     let made: Vec<(&Key, &Definition)> = now
         .iter()
@@ -111,7 +138,8 @@ pub fn record_definitions(session: &Session, before: &Definitions) -> Result<()>
     let gone: Vec<&Key> = before.keys().filter(|key| !now.contains_key(*key)).collect();
     write(session, &made)?;
     if !gone.is_empty() {
-        session.execute(&FORGET, columns(&gone))?;
+        let (kinds, tables, names) = columns(&gone);
+        forget_definitions(session, kinds, tables, names)?;
     }
     Ok(())
 }
@@ -127,20 +155,26 @@ fn write(session: &Session, made: &[(&Key, &Definition)]) -> Result<()> {
         return Ok(());
     }
     let keys: Vec<&Key> = made.iter().map(|(key, _)| *key).collect();
-    let mut values = columns(&keys);
     let texts = made.iter().map(|(_, definition)| definition.text.as_str());
-    values.push(Value::TextArray(texts.collect()));
     let positions = made
         .iter()
         .map(|(_, definition)| definition.position.unwrap_or(0));
-    values.push(Value::Int8Array(positions.collect()));
-    session.execute(&RECORD, values)?;
+    let (kinds, tables, names) = columns(&keys);
+    write_definitions(
+        session,
+        kinds,
+        tables,
+        names,
+        texts.collect(),
+        positions.collect(),
+    )?;
     Ok(())
 }
 
-fn columns<'a>(keys: &[&'a Key]) -> Vec<Value<'a>> {
-    let column = |of: fn(&'a Key) -> &'a str| Value::TextArray(keys.iter().map(|key| of(key)).collect());
-    vec![column(|key| &key.0), column(|key| &key.1), column(|key| &key.2)]
+/// Kinds, tables, names.
+fn columns<'a>(keys: &[&'a Key]) -> (Vec<&'a str>, Vec<&'a str>, Vec<&'a str>) {
+    let column = |of: fn(&'a Key) -> &'a str| keys.iter().map(|key| of(key)).collect();
+    (column(|key| &key.0), column(|key| &key.1), column(|key| &key.2))
 }
 
 /// Not what an owner has added beside our tables, or on them.

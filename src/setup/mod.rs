@@ -6,7 +6,7 @@ pub mod objects;
 pub mod views;
 
 use crate::db::schema::LATEST_VERSION;
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, schema, statements};
 use crate::error::{Error, Result};
 use crate::providers;
 use pgrx::JsonB;
@@ -44,22 +44,24 @@ const MIGRATIONS: &[Migration] = &migrations![
 
 const _: () = assert!(MIGRATIONS[MIGRATIONS.len() - 1].version == LATEST_VERSION);
 
+/// What tells a finished restore from one under way: a dump puts keys and triggers after the rows.
+pub const RESTORED_LAST: schema::RestoredLast = schema::RestoredLast {
+    constraints: &["orders_customer_id_fkey", "order_items_order_id_fkey"],
+    triggers: &["trigger_webhook_inbox_status", "trigger_webhook_inbox_wake"],
+};
+
 const BOOKKEEPING: &str = include_str!("../../sql/setup/bookkeeping.sql");
 const ATTACH: &str = include_str!("../../sql/setup/attach.sql");
-const MISSING: &str = include_str!("../../sql/setup/missing.sql");
 
-thread_local! {
+statements! {
     /// Two setups at once run one after the other. The key is arbitrary: "raw_ops" in ASCII.
-    static LOCK: Statement = const { Statement::new("select pg_catalog.pg_advisory_xact_lock(32197711979868275)", &[]) };
-    static APPLIED: Statement = const { Statement::new(
-        "select coalesce(max(version), 0) from raw_ops.schema_migrations", &[]) };
-    static RECORD: Statement = const { Statement::new(
-        "insert into raw_ops.schema_migrations (version, name) values ($1, $2)",
-        &[pg_sys::INT4OID, pg_sys::TEXTOID]) };
-    static MISSING_TABLES: Statement = const { Statement::new(MISSING, &[pg_sys::TEXTARRAYOID]) };
-    static PROVIDERS: Statement = const { Statement::new(
-        include_str!("../../sql/setup/providers.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static ENCODING: Statement = const { Statement::new("select pg_catalog.current_setting('server_encoding')", &[]) };
+    execute lock_setup() = text "select pg_catalog.pg_advisory_xact_lock(32197711979868275)";
+    execute find_version() -> i32 = text "select coalesce(max(version), 0) from raw_ops.schema_migrations";
+    execute record_migration(version: i32, name: &str) = text
+        "insert into raw_ops.schema_migrations (version, name) values ($1, $2)";
+    execute find_missing(tables: Vec<&str>) -> String = file "setup/missing.sql";
+    execute find_outdated_check(providers: Vec<&str>) -> String = file "setup/providers.sql";
+    execute find_encoding() -> String = text "select pg_catalog.current_setting('server_encoding')";
 }
 
 #[pg_extern(volatile)]
@@ -75,13 +77,9 @@ fn setup() -> Result<JsonB, ErrorReport> {
 
 fn run(session: &Session) -> Result<JsonB> {
     refuse_other_encodings(session)?;
-    session.execute(&LOCK, vec![])?;
+    lock_setup(session)?;
     db::run_script(session, BOOKKEEPING)?;
-    let found = session
-        .execute(&APPLIED, vec![])?
-        .first(|row| row.int4(1))
-        .flatten()
-        .unwrap_or(0);
+    let found = find_version(session)?.first()?.unwrap_or(0);
     if found > LATEST_VERSION {
         return Err(Error::CannotSetUp {
             problem: format!(
@@ -96,16 +94,12 @@ fn run(session: &Session) -> Result<JsonB> {
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         db::run_script(session, migration.sql)?;
-        session.execute(
-            &RECORD,
-            vec![Value::Int4(migration.version), Value::Text(migration.name)],
-        )?;
+        record_migration(session, migration.version, migration.name)?;
         applied.push(migration.name);
     }
     db::run_script(session, ATTACH)?;
-    let known = Value::TextArray(providers::NAMES.to_vec());
-    let check = session.execute(&PROVIDERS, vec![known])?;
-    if let Some(check) = check.first(|row| row.text(1)).flatten() {
+    let check = find_outdated_check(session, providers::NAMES.to_vec())?.first()?;
+    if let Some(check) = check {
         db::run_script(session, &check)?;
     }
     let are_views_new = views::make(session, &kept)?;
@@ -124,8 +118,7 @@ fn run(session: &Session) -> Result<JsonB> {
 fn refuse_what_lost_tables(session: &Session, found: i32) -> Result<()> {
     let made: Vec<&str> = tables_of(found).collect();
     // Not as the calling query saw it: another setup may have ended while this one waited.
-    let rows = session.execute(&MISSING_TABLES, vec![Value::TextArray(made)])?;
-    let missing = rows.map(|row| row.text(1).unwrap_or_default());
+    let missing = find_missing(session, made)?.all()?;
     if missing.is_empty() {
         return Ok(());
     }
@@ -161,11 +154,7 @@ fn tables_of(version: i32) -> impl Iterator<Item = &'static str> {
 
 /// Payloads are UTF-8, and text is read in place.
 fn refuse_other_encodings(session: &Session) -> Result<()> {
-    let encoding = session
-        .execute(&ENCODING, vec![])?
-        .first(|row| row.text(1))
-        .flatten()
-        .unwrap_or_default();
+    let encoding = find_encoding(session)?.first()?.unwrap_or_default();
     if encoding == "UTF8" {
         return Ok(());
     }

@@ -1,6 +1,7 @@
 -- Notifications to customers: the last 30 days, those that failed in the last 24 hours, what is stuck; and tasks that are open.
 select notifications.notifications, notifications.sent, notifications.failed, notifications.skipped, notifications.waiting,
-       notifications.success_rate_percent::float8, speed.p95_seconds::float8, recent.failed, recent.stuck, tasks.open, tasks.overdue
+       notifications.success_rate_percent::float8 as success_percent, speed.p95_seconds::float8,
+       recent.failed as failed_lately, recent.stuck, tasks.open as open_tasks, tasks.overdue as overdue_tasks
   from raw_ops.courier_notification_success as notifications,
        raw_ops.courier_time_to_notify as speed,
        (select count(*) filter (where notification_status = 'failed') as failed,

@@ -1,1 +1,1 @@
-select to_char(day, 'FMDD Mon'), p95_processing_ms::float8 from raw_ops.dashboard_p95_latency order by day
+select to_char(day, 'FMDD Mon') as day, p95_processing_ms::float8 as p95_ms from raw_ops.dashboard_p95_latency as days order by days.day

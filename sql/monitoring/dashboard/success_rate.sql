@@ -1,3 +1,3 @@
-select to_char(day, 'FMDD Mon'), success_rate_percent::float8, rolling_7_day_success_rate_percent::float8
-  from raw_ops.dashboard_success_rate
- order by day
+select to_char(day, 'FMDD Mon') as day, success_rate_percent::float8 as rate, rolling_7_day_success_rate_percent::float8 as rolling_rate
+  from raw_ops.dashboard_success_rate as days
+ order by days.day

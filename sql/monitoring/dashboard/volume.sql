@@ -1,1 +1,1 @@
-select to_char(day, 'FMDD Mon'), received_count from raw_ops.dashboard_daily_volume order by day
+select to_char(day, 'FMDD Mon') as day, received_count as received from raw_ops.dashboard_daily_volume as days order by days.day

@@ -65,13 +65,13 @@ with extension as (
      where step.statement is not null
      group by revoke.kind, revoke.to_role
 )
-select 'schema', case when schema.owner = $1 then 'warning' else 'critical' end,
-       format('the schema raw_ops belongs to the role %I, which may drop, rename and replace whatever is in it', schema.owner),
-       null::timestamptz,
+select 'schema' as what, case when schema.owner = $1 then 'warning' else 'critical' end as severity,
+       format('the schema raw_ops belongs to the role %I, which may drop, rename and replace whatever is in it', schema.owner) as problem,
+       null::timestamptz as since,
        array[format('ALTER SCHEMA raw_ops OWNER TO %I;', extension.owner)]
            || case when $1 is not null
-                   then array[format('GRANT CREATE, USAGE ON SCHEMA raw_ops TO %I;', $1)] else '{}'::text[] end,
-       array[extension.owner::text]
+                   then array[format('GRANT CREATE, USAGE ON SCHEMA raw_ops TO %I;', $1)] else '{}'::text[] end as next,
+       array[extension.owner::text] as roles
   from schema
  cross join extension
  where not schema.is_superusers and schema.owner <> extension.owner

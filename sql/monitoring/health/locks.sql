@@ -39,7 +39,7 @@ with ours as (
      where is_told and pid is not null
      group by pid, granted
 )
-select 'locks', 'critical',
+select 'locks' as what, 'critical' as severity,
        format(case when told.granted then 'process %s (role %s, application %s, %s, connected since %s) has locked %s (%s)%s'
                    else 'process %s (role %s, application %s, %s, connected since %s) waits to lock %s (%s), and who comes later waits behind it; it waits for %s' end,
               told.pid, coalesce(quote_ident(session.usename), 'unknown'),
@@ -47,8 +47,8 @@ select 'locks', 'critical',
               coalesce(session.state, session.backend_type, 'state unknown'),
               coalesce(to_char(session.backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC', 'unknown'),
               told.names, told.modes,
-              case when not told.granted then array_to_string(pg_catalog.pg_blocking_pids(told.pid), ', ') end),
-       case when told.granted then session.xact_start else session.query_start end,
+              case when not told.granted then array_to_string(pg_catalog.pg_blocking_pids(told.pid), ', ') end) as problem,
+       case when told.granted then session.xact_start else session.query_start end as since,
        array[case when session.backend_type = 'client backend'
                   then format('SELECT %s(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %L;',
                               case when told.granted then 'pg_terminate_backend' else 'pg_cancel_backend' end, told.pid,
@@ -56,7 +56,8 @@ select 'locks', 'critical',
                   when session.backend_type = 'startup'
                   then '-- It replays what the primary does: look for the lock there.'
                   else format('-- Look at it before you end it (%s): SELECT pg_terminate_backend(%s);',
-                              coalesce(session.backend_type, 'of another role'), told.pid) end]
+                              coalesce(session.backend_type, 'of another role'), told.pid) end] as next,
+       null::text[] as roles
   from told
   left join sessions as session on session.pid = told.pid
  union all
@@ -65,7 +66,8 @@ select 'locks', 'critical',
               string_agg(distinct strong.name, ', '), string_agg(distinct strong.mode, ', ')),
        prepared.prepared,
        array[format('-- COMMIT PREPARED %L; keeps what it has done, ROLLBACK PREPARED %L; discards it: ask who prepared it.',
-                    prepared.gid, prepared.gid)]
+                    prepared.gid, prepared.gid)],
+       null::text[]
   from pg_catalog.pg_prepared_xacts as prepared
   -- Its locks bear the number of the session that prepared it, as the one on its own transaction does.
   join pg_catalog.pg_locks as own on own.locktype = 'transactionid' and own.transactionid = prepared.transaction and own.granted

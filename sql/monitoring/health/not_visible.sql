@@ -1,10 +1,11 @@
 -- What the role that looks may not see, and what shows it. Nothing for a superuser. The last
 -- column: whose rights the statements take. Catalogs only.
 with superuser as (select rolname::text as name from pg_catalog.pg_roles where oid = 10)
-select 'not_visible', 'info',
-       format('role %I may not read all settings: whether pg_cron is preloaded is not known', current_user),
-       null::timestamptz,
-       array[format('GRANT pg_read_all_settings TO %I;', current_user)], array[superuser.name]
+select 'not_visible' as what, 'info' as severity,
+       format('role %I may not read all settings: whether pg_cron is preloaded is not known', current_user) as problem,
+       null::timestamptz as since,
+       array[format('GRANT pg_read_all_settings TO %I;', current_user)] as next,
+       array[superuser.name] as roles
   from superuser
  where not pg_catalog.pg_has_role(current_user, 'pg_read_all_settings', 'usage')
  union all

@@ -24,10 +24,11 @@ with owners as (
        and member.refobjid = (select oid from pg_catalog.pg_extension where extname = 'raw_ops')
        and not has_function_privilege(function.oid, 'execute')
 )
-select 'owner_rights', 'critical',
-       format('the owner %I has lost rights on its own %s', current_user, string_agg(name, ', ' order by name)),
-       null::timestamptz,
-       array_agg(format('GRANT ALL ON %s TO %I;', name, current_user) order by name), array[current_user::text]
+select 'owner_rights' as what, 'critical' as severity,
+       format('the owner %I has lost rights on its own %s', current_user, string_agg(name, ', ' order by name)) as problem,
+       null::timestamptz as since,
+       array_agg(format('GRANT ALL ON %s TO %I;', name, current_user) order by name) as next,
+       array[current_user::text] as roles
   from lacking
 having count(*) > 0
  union all

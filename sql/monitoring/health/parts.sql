@@ -1,7 +1,7 @@
 -- What is there of what setup() makes: kind, name, table, and whether it works. Catalogs only.
 with schema as (select oid from pg_catalog.pg_namespace where nspname = 'raw_ops')
-select case relation.relkind when 'v' then 'view' else 'table' end, relation.relname::text, relation.relname::text,
-       case relation.relkind when 'p' then 'partitioned' else 'ok' end
+select case relation.relkind when 'v' then 'view' else 'table' end as kind, relation.relname::text as name,
+       relation.relname::text as "table", case relation.relkind when 'p' then 'partitioned' else 'ok' end as state
   from pg_catalog.pg_class as relation
  where relation.relnamespace = (select oid from schema) and relation.relkind in ('r', 'p', 'v')
  union all

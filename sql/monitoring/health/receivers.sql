@@ -35,19 +35,19 @@ with receive as (
            (select pg_catalog.pg_get_userbyid(nspowner) from pg_catalog.pg_namespace where nspname = 'raw_ops') as of_schema,
            (select min(pg_catalog.pg_get_userbyid(owner)) from receive) as of_functions
 )
-select 'receivers', 'critical',
+select 'receivers' as what, 'critical' as severity,
        format('role %I is to store webhooks, but lacks %s', rolname,
               concat_ws(', ', case when not may_connect then 'CONNECT on the database' end,
                         case when not may_use then 'USAGE on the schema' end,
                         case when not may_execute then 'EXECUTE on a receive function'
-                             when missing is not null then 'EXECUTE on a receive function of its own (PUBLIC has it)' end)),
-       null::timestamptz,
+                             when missing is not null then 'EXECUTE on a receive function of its own (PUBLIC has it)' end)) as problem,
+       null::timestamptz as since,
        array_remove(array[
            case when not may_connect then format('GRANT CONNECT ON DATABASE %I TO %I;', current_database(), rolname) end,
            case when not may_use then format('GRANT USAGE ON SCHEMA raw_ops TO %I;', rolname) end,
-           case when missing is not null then format('GRANT EXECUTE ON FUNCTION %s TO %I;', missing, rolname) end], null),
+           case when missing is not null then format('GRANT EXECUTE ON FUNCTION %s TO %I;', missing, rolname) end], null) as next,
        array_remove(array[case when not may_connect then of_database::text end, case when not may_use then of_schema::text end,
-                          case when missing is not null then of_functions::text end], null)
+                          case when missing is not null then of_functions::text end], null) as roles
   from receivers
  cross join owners
  where may_login and not (may_connect and may_use and missing is null)

@@ -1,10 +1,11 @@
 -- Rules on tables of ours ($1: their names): an INSTEAD rule swallows what is written or makes something else of it; beside
 -- a rule of any kind PostgreSQL refuses INSERT ... ON CONFLICT, which storing relies on. Catalogs only.
-select 'rules', 'critical',
+select 'rules' as what, 'critical' as severity,
        format('rules stand on tables: %s: what is written there is swallowed, changed or refused',
-              string_agg(format('%I on %s', rulename, name), ', ' order by name, rulename)),
-       null::timestamptz,
-       array_agg(format('DROP RULE %I ON %s;', rulename, name) order by name, rulename)
+              string_agg(format('%I on %s', rulename, name), ', ' order by name, rulename)) as problem,
+       null::timestamptz as since,
+       array_agg(format('DROP RULE %I ON %s;', rulename, name) order by name, rulename) as next,
+       null::text[] as roles
   from (select rule.rulename, relation.oid::regclass::text as name
           from pg_catalog.pg_rewrite as rule
           join pg_catalog.pg_class as relation on relation.oid = rule.ev_class

@@ -47,11 +47,11 @@ with here as (
                           order by rank limit 1) as narrowest on true
       left join everywhere on everywhere.setting = writer.setting
 )
-select watched.what, 'critical',
+select watched.what as what, 'critical' as severity,
        format(watched.effect, string_agg(quote_ident(rolname), ', ' order by rolname), watched.name,
               case rank when 1 then 'the role in this database' when 2 then 'the role' when 3 then 'the database'
-                        when 4 then 'all roles' else 'the server' end),
-       null::timestamptz,
+                        when 4 then 'all roles' else 'the server' end) as problem,
+       null::timestamptz as since,
        case watched.what when 'read_only' then array['SET default_transaction_read_only = off;'] else '{}' end
            || case rank
                    when 1 then array_agg(format('ALTER ROLE %I IN DATABASE %I RESET %s;', rolname, current_database(), watched.name)
@@ -62,12 +62,12 @@ select watched.what, 'critical',
                    else array[format('ALTER SYSTEM SET %s = %s;', watched.name,
                                      case watched.what when 'read_only' then 'off' else 'origin' end),
                               'SELECT pg_reload_conf();'] end
-           || array['-- Sessions that are connected keep it until they connect again: restart the shim, end the workers (they start again).'],
+           || array['-- Sessions that are connected keep it until they connect again: restart the shim, end the workers (they start again).'] as next,
        case when rank in (1, 2) and watched.what = 'read_only' and bool_and(rolname = current_user) then array[current_user::text]
             when rank = 3 and watched.what = 'read_only'
                  then (select array[pg_catalog.pg_get_userbyid(datdba)::text] from pg_catalog.pg_database
                         where datname = current_database())
-            else (select array[rolname::text] from pg_catalog.pg_roles where oid = 10) end
+            else (select array[rolname::text] from pg_catalog.pg_roles where oid = 10) end as roles
   from decided
   join watched on watched.name = decided.setting
  where is_on

@@ -2,7 +2,7 @@
 
 use super::Check;
 use crate::courier::outcome::{CHECK_NAME as NAME, FAILED, NEXT_STEP};
-use crate::db::{Session, Statement, Value};
+use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -19,43 +19,33 @@ pub const CHECK: Check = Check {
 const DAY: i64 = 86_400_000_000;
 const STUCK: &str = "stuck_events";
 
-thread_local! {
-    static FIGURES: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/courier_watchdog_health.sql"),
-        &[pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::FLOAT8OID]) };
+statements! {
+    query find_figures(failed: i64, stuck: i64, minutes: f64) -> Figures
+        = file "monitoring/courier_watchdog_health.sql";
 }
 
-#[derive(Clone, Debug, Default)]
-struct Figures {
-    failed: i64,
-    last_error: Option<String>,
-    /// Waiting longer than the threshold.
-    stuck: i64,
-    /// The longest wait of all.
-    oldest_minutes: f64,
-    waiting: i64,
-    sent: i64,
-    skipped: i64,
-    open_tasks: i64,
-    overdue_tasks: i64,
+result_row! {
+    #[derive(Clone, Debug, Default)]
+    struct Figures {
+        failed: i64,
+        last_error: Option<String>,
+        /// Waiting longer than the threshold.
+        stuck: i64,
+        /// The longest wait of all.
+        oldest_minutes: f64,
+        waiting: i64,
+        sent: i64,
+        skipped: i64,
+        open_tasks: i64,
+        overdue_tasks: i64,
+    }
 }
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
-    let window = |condition| Value::Int8(thresholds.lookback(condition).unwrap_or(DAY));
-    let after = Value::Float8(thresholds.lowest(STUCK).unwrap_or(60.0));
-    let rows = session.query(&FIGURES, vec![window(FAILED), window(STUCK), after])?;
-    let figures = rows.first(|row| Figures {
-        failed: row.int8(1).unwrap_or(0),
-        last_error: row.text(2),
-        stuck: row.int8(3).unwrap_or(0),
-        oldest_minutes: row.float8(4).unwrap_or(0.0),
-        waiting: row.int8(5).unwrap_or(0),
-        sent: row.int8(6).unwrap_or(0),
-        skipped: row.int8(7).unwrap_or(0),
-        open_tasks: row.int8(8).unwrap_or(0),
-        overdue_tasks: row.int8(9).unwrap_or(0),
-    });
+    let window = |condition| thresholds.lookback(condition).unwrap_or(DAY);
+    let minutes = thresholds.lowest(STUCK).unwrap_or(60.0);
+    let figures = find_figures(session, window(FAILED), window(STUCK), minutes)?.first()?;
     Ok(judge(&figures.unwrap_or_default(), &thresholds))
 }
 

@@ -3,7 +3,7 @@
 
 use super::Check;
 use crate::config;
-use crate::db::{self, Session, Statement};
+use crate::db::{self, Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::health::{Fault, definitions, structure};
 use crate::monitoring::report::{Finding, Report, Severity, Thresholds, rounded};
@@ -22,15 +22,40 @@ pub const CHECK: Check = Check {
     run,
 };
 
-thread_local! {
-    static MONITORS: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/heartbeat_monitors.sql"), &[]) };
-    static UNDELIVERED: Statement = const { Statement::new(
-        "select count(*), (extract(epoch from now() - min(created_at)) / 60)::float8, max(last_error)
-           from raw_ops.undelivered_alerts", &[]) };
-    static OUTBOX: Statement = const { Statement::new(
-        "select count(*), (extract(epoch from now() - min(send_after)) / 60)::float8
-           from raw_ops.http_requests where state = 'queued' and send_after <= now()", &[]) };
+statements! {
+    query find_monitors() -> MonitorRow = file "monitoring/heartbeat_monitors.sql";
+    query find_undelivered() -> Undelivered = text
+        "select count(*), (extract(epoch from now() - min(created_at)) / 60)::float8 as oldest_minutes,
+                max(last_error) as error
+           from raw_ops.undelivered_alerts";
+    query find_overdue() -> Overdue = text
+        "select count(*), (extract(epoch from now() - min(send_after)) / 60)::float8 as oldest_minutes
+           from raw_ops.http_requests where state = 'queued' and send_after <= now()";
+}
+
+result_row! {
+    struct MonitorRow {
+        check_name: String,
+        silent_for: Option<f64>,
+        every: Option<f64>,
+        has_failed: Option<bool>,
+        error: Option<String>,
+    }
+}
+
+result_row! {
+    struct Undelivered {
+        count: i64,
+        oldest_minutes: Option<f64>,
+        error: Option<String>,
+    }
+}
+
+result_row! {
+    struct Overdue {
+        count: i64,
+        oldest_minutes: Option<f64>,
+    }
 }
 
 struct Monitor {
@@ -64,27 +89,26 @@ struct Figures {
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let mut figures = Figures {
-        monitors: session.query(&MONITORS, vec![])?.map(|row| Monitor {
-            name: row.text(1).unwrap_or_default(),
-            silent_for: row.float8(2),
-            every: row.float8(3).unwrap_or(60.0),
-            error: row.boolean(4).filter(|failed| *failed).and_then(|_| row.text(5)),
-        }),
+        monitors: find_monitors(session)?.map(|row| Monitor {
+            name: row.check_name,
+            silent_for: row.silent_for,
+            every: row.every.unwrap_or(60.0),
+            error: row.error.filter(|_| row.has_failed == Some(true)),
+        })?,
         is_held: !clone_guard::may_send(session)?,
         missing_workers: missing_workers(wake::listening(), config::workers(), serves_this_database()),
         blocking: blocking(session)?,
         ..Figures::default()
     };
-    let undelivered = session.query(&UNDELIVERED, vec![])?;
-    undelivered.first(|row| {
-        figures.undelivered = row.int8(1).unwrap_or(0);
-        figures.oldest_undelivered_minutes = row.float8(2).unwrap_or(0.0);
-        figures.undelivered_error = row.text(3);
-    });
-    session.query(&OUTBOX, vec![])?.first(|row| {
-        figures.overdue = row.int8(1).unwrap_or(0);
-        figures.overdue_minutes = row.float8(2).unwrap_or(0.0);
-    });
+    if let Some(undelivered) = find_undelivered(session)?.first()? {
+        figures.undelivered = undelivered.count;
+        figures.oldest_undelivered_minutes = undelivered.oldest_minutes.unwrap_or(0.0);
+        figures.undelivered_error = undelivered.error;
+    }
+    if let Some(overdue) = find_overdue(session)?.first()? {
+        figures.overdue = overdue.count;
+        figures.overdue_minutes = overdue.oldest_minutes.unwrap_or(0.0);
+    }
     Ok(judge(&figures, &thresholds))
 }
 

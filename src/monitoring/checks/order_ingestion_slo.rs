@@ -1,8 +1,9 @@
 //! Every order webhook must be an order within minutes. Source: ORD, "Monitor 1: Order Ingestion SLO".
 
 use super::Check;
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, result_row, schema, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::monitoring::report::{Finding, Report, Thresholds, listed, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -23,20 +24,21 @@ const DAY: i64 = 86_400_000_000;
 /// Order ids an alert shows.
 const SHOWN: usize = 20;
 
-thread_local! {
-    static MISSING: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/missing_orders.sql"), &[pg_sys::INT8OID, pg_sys::INT8OID]) };
+statements! {
+    query find_missing(lookback: i64, age: i64) -> Missing = file "monitoring/missing_orders.sql";
 }
 
-/// An order webhook without its order.
-struct Missing {
-    shopify_order_id: Option<i64>,
-    webhook_id: Option<[u8; 16]>,
-    received_at: i64,
-    age_minutes: f64,
-    status: Option<String>,
-    attempts: Option<i32>,
-    last_error: Option<String>,
+result_row! {
+    /// An order webhook without its order.
+    struct Missing {
+        shopify_order_id: Option<i64>,
+        webhook_id: Option<[u8; 16]>,
+        created_at: Timestamp,
+        age_minutes: f64,
+        processing_status: Option<String>,
+        processing_attempts: Option<i32>,
+        last_error: Option<String>,
+    }
 }
 
 impl Missing {
@@ -51,16 +53,7 @@ impl Missing {
 
 /// Received within the last `lookback` and longer than `age` ago, both in microseconds.
 fn missing(session: &Session, lookback: i64, age: i64) -> Result<Vec<Missing>> {
-    let rows = session.query(&MISSING, vec![Value::Int8(lookback), Value::Int8(age)])?;
-    Ok(rows.map(|row| Missing {
-        shopify_order_id: row.int8(1),
-        webhook_id: row.uuid(2),
-        received_at: row.timestamp(3).unwrap_or(0),
-        age_minutes: row.float8(4).unwrap_or(0.0),
-        status: row.text(5),
-        attempts: row.int4(6),
-        last_error: row.text(7),
-    }))
+    find_missing(session, lookback, age)?.all()
 }
 
 /// How far back, and from which age on; `None` when no threshold is enabled.
@@ -170,10 +163,10 @@ fn row(one: Missing, thresholds: &Thresholds) -> MissingRow {
     (
         one.shopify_order_id,
         one.webhook_id.map(pgrx::Uuid::from_bytes),
-        TimestampWithTimeZone::try_from(one.received_at).ok(),
+        TimestampWithTimeZone::try_from(one.created_at.0).ok(),
         (one.age_minutes * 10.0).round() / 10.0,
-        one.status,
-        one.attempts,
+        one.processing_status,
+        one.processing_attempts,
         one.last_error,
         severity,
     )
@@ -195,10 +188,10 @@ mod tests {
         Missing {
             shopify_order_id: Some(820_982_911_946_154_508),
             webhook_id: None,
-            received_at: 0,
+            created_at: Timestamp(0),
             age_minutes,
-            status: None,
-            attempts: None,
+            processing_status: None,
+            processing_attempts: None,
             last_error: None,
         }
     }

@@ -1,7 +1,7 @@
 //! What the last 24 hours brought; always sent. Source: ORD, "Monitor 3: Daily Webhook Digest".
 
 use super::Check;
-use crate::db::{Session, Statement, Value};
+use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::report::{Finding, Report, Severity, Threshold, Thresholds, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -20,22 +20,23 @@ pub const CHECK: Check = Check {
 const CONDITION: &str = "digest";
 const DAY: i64 = 86_400_000_000;
 
-thread_local! {
-    static FIGURES: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/webhook_daily_digest.sql"), &[pg_sys::INT8OID]) };
+statements! {
+    query find_figures(lookback: i64) -> Figures = file "monitoring/webhook_daily_digest.sql";
 }
 
-#[derive(Debug, Default)]
-struct Figures {
-    succeeded: i64,
-    failed: i64,
-    dead_letters: i64,
-    pending: i64,
-    resolved: i64,
-    average_ms: Option<f64>,
-    p95_ms: Option<f64>,
-    worst_ms: Option<f64>,
-    duplicates: i64,
+result_row! {
+    #[derive(Debug, Default)]
+    struct Figures {
+        succeeded: i64,
+        failed: i64,
+        dead_letters: i64,
+        pending: i64,
+        resolved: i64,
+        average_ms: Option<f64>,
+        p95_ms: Option<f64>,
+        worst_ms: Option<f64>,
+        duplicates: i64,
+    }
 }
 
 impl Figures {
@@ -53,19 +54,7 @@ impl Figures {
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let lookback = thresholds.lookback(CONDITION).unwrap_or(DAY);
-    let figures = session
-        .query(&FIGURES, vec![Value::Int8(lookback)])?
-        .first(|row| Figures {
-            succeeded: row.int8(1).unwrap_or(0),
-            failed: row.int8(2).unwrap_or(0),
-            dead_letters: row.int8(3).unwrap_or(0),
-            pending: row.int8(4).unwrap_or(0),
-            resolved: row.int8(5).unwrap_or(0),
-            average_ms: row.float8(6),
-            p95_ms: row.float8(7),
-            worst_ms: row.float8(8),
-            duplicates: row.int8(9).unwrap_or(0),
-        });
+    let figures = find_figures(session, lookback)?.first()?;
     Ok(tell(&figures.unwrap_or_default(), &thresholds))
 }
 

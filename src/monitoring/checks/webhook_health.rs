@@ -1,7 +1,7 @@
 //! The retry queue, dead letters, latency. Source: ORD, "Monitor 2: Webhook Health Check".
 
 use super::Check;
-use crate::db::{Session, Statement, Value};
+use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -25,54 +25,41 @@ const LATENCY: &str = "p95_latency";
 const REFUSED: &str = "refused_elements";
 const WAITING: &str = "waiting_elements";
 
-thread_local! {
-    static FIGURES: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/webhook_health.sql"), &[pg_sys::INT8OID, pg_sys::INT8OID, pg_sys::INT8OID]) };
+statements! {
+    query find_figures(fresh: i64, latency: i64, elements: i64) -> Figures = file "monitoring/webhook_health.sql";
 }
 
-#[derive(Clone, Debug, Default)]
-struct Figures {
-    depth: i64,
-    oldest_minutes: f64,
-    new_dead_letters: i64,
-    dead_letters: i64,
-    p95_ms: f64,
-    worst_ms: f64,
-    processed: i64,
-    pending: i64,
-    failed: i64,
-    retrying: i64,
-    refused_elements: i64,
-    waiting_elements: i64,
-    oldest_element_minutes: f64,
+result_row! {
+    #[derive(Clone, Debug, Default)]
+    struct Figures {
+        depth: i64,
+        oldest_minutes: f64,
+        new_dead_letters: i64,
+        dead_letters: i64,
+        p95_ms: f64,
+        worst_ms: f64,
+        processed: i64,
+        pending: i64,
+        failed: i64,
+        retrying: i64,
+        refused_elements: i64,
+        waiting_elements: i64,
+        oldest_element_minutes: f64,
+    }
 }
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
-    let window = |condition, otherwise: i64| Value::Int8(thresholds.lookback(condition).unwrap_or(otherwise));
+    let window = |condition, otherwise: i64| thresholds.lookback(condition).unwrap_or(otherwise);
     let day = 24 * 60 * MINUTE;
     let of_elements = thresholds.lookback(REFUSED).max(thresholds.lookback(WAITING));
-    let windows = vec![
+    let figures = find_figures(
+        session,
         window(DEAD_LETTERS, 10 * MINUTE),
         window(LATENCY, 60 * MINUTE),
-        Value::Int8(of_elements.unwrap_or(day)),
-    ];
-    let figures = session.query(&FIGURES, windows)?.first(|row| Figures {
-        depth: row.int8(1).unwrap_or(0),
-        oldest_minutes: row.float8(2).unwrap_or(0.0),
-        new_dead_letters: row.int8(3).unwrap_or(0),
-        dead_letters: row.int8(4).unwrap_or(0),
-        p95_ms: row.float8(5).unwrap_or(0.0),
-        worst_ms: row.float8(6).unwrap_or(0.0),
-        processed: row.int8(7).unwrap_or(0),
-        pending: row.int8(8).unwrap_or(0),
-        failed: row.int8(9).unwrap_or(0),
-        retrying: row.int8(10).unwrap_or(0),
-        refused_elements: row.int8(11).unwrap_or(0),
-        waiting_elements: row.int8(12).unwrap_or(0),
-        oldest_element_minutes: row.float8(13).unwrap_or(0.0),
-    });
-    Ok(judge(&figures.unwrap_or_default(), &thresholds))
+        of_elements.unwrap_or(day),
+    )?;
+    Ok(judge(&figures.first()?.unwrap_or_default(), &thresholds))
 }
 
 fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {

@@ -1,7 +1,7 @@
 //! A source that has gone quiet against its own rhythm: Shopify deletes a subscription after 8 failures and says nothing.
 
 use super::Check;
-use crate::db::{Session, Statement, Value};
+use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
 use crate::providers;
@@ -21,28 +21,23 @@ pub const CHECK: Check = Check {
 const CONDITION: &str = "quiet_source";
 const FORTNIGHT: i64 = 14 * 86_400_000_000;
 
-thread_local! {
-    static SOURCES: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/quiet_sources.sql"), &[pg_sys::INT8OID]) };
+statements! {
+    query find_sources(lookback: i64) -> Source = file "monitoring/quiet_sources.sql";
 }
 
-struct Source {
-    provider: String,
-    silent_minutes: f64,
-    /// Webhooks that were usual in a time as long as the silence.
-    usual: f64,
+result_row! {
+    struct Source {
+        provider: String,
+        silent_minutes: f64,
+        /// Webhooks that were usual in a time as long as the silence.
+        usual: f64,
+    }
 }
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let lookback = thresholds.lookback(CONDITION).unwrap_or(FORTNIGHT);
-    let sources = session
-        .query(&SOURCES, vec![Value::Int8(lookback)])?
-        .map(|row| Source {
-            provider: row.text(1).unwrap_or_default(),
-            silent_minutes: row.float8(2).unwrap_or(0.0),
-            usual: row.float8(3).unwrap_or(0.0),
-        });
+    let sources = find_sources(session, lookback)?.all()?;
     Ok(judge(&sources, &thresholds))
 }
 

@@ -1,5 +1,6 @@
 //! What the page shows, as plain data.
 
+use crate::db::result_row;
 use crate::monitoring::health::Fault;
 
 /// Of an indicator, an alert, a thing to do.
@@ -33,17 +34,19 @@ pub struct Data {
     pub courier: Courier,
 }
 
-pub struct Moment {
-    /// When the page was made, with its time zone.
-    pub made_at: String,
-    pub database: String,
-    pub is_replica: bool,
-    /// Dead letters that wait for a person, of any age.
-    pub open_dead_letters: i64,
-    pub open_alerts: i64,
-    pub undelivered_alerts: i64,
-    /// Since any monitor has run.
-    pub seconds_since_monitor: Option<i64>,
+result_row! {
+    pub struct Moment {
+        /// When the page was made, with its time zone.
+        pub made_at: String,
+        pub database: String,
+        pub is_replica: bool,
+        /// Dead letters that wait for a person, of any age.
+        pub open_dead_letters: i64,
+        pub open_alerts: i64,
+        pub undelivered_alerts: i64,
+        /// Since any monitor has run.
+        pub seconds_since_monitor: Option<i64>,
+    }
 }
 
 /// A row of the view `health_indicators`.
@@ -56,26 +59,34 @@ pub struct Indicator {
     pub critical: String,
 }
 
-pub struct SuccessDay {
-    pub day: String,
-    pub rate: Option<f64>,
-    pub rolling_rate: Option<f64>,
+result_row! {
+    pub struct SuccessDay {
+        pub day: String,
+        pub rate: Option<f64>,
+        pub rolling_rate: Option<f64>,
+    }
 }
 
-pub struct QueueDepth {
-    pub at: String,
-    pub depth: i64,
+result_row! {
+    pub struct QueueDepth {
+        pub at: String,
+        pub depth: i64,
+    }
 }
 
-pub struct DeadLetterDay {
-    pub day: String,
-    pub open: i64,
-    pub settled: i64,
+result_row! {
+    pub struct DeadLetterDay {
+        pub day: String,
+        pub open: i64,
+        pub settled: i64,
+    }
 }
 
-pub struct LatencyDay {
-    pub day: String,
-    pub p95_ms: Option<f64>,
+result_row! {
+    pub struct LatencyDay {
+        pub day: String,
+        pub p95_ms: Option<f64>,
+    }
 }
 
 pub struct ErrorCategory {
@@ -102,44 +113,52 @@ pub struct Oldest {
     pub threshold_minutes: Option<f64>,
 }
 
-pub struct VolumeDay {
-    pub day: String,
-    pub received: i64,
+result_row! {
+    pub struct VolumeDay {
+        pub day: String,
+        pub received: i64,
+    }
 }
 
-pub struct Alert {
-    pub severity: String,
-    pub title: String,
-    /// The fields of its message, in one line.
-    pub details: String,
-    pub check: String,
-    pub condition: String,
-    pub channel: String,
-    pub occurrences: i64,
-    pub seconds_open: i64,
+result_row! {
+    pub struct Alert {
+        pub severity: String,
+        pub title: String,
+        /// The fields of its message, in one line.
+        pub details: String,
+        pub check: String,
+        pub condition: String,
+        pub channel: String,
+        pub occurrences: i64,
+        pub seconds_open: i64,
+    }
 }
 
-pub struct Undelivered {
-    pub severity: String,
-    pub title: String,
-    pub channel: String,
-    pub error: String,
-    pub attempts: i64,
-    pub seconds_old: i64,
-    /// None: no attempt is left.
-    pub seconds_to_next: Option<i64>,
+result_row! {
+    pub struct Undelivered {
+        pub severity: String,
+        pub title: String,
+        pub channel: String,
+        pub error: String,
+        pub attempts: i64,
+        pub seconds_old: i64,
+        /// None: no attempt is left.
+        pub seconds_to_next: Option<i64>,
+    }
 }
 
-/// Outgoing requests of one purpose.
-pub struct Outbox {
-    pub purpose: String,
-    pub queued: i64,
-    pub sending: i64,
-    pub succeeded: i64,
-    pub failed: i64,
-    pub abandoned: i64,
-    /// How long the oldest queued request has been due.
-    pub seconds_overdue: Option<i64>,
+result_row! {
+    /// Outgoing requests of one purpose.
+    pub struct Outbox {
+        pub purpose: String,
+        pub queued: i64,
+        pub sending: i64,
+        pub succeeded: i64,
+        pub failed: i64,
+        pub abandoned: i64,
+        /// How long the oldest queued request has been due.
+        pub seconds_overdue: Option<i64>,
+    }
 }
 
 /// Notifications to customers of the last 30 days, and tasks.
@@ -163,21 +182,25 @@ pub struct Courier {
     pub types: Vec<CourierType>,
 }
 
-pub struct CourierTask {
-    pub event_type: String,
-    pub code: String,
-    pub action: String,
-    pub tracking_no: String,
-    pub order_name: String,
-    /// Below zero: overdue.
-    pub seconds_left: i64,
+result_row! {
+    pub struct CourierTask {
+        pub event_type: String,
+        pub code: String,
+        pub action: String,
+        pub tracking_no: String,
+        pub order_name: String,
+        /// Below zero: overdue.
+        pub seconds_left: i64,
+    }
 }
 
-/// Events of one type.
-pub struct CourierType {
-    pub event_type: String,
-    pub events: i64,
-    pub told: i64,
+result_row! {
+    /// Events of one type.
+    pub struct CourierType {
+        pub event_type: String,
+        pub events: i64,
+        pub told: i64,
+    }
 }
 
 impl Data {

@@ -4,39 +4,80 @@ use super::data::{
     Alert, Courier, CourierTask, CourierType, Data, DeadLetterDay, ErrorCategory, Indicator, LatencyDay,
     Moment, Oldest, Outbox, QueueDepth, Retries, State, SuccessDay, Undelivered, VolumeDay,
 };
-use crate::db::statement::Row;
-use crate::db::{Session, Statement};
+use crate::db::{Session, result_row, statements};
 use crate::error::{Error, Result};
 use crate::monitoring::health::Health;
 use crate::monitoring::report::Severity;
-use std::thread::LocalKey;
-
-macro_rules! statements {
-    ($($name:ident $file:literal),+ $(,)?) => {
-        thread_local! {
-            $(static $name: Statement = const { Statement::new(
-                include_str!(concat!("../../../sql/monitoring/dashboard/", $file, ".sql")), &[]) };)+
-        }
-    };
-}
 
 statements! {
-    MOMENT "moment",
-    INDICATORS "indicators",
-    SUCCESS_RATE "success_rate",
-    QUEUE_DEPTH "queue_depth",
-    DEAD_LETTERS "dead_letters",
-    LATENCY "latency",
-    ERROR_CATEGORIES "error_categories",
-    RETRIES "retries",
-    OLDEST "oldest",
-    VOLUME "volume",
-    ALERTS "alerts",
-    UNDELIVERED "undelivered",
-    OUTBOX "outbox",
-    COURIER "courier",
-    COURIER_TASKS "courier_tasks",
-    COURIER_TYPES "courier_types",
+    query find_moment() -> Moment = file "monitoring/dashboard/moment.sql";
+    query find_indicators() -> IndicatorRow = file "monitoring/dashboard/indicators.sql";
+    query find_success_rate() -> SuccessDay = file "monitoring/dashboard/success_rate.sql";
+    query find_queue_depth() -> QueueDepth = file "monitoring/dashboard/queue_depth.sql";
+    query find_dead_letters() -> DeadLetterDay = file "monitoring/dashboard/dead_letters.sql";
+    query find_latency() -> LatencyDay = file "monitoring/dashboard/latency.sql";
+    query find_error_categories() -> ErrorCategoryRow = file "monitoring/dashboard/error_categories.sql";
+    query find_retries() -> RetriesRow = file "monitoring/dashboard/retries.sql";
+    query find_oldest() -> OldestRow = file "monitoring/dashboard/oldest.sql";
+    query find_volume() -> VolumeDay = file "monitoring/dashboard/volume.sql";
+    query find_alerts() -> Alert = file "monitoring/dashboard/alerts.sql";
+    query find_undelivered() -> Undelivered = file "monitoring/dashboard/undelivered.sql";
+    query find_outbox() -> Outbox = file "monitoring/dashboard/outbox.sql";
+    query find_courier() -> CourierRow = file "monitoring/dashboard/courier.sql";
+    query find_courier_tasks() -> CourierTask = file "monitoring/dashboard/courier_tasks.sql";
+    query find_courier_types() -> CourierType = file "monitoring/dashboard/courier_types.sql";
+}
+
+result_row! {
+    struct IndicatorRow {
+        indicator: Option<String>,
+        value: Option<f64>,
+        state: Option<String>,
+        healthy: Option<String>,
+        warning: Option<String>,
+        critical: Option<String>,
+    }
+}
+
+result_row! {
+    struct ErrorCategoryRow {
+        error_category: String,
+        webhook_count: i64,
+        share: Option<f64>,
+    }
+}
+
+result_row! {
+    struct RetriesRow {
+        outcome: String,
+        webhook_count: i64,
+    }
+}
+
+result_row! {
+    struct OldestRow {
+        seconds: Option<i64>,
+        queue_depth: Option<i64>,
+        topic: Option<String>,
+        processing_status: Option<String>,
+        threshold_minutes: Option<f64>,
+    }
+}
+
+result_row! {
+    struct CourierRow {
+        notifications: Option<i64>,
+        sent: Option<i64>,
+        failed: Option<i64>,
+        skipped: Option<i64>,
+        waiting: Option<i64>,
+        success_percent: Option<f64>,
+        p95_seconds: Option<f64>,
+        failed_lately: i64,
+        stuck: i64,
+        open_tasks: i64,
+        overdue_tasks: i64,
+    }
 }
 
 pub fn load_data(session: &Session, health: Health) -> Result<Data> {
@@ -55,68 +96,43 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
         overall: overall.max(of_health),
         faults: faults.collect(),
         indicators,
-        success_rate: rows(session, &SUCCESS_RATE, |row| SuccessDay {
-            day: text(row, 1),
-            rate: row.float8(2),
-            rolling_rate: row.float8(3),
-        })?,
-        queue_depth: rows(session, &QUEUE_DEPTH, |row| QueueDepth {
-            at: text(row, 1),
-            depth: number(row, 2),
-        })?,
-        dead_letters: rows(session, &DEAD_LETTERS, |row| DeadLetterDay {
-            day: text(row, 1),
-            open: number(row, 2),
-            settled: number(row, 3),
-        })?,
-        latency: rows(session, &LATENCY, |row| LatencyDay {
-            day: text(row, 1),
-            p95_ms: row.float8(2),
-        })?,
-        error_categories: rows(session, &ERROR_CATEGORIES, |row| ErrorCategory {
-            name: text(row, 1),
-            webhooks: number(row, 2),
-            share: row.float8(3).unwrap_or_default(),
+        success_rate: find_success_rate(session)?.all()?,
+        queue_depth: find_queue_depth(session)?.all()?,
+        dead_letters: find_dead_letters(session)?.all()?,
+        latency: find_latency(session)?.all()?,
+        error_categories: find_error_categories(session)?.map(|row| ErrorCategory {
+            name: row.error_category,
+            webhooks: row.webhook_count,
+            share: row.share.unwrap_or_default(),
         })?,
         retries: retries(session)?,
         oldest: oldest(session)?,
-        volume: rows(session, &VOLUME, |row| VolumeDay {
-            day: text(row, 1),
-            received: number(row, 2),
-        })?,
-        alerts: alerts(session)?,
-        undelivered: undelivered(session)?,
-        outbox: outbox(session)?,
+        volume: find_volume(session)?.all()?,
+        alerts: find_alerts(session)?.all()?,
+        undelivered: find_undelivered(session)?.all()?,
+        outbox: find_outbox(session)?.all()?,
         courier: courier(session)?,
     })
 }
 
 fn moment(session: &Session) -> Result<Moment> {
-    let found = session.query(&MOMENT, vec![])?.first(|row| Moment {
-        made_at: text(row, 1),
-        database: text(row, 2),
-        is_replica: row.boolean(3).unwrap_or_default(),
-        open_dead_letters: number(row, 4),
-        open_alerts: number(row, 5),
-        undelivered_alerts: number(row, 6),
-        seconds_since_monitor: row.int8(7),
-    });
+    let found = find_moment(session)?.first()?;
     found.ok_or_else(|| Error::Internal("no row from a query without FROM".into()))
 }
 
 /// The light, and the indicators it is made of.
 fn indicators(session: &Session) -> Result<(State, Vec<Indicator>)> {
-    let mut all = rows(session, &INDICATORS, |row| Indicator {
-        name: text(row, 1),
-        value: row.float8(2),
-        state: match text(row, 3).as_str() {
-            "healthy" => State::Healthy,
-            "warning" => State::Warning,
+    let mut all = find_indicators(session)?.map(|row| Indicator {
+        name: row.indicator.unwrap_or_default(),
+        value: row.value,
+        state: match row.state.as_deref() {
+            Some("healthy") => State::Healthy,
+            Some("warning") => State::Warning,
             _ => State::Critical,
         },
-        healthy: text(row, 4),
-        warning: text(row, 5),
-        critical: text(row, 6),
+        healthy: row.healthy.unwrap_or_default(),
+        warning: row.warning.unwrap_or_default(),
+        critical: row.critical.unwrap_or_default(),
     })?;
     let is_overall = |indicator: &Indicator| indicator.name == "overall";
     let overall = all.iter().find(|one| is_overall(one)).map(|one| one.state);
@@ -127,109 +143,45 @@ fn indicators(session: &Session) -> Result<(State, Vec<Indicator>)> {
 
 fn retries(session: &Session) -> Result<Retries> {
     let mut retries = Retries::default();
-    for (outcome, webhooks) in rows(session, &RETRIES, |row| (text(row, 1), number(row, 2)))? {
-        match outcome.as_str() {
-            "success" => retries.succeeded = webhooks,
-            "dlq" => retries.dead = webhooks,
-            _ => retries.waiting = webhooks,
+    for row in find_retries(session)?.all()? {
+        match row.outcome.as_str() {
+            "success" => retries.succeeded = row.webhook_count,
+            "dlq" => retries.dead = row.webhook_count,
+            _ => retries.waiting = row.webhook_count,
         }
     }
     Ok(retries)
 }
 
 fn oldest(session: &Session) -> Result<Oldest> {
-    let found = session.query(&OLDEST, vec![])?.first(|row| Oldest {
-        seconds: number(row, 1),
-        webhooks_waiting: number(row, 2),
-        topic: row.text(3),
-        status: row.text(4),
-        threshold_minutes: row.float8(5),
+    let found = find_oldest(session)?.first()?.map(|row| Oldest {
+        seconds: row.seconds.unwrap_or_default(),
+        webhooks_waiting: row.queue_depth.unwrap_or_default(),
+        topic: row.topic,
+        status: row.processing_status,
+        threshold_minutes: row.threshold_minutes,
     });
     Ok(found.unwrap_or_default())
 }
 
-fn alerts(session: &Session) -> Result<Vec<Alert>> {
-    rows(session, &ALERTS, |row| Alert {
-        severity: text(row, 1),
-        title: text(row, 2),
-        details: text(row, 3),
-        check: text(row, 4),
-        condition: text(row, 5),
-        channel: text(row, 6),
-        occurrences: number(row, 7),
-        seconds_open: number(row, 8),
-    })
-}
-
-fn undelivered(session: &Session) -> Result<Vec<Undelivered>> {
-    rows(session, &UNDELIVERED, |row| Undelivered {
-        severity: text(row, 1),
-        title: text(row, 2),
-        channel: text(row, 3),
-        error: text(row, 4),
-        attempts: number(row, 5),
-        seconds_old: number(row, 6),
-        seconds_to_next: row.int8(7),
-    })
-}
-
-fn outbox(session: &Session) -> Result<Vec<Outbox>> {
-    rows(session, &OUTBOX, |row| Outbox {
-        purpose: text(row, 1),
-        queued: number(row, 2),
-        sending: number(row, 3),
-        succeeded: number(row, 4),
-        failed: number(row, 5),
-        abandoned: number(row, 6),
-        seconds_overdue: row.int8(7),
-    })
-}
-
 fn courier(session: &Session) -> Result<Courier> {
-    let found = session.query(&COURIER, vec![])?.first(|row| Courier {
-        notifications: number(row, 1),
-        sent: number(row, 2),
-        failed: number(row, 3),
-        skipped: number(row, 4),
-        waiting: number(row, 5),
-        success_percent: row.float8(6),
-        p95_seconds: row.float8(7),
-        failed_lately: number(row, 8),
-        stuck: number(row, 9),
-        open_tasks: number(row, 10),
-        overdue_tasks: number(row, 11),
+    let found = find_courier(session)?.first()?.map(|row| Courier {
+        notifications: row.notifications.unwrap_or_default(),
+        sent: row.sent.unwrap_or_default(),
+        failed: row.failed.unwrap_or_default(),
+        skipped: row.skipped.unwrap_or_default(),
+        waiting: row.waiting.unwrap_or_default(),
+        success_percent: row.success_percent,
+        p95_seconds: row.p95_seconds,
+        failed_lately: row.failed_lately,
+        stuck: row.stuck,
+        open_tasks: row.open_tasks,
+        overdue_tasks: row.overdue_tasks,
         ..Courier::default()
     });
     Ok(Courier {
-        tasks: rows(session, &COURIER_TASKS, |row| CourierTask {
-            event_type: text(row, 1),
-            code: text(row, 2),
-            action: text(row, 3),
-            tracking_no: text(row, 4),
-            order_name: text(row, 5),
-            seconds_left: number(row, 6),
-        })?,
-        types: rows(session, &COURIER_TYPES, |row| CourierType {
-            event_type: text(row, 1),
-            events: number(row, 2),
-            told: number(row, 3),
-        })?,
+        tasks: find_courier_tasks(session)?.all()?,
+        types: find_courier_types(session)?.all()?,
         ..found.unwrap_or_default()
     })
-}
-
-fn rows<T>(
-    session: &Session,
-    statement: &'static LocalKey<Statement>,
-    read: impl FnMut(Row) -> T,
-) -> Result<Vec<T>> {
-    Ok(session.query(statement, vec![])?.map(read))
-}
-
-fn text(row: Row, column: i32) -> String {
-    row.text(column).unwrap_or_default()
-}
-
-fn number(row: Row, column: i32) -> i64 {
-    row.int8(column).unwrap_or_default()
 }

@@ -1,9 +1,22 @@
 //! Something that is wrong, and what mends it.
 
-use crate::db::statement::Row;
-use crate::db::{self, owner};
+use crate::db::{self, owner, result_row};
+use crate::json::Timestamp;
 use crate::monitoring::report::Severity;
 use serde_json::{Value as Json, json};
+
+result_row! {
+    /// What a statement finds wrong.
+    pub struct FaultRow {
+        pub what: Option<String>,
+        pub severity: Option<String>,
+        pub problem: Option<String>,
+        pub since: Option<Timestamp>,
+        pub next: Option<Vec<String>>,
+        /// Where not everybody can do what is next: the roles whose rights it takes.
+        pub roles: Option<Vec<String>>,
+    }
+}
 
 /// One fault, as health and the page show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,20 +79,15 @@ impl Fault {
         self
     }
 
-    /// From a statement that selects what, severity, problem, since, next and, where not everybody can do that, the roles
-    /// whose rights it takes.
-    pub fn from_row(row: Row) -> Self {
+    pub fn from_row(row: FaultRow) -> Self {
         let fault = Self {
-            what: row.text(1).unwrap_or_default(),
-            severity: Severity::of(&row.text(2).unwrap_or_default()),
-            problem: row.text(3).unwrap_or_default(),
-            since: row.timestamp(4),
-            next: row.texts(5),
+            what: row.what.unwrap_or_default(),
+            severity: Severity::of(&row.severity.unwrap_or_default()),
+            problem: row.problem.unwrap_or_default(),
+            since: row.since.map(|since| since.0),
+            next: row.next.unwrap_or_default(),
         };
-        match row.width() {
-            ..6 => fault,
-            _ => fault.by(&row.texts(6)),
-        }
+        fault.by(&row.roles.unwrap_or_default())
     }
 
     pub fn to_json(&self) -> Json {

@@ -1,60 +1,116 @@
 //! What health rests on, each question asked apart.
 
-use super::fault::Fault;
+use super::fault::{Fault, FaultRow};
 use super::sight::Sight;
 use super::{definitions, structure};
-use crate::db::statement::Row;
-use crate::db::{Session, Statement, Value, owner, schema};
+use crate::db::typed::FromRow;
+use crate::db::{Found, Session, owner, result_row, schema, statements};
 use crate::error::{Error, Result};
+use crate::json::Timestamp;
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard::{self, Held};
 use crate::outbox::receivers::slack::Webhook;
 use crate::wake::{self, Listening};
-use pgrx::prelude::*;
-use std::thread::LocalKey;
 
-macro_rules! statements {
-    ($($name:ident $file:literal),+ $(,)?) => {
-        thread_local! {
-            $(static $name: Statement = const { Statement::new(
-                include_str!(concat!("../../../sql/monitoring/health/", $file, ".sql")), &[]) };)+
-        }
-    };
+statements! {
+    query find_installed() -> Installed = file "monitoring/health/installed.sql";
+    query find_inbox() -> InboxRow = file "monitoring/health/inbox.sql";
+    query find_outbox() -> OutboxRow = file "monitoring/health/outbox.sql";
+    query find_alerts() -> AlertsRow = file "monitoring/health/alerts.sql";
+    query find_bad_monitors() -> String = file "monitoring/health/monitors.sql";
+    query find_snapshot() -> SnapshotRow = file "monitoring/health/snapshot.sql";
+    query does_preload_pg_cron() -> Option<bool> = file "monitoring/health/preloads_pg_cron.sql";
+    query find_version() -> Option<i32> = text "select max(version) from raw_ops.schema_migrations";
+    query count_tuples() -> Tuples = text
+        "select n_live_tup, n_dead_tup from pg_catalog.pg_stat_all_tables where relid = 'raw_ops.webhook_inbox'::regclass";
+    query find_secrets() -> String = text "select name from raw_ops.secrets";
+    query find_jobs() -> Option<String> = text
+        "select jobname::text from cron.job where active and database = current_database()";
+    query may_read_jobs() -> Option<bool> = text
+        "select has_schema_privilege(schema.oid, 'usage') and has_table_privilege(job.oid, 'select')
+           from pg_catalog.pg_class as job join pg_catalog.pg_namespace as schema on schema.oid = job.relnamespace
+          where schema.nspname = 'cron' and job.relname = 'job'";
+    /// Role 0 is PUBLIC.
+    query is_net_open() -> Option<bool> = text
+        "select has_table_privilege(0, queue.oid, 'select')
+           from pg_catalog.pg_class as queue join pg_catalog.pg_namespace as schema on schema.oid = queue.relnamespace
+          where schema.nspname = 'net' and queue.relname = 'http_request_queue'";
 }
 
 statements! {
-    INSTALLED "installed",
-    INBOX "inbox",
-    OUTBOX "outbox",
-    ALERTS "alerts",
-    MONITORS "monitors",
-    SNAPSHOT "snapshot",
-    NOT_VISIBLE "not_visible",
-    PRELOADS_PG_CRON "preloads_pg_cron",
-    OTHERS_TRIGGERS "others_triggers",
+    query find_not_visible() -> FaultRow = file "monitoring/health/not_visible.sql";
+    query find_others_triggers() -> TriggerRow = file "monitoring/health/others_triggers.sql";
+    query find_locks(could_not_read: bool) -> FaultRow = file "monitoring/health/locks.sql";
+    query find_swallowed(triggers: Vec<&str>) -> FaultRow = file "monitoring/health/swallowed.sql";
 }
 
-thread_local! {
-    static VERSION: Statement = const { Statement::new("select max(version) from raw_ops.schema_migrations", &[]) };
-    static TUPLES: Statement = const { Statement::new(
-        "select n_live_tup, n_dead_tup from pg_catalog.pg_stat_all_tables where relid = 'raw_ops.webhook_inbox'::regclass",
-        &[]) };
-    static SECRETS: Statement = const { Statement::new("select name from raw_ops.secrets", &[]) };
-    static JOBS: Statement = const { Statement::new(
-        "select jobname::text from cron.job where active and database = current_database()", &[]) };
-    static LOCKS: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/locks.sql"), &[pg_sys::BOOLOID]) };
-    static SWALLOWED: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/swallowed.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static MAY_READ_JOBS: Statement = const { Statement::new(
-        "select has_schema_privilege(schema.oid, 'usage') and has_table_privilege(job.oid, 'select')
-           from pg_catalog.pg_class as job join pg_catalog.pg_namespace as schema on schema.oid = job.relnamespace
-          where schema.nspname = 'cron' and job.relname = 'job'", &[]) };
-    // Role 0 is PUBLIC.
-    static NET_IS_OPEN: Statement = const { Statement::new(
-        "select has_table_privilege(0, queue.oid, 'select')
-           from pg_catalog.pg_class as queue join pg_catalog.pg_namespace as schema on schema.oid = queue.relnamespace
-          where schema.nspname = 'net' and queue.relname = 'http_request_queue'", &[]) };
+result_row! {
+    struct TriggerRow {
+        what: Option<String>,
+        severity: Option<String>,
+        problem: Option<String>,
+        since: Option<Timestamp>,
+        next: Option<Vec<String>>,
+        roles: Option<Vec<String>>,
+        may_swallow: Option<bool>,
+        name: Option<String>,
+    }
+}
+
+result_row! {
+    struct Installed {
+        extension: Option<String>,
+        has_pg_cron: bool,
+        has_pg_net: bool,
+        is_replica: bool,
+    }
+}
+
+result_row! {
+    struct InboxRow {
+        depth: i64,
+        oldest_pending_seconds: Option<f64>,
+        oldest_seconds: Option<f64>,
+        oldest_at: Option<Timestamp>,
+        dead_letters: i64,
+        oldest_dead_at: Option<Timestamp>,
+    }
+}
+
+result_row! {
+    struct OutboxRow {
+        waiting: i64,
+        overdue_seconds: Option<f64>,
+        overdue_since: Option<Timestamp>,
+    }
+}
+
+result_row! {
+    struct AlertsRow {
+        open: i64,
+        undelivered: i64,
+        oldest_undelivered: Option<Timestamp>,
+    }
+}
+
+result_row! {
+    struct Tuples {
+        n_live_tup: Option<i64>,
+        n_dead_tup: Option<i64>,
+    }
+}
+
+result_row! {
+    #[allow(dead_code, reason = "the type of the backend is not told")]
+    struct SnapshotRow {
+        pid: i32,
+        usename: Option<String>,
+        application_name: Option<String>,
+        backend_type: Option<String>,
+        state: Option<String>,
+        seconds: Option<f64>,
+        xact_start: Option<Timestamp>,
+    }
 }
 
 /// Everything the verdict rests on; `None`: could not be seen.
@@ -130,10 +186,7 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     figures.not_set_up = ready.flatten();
     figures.schema_version = sight
         .ask(session, "the schema's version", |session| {
-            Ok(session
-                .query(&VERSION, vec![])?
-                .first(|row| row.int4(1))
-                .flatten())
+            Ok(find_version(session)?.first()?.flatten())
         })
         .flatten();
     // Columns first: what hangs on them is made again after them.
@@ -146,92 +199,88 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     for (what, look) in questions {
         faults.extend(sight.ask(session, what, look).unwrap_or_default());
     }
-    figures.inbox = first(session, sight, "the inbox", &INBOX, |row| Inbox {
-        depth: row.int8(1).unwrap_or(0),
-        oldest_pending_seconds: row.float8(2),
-        oldest_seconds: row.float8(3),
-        oldest_at: row.timestamp(4),
-        dead_letters: row.int8(5).unwrap_or(0),
-        oldest_dead_at: row.timestamp(6),
+    figures.inbox = first(session, sight, "the inbox", find_inbox).map(|row| Inbox {
+        depth: row.depth,
+        oldest_pending_seconds: row.oldest_pending_seconds,
+        oldest_seconds: row.oldest_seconds,
+        oldest_at: row.oldest_at.map(|at| at.0),
+        dead_letters: row.dead_letters,
+        oldest_dead_at: row.oldest_dead_at.map(|at| at.0),
     });
-    figures.outbox = first(session, sight, "the outbox", &OUTBOX, |row| Outbox {
-        waiting: row.int8(1).unwrap_or(0),
-        overdue_seconds: row.float8(2),
-        overdue_since: row.timestamp(3),
+    figures.outbox = first(session, sight, "the outbox", find_outbox).map(|row| Outbox {
+        waiting: row.waiting,
+        overdue_seconds: row.overdue_seconds,
+        overdue_since: row.overdue_since.map(|at| at.0),
     });
-    figures.alerts = first(session, sight, "alerts", &ALERTS, |row| Alerts {
-        open: row.int8(1).unwrap_or(0),
-        undelivered: row.int8(2).unwrap_or(0),
-        oldest_undelivered: row.timestamp(3),
+    figures.alerts = first(session, sight, "alerts", find_alerts).map(|row| Alerts {
+        open: row.open,
+        undelivered: row.undelivered,
+        oldest_undelivered: row.oldest_undelivered.map(|at| at.0),
     });
-    figures.tuples = first(session, sight, "dead rows", &TUPLES, |row| {
-        (row.int8(1).unwrap_or(0), row.int8(2).unwrap_or(0))
-    });
+    figures.tuples = first(session, sight, "dead rows", count_tuples)
+        .map(|row| (row.n_live_tup.unwrap_or(0), row.n_dead_tup.unwrap_or(0)));
     let missing = |set: Vec<String>| {
         let wanted = Webhook::OF_CHANNELS.map(|webhook| webhook.secret().to_owned());
         wanted.into_iter().filter(|name| !set.contains(name)).collect()
     };
-    figures.missing_secrets = names(session, sight, "secrets", &SECRETS)
+    figures.missing_secrets = all(session, sight, "secrets", find_secrets)
         .map(missing)
         .unwrap_or_default();
-    figures.bad_monitors = names(session, sight, "the monitors", &MONITORS).unwrap_or_default();
+    figures.bad_monitors = all(session, sight, "the monitors", find_bad_monitors).unwrap_or_default();
     figures.held = sight.ask(session, "whether this database may send", clone_guard::held);
     faults
 }
 
 /// Those of others that run before a row of the inbox is written: worth a word, and a warning once nothing comes through.
 fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
-    let mut found = session.query(&OTHERS_TRIGGERS, vec![])?.map(|row| {
-        let may_swallow = row.boolean(7).unwrap_or(false);
-        (row.text(8).filter(|_| may_swallow), Fault::from_row(row))
-    });
-    let suspects: Vec<&str> = found.iter().filter_map(|(name, _)| name.as_deref()).collect();
+    let found = find_others_triggers(session)?.all()?;
+    let suspects = found.iter().filter(|row| row.may_swallow == Some(true));
+    let suspects: Vec<&str> = suspects.filter_map(|row| row.name.as_deref()).collect();
     let mut faults = match suspects.is_empty() {
         true => Vec::new(),
-        false => {
-            let rows = session.query(&SWALLOWED, vec![Value::TextArray(suspects)])?;
-            rows.map(Fault::from_row)
-        }
+        false => find_swallowed(session, suspects)?.map(Fault::from_row)?,
     };
-    faults.extend(found.drain(..).map(|(_, fault)| fault));
+    faults.extend(found.into_iter().map(|row| {
+        Fault::from_row(FaultRow {
+            what: row.what,
+            severity: row.severity,
+            problem: row.problem,
+            since: row.since,
+            next: row.next,
+            roles: row.roles,
+        })
+    }));
     Ok(faults)
 }
 
 /// What the owner of the tables need not see: asked with the rights of the function's owner. Catalogs, pg_cron's table and
 /// the rights on pg_net's, nothing that anybody could put in their place.
 pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
-    let installed = sight.ask(session, "what is installed", |session| {
-        session.query(&INSTALLED, vec![])?.first(|row| {
-            figures.extension = row.text(1);
-            figures.has_pg_cron = row.boolean(2).unwrap_or(false);
-            figures.has_pg_net = row.boolean(3).unwrap_or(false);
-            figures.is_replica = row.boolean(4).unwrap_or(false);
-        });
-        Ok(())
-    });
+    let installed = first(session, sight, "what is installed", find_installed);
     debug_assert!(installed.is_some());
+    if let Some(installed) = installed {
+        figures.extension = installed.extension;
+        figures.has_pg_cron = installed.has_pg_cron;
+        figures.has_pg_net = installed.has_pg_net;
+        figures.is_replica = installed.is_replica;
+    }
     figures.listening = wake::listening();
     figures.carrier = sight.ask(session, "the carrier", carriers::carrier_in_force);
-    figures.preloads_pg_cron = first(session, sight, "settings", &PRELOADS_PG_CRON, |row| {
-        row.boolean(1)
-    })
-    .flatten();
+    figures.preloads_pg_cron = first(session, sight, "settings", does_preload_pg_cron).flatten();
     if figures.has_pg_cron {
         figures.jobs = jobs(session, sight);
     }
     if figures.has_pg_net {
-        let open = first(session, sight, "rights on pg_net", &NET_IS_OPEN, |row| {
-            row.boolean(1)
-        });
+        let open = first(session, sight, "rights on pg_net", is_net_open);
         figures.net_is_open = open.flatten() == Some(true);
     }
-    figures.snapshot = first(session, sight, "snapshots", &SNAPSHOT, |row| Snapshot {
-        pid: row.int4(1).unwrap_or(0),
-        user: row.text(2),
-        application: row.text(3),
-        state: row.text(5),
-        seconds: row.float8(6).unwrap_or(0.0),
-        since: row.timestamp(7),
+    figures.snapshot = first(session, sight, "snapshots", find_snapshot).map(|row| Snapshot {
+        pid: row.pid,
+        user: row.usename,
+        application: row.application_name,
+        state: row.state,
+        seconds: row.seconds.unwrap_or(0.0),
+        since: row.xact_start.map(|at| at.0),
     });
 }
 
@@ -253,17 +302,16 @@ fn jobs(session: &Session, sight: &Sight) -> Option<Vec<String>> {
 }
 
 fn visible_jobs(session: &Session, sight: &Sight) -> Option<Vec<String>> {
-    let may = first(session, sight, "rights on pg_cron", &MAY_READ_JOBS, |row| {
-        row.boolean(1)
-    });
+    let may = first(session, sight, "rights on pg_cron", may_read_jobs);
     may.flatten().filter(|may| *may)?;
-    names(session, sight, "the jobs of pg_cron", &JOBS)
+    let jobs = all(session, sight, "the jobs of pg_cron", find_jobs)?;
+    Some(jobs.into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// What the function's owner may not see, and the statements that show it.
 pub fn not_visible(session: &Session, sight: &Sight) -> Vec<Fault> {
     let faults = sight.ask(session, "rights", |session| {
-        Ok(session.query(&NOT_VISIBLE, vec![])?.map(Fault::from_row))
+        find_not_visible(session)?.map(Fault::from_row)
     });
     faults.unwrap_or_default()
 }
@@ -271,34 +319,29 @@ pub fn not_visible(session: &Session, sight: &Sight) -> Vec<Fault> {
 /// Who keeps others out of a table.
 pub fn locks(session: &Session, sight: &Sight, could_not_read: bool) -> Vec<Fault> {
     let faults = sight.ask(session, "locks", |session| {
-        let rows = session.query(&LOCKS, vec![Value::Boolean(could_not_read)])?;
-        Ok(rows.map(Fault::from_row))
+        find_locks(session, could_not_read)?.map(Fault::from_row)
     });
     faults.unwrap_or_default()
 }
 
-fn first<T>(
+type Find<R> = fn(&Session) -> Result<Found<'_, R>>;
+
+fn first<R: for<'s> FromRow<'s>>(
     session: &Session,
     sight: &Sight,
     what: &'static str,
-    statement: &'static LocalKey<Statement>,
-    read: impl FnMut(Row) -> T,
-) -> Option<T> {
+    find: Find<R>,
+) -> Option<R> {
     sight
-        .ask(session, what, |session| {
-            Ok(session.query(statement, vec![])?.first(read))
-        })
+        .ask(session, what, |session| find(session)?.first())
         .flatten()
 }
 
-fn names(
+fn all<R: for<'s> FromRow<'s>>(
     session: &Session,
     sight: &Sight,
     what: &'static str,
-    statement: &'static LocalKey<Statement>,
-) -> Option<Vec<String>> {
-    sight.ask(session, what, |session| {
-        let rows = session.query(statement, vec![])?;
-        Ok(rows.map(|row| row.text(1).unwrap_or_default()))
-    })
+    find: Find<R>,
+) -> Option<Vec<R>> {
+    sight.ask(session, what, |session| find(session)?.all())
 }

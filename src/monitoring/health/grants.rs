@@ -1,14 +1,12 @@
 //! Who may do with what is ours what nobody but its owner should: through the schema, or because everybody may.
 
-use super::fault::Fault;
+use super::fault::{Fault, FaultRow};
 use super::sight::Sight;
-use crate::db::{Session, Statement, Value, owner};
+use crate::db::{Session, owner, statements};
 use crate::setup::objects::{Kind, objects};
-use pgrx::prelude::*;
 
-thread_local! {
-    static GRANTS: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/grants.sql"), &[pg_sys::TEXTOID, pg_sys::TEXTARRAYOID]) };
+statements! {
+    query find_grants(owner: Option<&str>, shown: Vec<&str>) -> FaultRow = file "monitoring/health/grants.sql";
 }
 
 /// Asked with the rights of the function's owner, set up or not. Catalogs only.
@@ -19,8 +17,7 @@ pub fn faults(session: &Session, sight: &Sight) -> Vec<Fault> {
         .filter(|object| matches!(object.kind, Kind::Table | Kind::View));
     let shown: Vec<&str> = shown.map(|object| object.name.as_str()).collect();
     let found = sight.ask(session, "who may do what", |session| {
-        let values = vec![Value::OptionalText(owner.as_deref()), Value::TextArray(shown)];
-        Ok(session.query(&GRANTS, values)?.map(Fault::from_row))
+        find_grants(session, owner.as_deref(), shown)?.map(Fault::from_row)
     });
     found.unwrap_or_default()
 }

@@ -2,31 +2,22 @@
 //! switched off. Asked as the owner of the tables; the heartbeat asks, too, since monitors run well while nothing can be
 //! stored. How what is there is defined: [`super::definitions`].
 
-use super::fault::Fault;
-use crate::db::{Session, Statement, Value};
+use super::fault::{Fault, FaultRow};
+use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::report::Severity;
 use crate::setup::objects::{Kind, Object, objects};
-use pgrx::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-thread_local! {
-    static ROW_SECURITY: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/row_security.sql"), &[]) };
-    static OWNERSHIP: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/ownership.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static OWNER_RIGHTS: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/owner_rights.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static RECEIVERS: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/receivers.sql"), &[]) };
-    static SETTINGS: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/settings.sql"), &[]) };
-    static EXPOSURE: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/exposure.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static RULES: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/rules.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static PARTS: Statement = const { Statement::new(
-        include_str!("../../../sql/monitoring/health/parts.sql"), &[]) };
+statements! {
+    query find_forced_row_security() -> FaultRow = file "monitoring/health/row_security.sql";
+    query find_other_owners(shown: Vec<&str>) -> FaultRow = file "monitoring/health/ownership.sql";
+    query find_lost_rights(shown: Vec<&str>) -> FaultRow = file "monitoring/health/owner_rights.sql";
+    query find_lacking_receivers() -> FaultRow = file "monitoring/health/receivers.sql";
+    query find_stopping_settings() -> FaultRow = file "monitoring/health/settings.sql";
+    query find_exposed(shown: Vec<&str>) -> FaultRow = file "monitoring/health/exposure.sql";
+    query find_rules(shown: Vec<&str>) -> FaultRow = file "monitoring/health/rules.sql";
+    query find_parts() -> Part = file "monitoring/health/parts.sql";
 }
 
 /// Every fault of structure and rights.
@@ -36,30 +27,31 @@ pub fn faults(session: &Session) -> Result<Vec<Fault>> {
         .filter(|object| matches!(object.kind, Kind::Table | Kind::View));
     let shown: Vec<&str> = shown.map(|object| object.name.as_str()).collect();
     let mut found = Vec::new();
-    for statement in [&ROW_SECURITY, &RECEIVERS, &SETTINGS] {
-        found.extend(session.query(statement, vec![])?.map(Fault::from_row));
+    for rows in [
+        find_forced_row_security(session)?,
+        find_lacking_receivers(session)?,
+        find_stopping_settings(session)?,
+        find_other_owners(session, shown.clone())?,
+        find_lost_rights(session, shown.clone())?,
+        find_exposed(session, shown.clone())?,
+        find_rules(session, shown)?,
+    ] {
+        found.extend(rows.map(Fault::from_row)?);
     }
-    for statement in [&OWNERSHIP, &OWNER_RIGHTS, &EXPOSURE, &RULES] {
-        let rows = session.query(statement, vec![Value::TextArray(shown.clone())])?;
-        found.extend(rows.map(Fault::from_row));
-    }
-    let parts = session.query(&PARTS, vec![])?.map(|row| Part {
-        kind: row.text(1).unwrap_or_default(),
-        name: row.text(2).unwrap_or_default(),
-        table: row.text(3).unwrap_or_default(),
-        state: row.text(4).unwrap_or_default(),
-    });
+    let parts = find_parts(session)?.all()?;
     found.extend(compare(objects(), &parts));
     Ok(found)
 }
 
-/// A row of `parts.sql`.
-#[derive(Clone, Debug)]
-struct Part {
-    kind: String,
-    name: String,
-    table: String,
-    state: String,
+result_row! {
+    /// What is there of what `setup()` makes.
+    #[derive(Clone, Debug)]
+    struct Part {
+        kind: String,
+        name: String,
+        table: String,
+        state: String,
+    }
 }
 
 /// What is missing or does not work of what `setup()` makes. Pure.
