@@ -4,10 +4,10 @@
 SHELL := /bin/sh
 RUN = "$${CARGO_TARGET_DIR:-target}/release/$(1)"
 .DEFAULT_GOAL := help
-.PHONY: help setup build install demo test up down bench package schema fmt lint
+.PHONY: help setup build install demo test up down bench package schema schema-check generator fmt lint
 
 help: ## Print these targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-9s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS="$$(printf '\t')" read -r name what; do printf '  make %-13s %s\n' "$$name" "$$what"; done
 
 setup: ## Install what is missing (apt, by name)
 	@pgrx-tests/setup.sh
@@ -43,12 +43,19 @@ bench: setup ## Measure, as ratios side by side
 package: ## Make a .deb and a tarball
 	@echo 'error: packaging is not built yet' >&2; echo 'next:  make install' >&2; exit 1
 
-schema: build ## Write the generated install script and sql/schema.sql anew (after changing SQL functions, tables or views)
+schema: generator ## Write the generated install script and sql/schema.sql anew (after changing SQL functions, tables or views)
 	@pgrx-tests/schema.sh
+
+schema-check: generator ## Fail if the install script is not what the code generates
+	@pgrx-tests/schema.sh --check
+
+generator:
+	@pgrx-tests/setup.sh --schema
+	@pgrx-tests/build.sh
 
 fmt: ## Format the code
 	@cargo fmt --all
 
 lint: setup ## Check format and lints
 	@cargo fmt --all --check
-	@PGRX_PG_CONFIG_PATH="$$(pgrx-tests/setup.sh --pg-config)" cargo clippy --workspace --all-targets -- -D warnings
+	@PGRX_PG_CONFIG_PATH="$$(pgrx-tests/setup.sh --pg-config)" cargo clippy --release --workspace --all-targets -- -D warnings

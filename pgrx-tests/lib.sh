@@ -45,3 +45,10 @@ target_dir() { printf '%s' "${CARGO_TARGET_DIR:-$root/target}"; }
 
 # The version of the extension: the first version in the root manifest.
 crate_version() { sed -n 's/^version *= *"\(.*\)"/\1/p' "$root/Cargo.toml" | head -n 1; }
+
+# What cargo is told to build and to run the tests, the same for both: other targets or features build dependencies anew.
+# The extension then holds the functions of its tests, which no install script declares.
+test_options() {
+    printf '%s ' --release --workspace --lib --bins --tests --config pgrx-tests/tests.toml --no-default-features \
+        --features "raw_ops/pg$1,raw_ops/pg_test,raw_ops/example_provider,edge-shim/example_provider"
+}

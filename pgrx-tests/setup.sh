@@ -1,8 +1,9 @@
 #!/bin/sh
 # Installs what building and running raw_ops needs and this machine lacks. Does nothing, quickly, where all is there.
 #   setup.sh              to build, run the demo and the end-to-end tests
-#   setup.sh --dev        also what only tests need: cargo-pgrx, Prometheus, PgBouncer, Chromium to look at the page, and
-#                         what a German locale is made of
+#   setup.sh --dev        also what only tests need: Prometheus, PgBouncer, Chromium to look at the page, and what a German
+#                         locale is made of
+#   setup.sh --schema     also cargo-pgrx, which generates the install script
 #   setup.sh --pg-config  prints the pg_config in use
 set -eu
 
@@ -10,7 +11,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$root/pgrx-tests/lib.sh"
 
 # The version of cargo-pgrx must be that of pgrx in Cargo.toml.
-cargo_pgrx=$(sed -n 's/^pgrx *= *"=*\([0-9.]*\)".*/\1/p' "$root/Cargo.toml")
+wanted=$(sed -n 's/^pgrx *= *"=*\([0-9.]*\)".*/\1/p' "$root/Cargo.toml")
 default_major=15
 updated=no
 
@@ -18,8 +19,9 @@ main() {
     case "${1:-}" in
         "") system ;;
         --dev) system; dev; fetch_prometheus; fetch_pgbouncer ;;
+        --schema) system; cargo_pgrx ;;
         --pg-config) find_pg_config || die "no PostgreSQL server found" "make setup" ;;
-        *) die "unknown option $1" "setup.sh [--dev | --pg-config]" ;;
+        *) die "unknown option $1" "setup.sh [--dev | --schema | --pg-config]" ;;
     esac
 }
 
@@ -120,10 +122,13 @@ dev() {
     [ -n "${CHROMIUM:-}" ] || have chromium || install chromium
     # A test makes a locale of its own from it, to hear a server speak German.
     [ -f /usr/share/i18n/locales/de_DE ] || install locales
-    if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $cargo_pgrx" ]; then
+}
+
+cargo_pgrx() {
+    if [ "$(cargo pgrx --version 2>/dev/null)" != "cargo-pgrx $wanted" ]; then
         if ! pkg-config --exists openssl 2>/dev/null; then install libssl-dev; fi
-        say "Building cargo-pgrx $cargo_pgrx: 6 to 10 minutes on two cores, once"
-        cargo install cargo-pgrx --version "$cargo_pgrx" --locked
+        say "Building cargo-pgrx $wanted: 6 to 10 minutes on two cores, once"
+        cargo install cargo-pgrx --version "$wanted" --locked
     fi
     pg_config=$(find_pg_config)
     major=$(pg_major "$pg_config")

@@ -91,6 +91,7 @@ pub fn apply(order: &Value) -> Value {
 }
 
 /// Another order of the same, the same for the same seed.
+#[cfg(test)]
 pub fn shuffle<T>(items: &mut [T], seed: u64) {
     let mut random = seed;
     for index in (1..items.len()).rev() {

@@ -18,7 +18,7 @@ static MAKING: Mutex<()> = Mutex::const_new(());
 /// A data directory of this installation, never started, with an empty database of this name. Its copies have one system
 /// identifier among them.
 pub(super) async fn of(postgres: &Postgres, database: Option<&str>) -> Result<PathBuf> {
-    let mut targets = crate::shim::target_dirs().into_iter();
+    let mut targets = crate::shim::target_dirs().into_iter().rev();
     let target = targets
         .find(|dir| dir.is_dir())
         .context("cargo's output is nowhere")?;
