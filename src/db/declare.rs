@@ -90,7 +90,8 @@ macro_rules! statement_parts {
                 )
             };
         }
-        #[cfg(any(test, feature = "pg_test"))]
+        // In the library that a server loads, never in a program of pure tests: that one has no server's symbols.
+        #[cfg(all(feature = "pg_test", not(test)))]
         {
             fn plan(session: &$crate::db::Session) -> $crate::error::Result<()> {
                 $(

@@ -147,7 +147,6 @@ impl Argument {
     pub(super) fn oid(&self) -> Oid {
         self.oid
     }
-
 }
 
 /// One parameter of a statement whose types stand beside it, and not in its declaration.

@@ -52,7 +52,7 @@ impl Statement {
     ///
     /// # Errors
     /// [`Error::Internal`] when it does not return the columns that are read; an ERROR where a name in it is not found.
-    #[cfg(any(test, feature = "pg_test"))]
+    #[cfg(all(feature = "pg_test", not(test)))]
     pub fn check(&self, _session: &Session) -> Result<()> {
         let plan = self.parse()?;
         // SAFETY: the plan that was just made, which nobody else knows.
