@@ -43,6 +43,7 @@ macro_rules! statement_function {
             $($parameter: $type,)*
             $($rowset: &mut $crate::db::TypedRowset<'_, $row>,)*
         ) -> $crate::error::Result<$crate::db::Found<'s, $result>> {
+            #[allow(clippy::extra_unused_lifetimes, reason = "rows that borrow name it")]
             const fn columns_of_result<'s>() -> Option<&'static [$crate::db::typed::ResultColumn]> {
                 Some(<$result as $crate::db::typed::FromRow<'s>>::COLUMNS)
             }

@@ -146,6 +146,12 @@ impl<'s> Row<'_, 's> {
         self.get(column)
     }
 
+    /// A text[]; empty when null. Statements that stand by themselves are the last to need it: their tests.
+    #[cfg(any(test, feature = "pg_test"))]
+    pub fn texts(self, column: i32) -> Vec<String> {
+        self.get(column).unwrap_or_default()
+    }
+
     pub fn text(self, column: i32) -> Option<String> {
         self.get(column)
     }
@@ -153,11 +159,6 @@ impl<'s> Row<'_, 's> {
     /// The bytes of a text that need not be valid in the database's encoding.
     pub fn text_bytes(self, column: i32) -> Option<Vec<u8>> {
         self.get::<TextBytes>(column).map(|text| text.0)
-    }
-
-    /// A text[]; empty when null.
-    pub fn texts(self, column: i32) -> Vec<String> {
-        self.get(column).unwrap_or_default()
     }
 
     pub fn bytes(self, column: i32) -> Option<Vec<u8>> {

@@ -118,7 +118,10 @@ impl Rowset {
         if self.mistake.is_none() {
             // SAFETY: values of another type than their column's were noted as a mistake.
             let put = unsafe { self.store.put(&mut self.cells.values, &mut self.cells.nulls) };
-            self.mistake = put.err().map(|error| error.to_string());
+            self.mistake = put.err().map(|error| match error {
+                Error::Internal(what) => what,
+                other => other.to_string(),
+            });
         }
         self.cells.clear();
     }

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::http::{Answer, HttpClient, headers};
 use crate::payloads;
+use crate::wait_until;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -350,7 +351,12 @@ async fn https_needs_an_authority_that_the_sender_trusts() {
         String::from_utf8_lossy(&trusted.stderr)
     );
     assert!(!curl(&[]).await.unwrap().status.success());
-    assert_eq!((world.count(), world.failed_handshakes()), (1, 1));
+    // It notices after curl has gone.
+    let noticed = wait_until(LIMIT, "the handshake to fail", async || {
+        world.failed_handshakes() == 1
+    })
+    .await;
+    assert!(noticed.is_ok() && world.count() == 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
