@@ -245,7 +245,7 @@ ALTER TABLE ONLY raw_ops.fulfillments
 ALTER TABLE raw_ops.fulfillments ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.http_bodies (
-    id uuid NOT NULL,
+    id uuid DEFAULT raw_ops.fn_uuid_v7() NOT NULL,
     body jsonb NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
