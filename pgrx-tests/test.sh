@@ -14,8 +14,6 @@ export PGRX_PG_CONFIG_PATH="$pg_config"
 pgrx-tests/build.sh tests
 pgrx-tests/install.sh
 say "Running the tests"
-# Most of them wait most of the time: for a server to start, a worker to look, a clock of pg_cron's.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) * 2))}"
 # shellcheck disable=SC2046 # a list of options
 cargo test $(test_options "$(pg_major "$pg_config")") -- "$@"
 say "All tests passed. What is installed is a test build; 'make install' replaces it."
