@@ -34,6 +34,9 @@ async fn a_webhook_that_takes_longer_than_its_sender_waits_is_stored_all_the_sam
     .unwrap();
 }
 
+/// As often as a provider sends again.
+const ROUNDS: usize = 8;
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_four_large_webhooks_at_once_none_keeps_the_others_from_being_stored() {
     let stack = Stack::start(by_hand()).await.unwrap();
@@ -59,7 +62,12 @@ async fn of_four_large_webhooks_at_once_none_keeps_the_others_from_being_stored(
         if unanswered.is_empty() {
             break;
         }
-        assert!(unanswered.len() < before, "each round takes some");
+        // A busy machine may take none within the deadline for once; what it has taken until then is stored.
+        assert!(
+            round < ROUNDS,
+            "{} unanswered after {round} rounds",
+            unanswered.len()
+        );
     }
     let client = stack.connect().await.unwrap();
     let stored: i64 = one(&client, "SELECT count(*) FROM raw_ops.webhook_inbox").await;
