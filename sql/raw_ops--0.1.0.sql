@@ -167,7 +167,7 @@ AS 'MODULE_PATHNAME', 'fn_complete_courier_task_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::monitoring::dashboard::fn_dashboard_html_v1
+-- raw_ops::dashboard::fn_dashboard_html_v1
 CREATE  FUNCTION "fn_dashboard_html_v1"() RETURNS TEXT /* Result < String, ErrorReport > */
 STRICT STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -185,7 +185,7 @@ AS 'MODULE_PATHNAME', 'fn_deliver_outbox_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::monitoring::health::fn_health_v1
+-- raw_ops::health::fn_health_v1
 CREATE  FUNCTION "fn_health_v1"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -561,6 +561,414 @@ CREATE FUNCTION "wake_worker"()
 	RETURNS TRIGGER
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'wake_worker_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE SCHEMA IF NOT EXISTS tests; /* raw_ops::dispatch::tests::tests */
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::dispatch::tests::tests::t2_a_message_that_the_fallback_delivers_while_slack_fails_is_de
+CREATE  FUNCTION tests."t2_a_message_that_the_fallback_delivers_while_slack_fails_is_de"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 't2_a_message_that_the_fallback_delivers_while_slack_fails_is_de_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::dispatch::tests::tests::two_attempts_at_one_notification_in_one_set_are_both_counted
+CREATE  FUNCTION tests."two_attempts_at_one_notification_in_one_set_are_both_counted"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'two_attempts_at_one_notification_in_one_set_are_both_counted_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE SCHEMA IF NOT EXISTS tests; /* raw_ops::outbox::tests::tests */
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::outbox::tests::tests::a_body_that_goes_again_and_again_is_stored_once
+CREATE  FUNCTION tests."a_body_that_goes_again_and_again_is_stored_once"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_body_that_goes_again_and_again_is_stored_once_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::outbox::tests::tests::a_body_that_goes_to_many_is_stored_once
+CREATE  FUNCTION tests."a_body_that_goes_to_many_is_stored_once"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_body_that_goes_to_many_is_stored_once_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::outbox::tests::tests::t0_what_is_queued_is_due_when_it_is_said_and_what_is_being_sent
+CREATE  FUNCTION tests."t0_what_is_queued_is_due_when_it_is_said_and_what_is_being_sent"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 't0_what_is_queued_is_due_when_it_is_said_and_what_is_being_sent_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::outbox::tests::tests::a_set_is_taken_back_but_for_the_attempts_that_may_stay
+CREATE  FUNCTION tests."a_set_is_taken_back_but_for_the_attempts_that_may_stay"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_set_is_taken_back_but_for_the_attempts_that_may_stay_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE SCHEMA IF NOT EXISTS tests; /* raw_ops::monitoring::checks::tests */
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::checks::tests::an_unknown_name_is_answered_with_the_known_ones
+CREATE  FUNCTION tests."an_unknown_name_is_answered_with_the_known_ones"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'an_unknown_name_is_answered_with_the_known_ones_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::monitoring::checks::tests::every_check_has_a_name_a_job_and_a_schedule_of_its_own
+CREATE  FUNCTION tests."every_check_has_a_name_a_job_and_a_schedule_of_its_own"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'every_check_has_a_name_a_job_and_a_schedule_of_its_own_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE SCHEMA IF NOT EXISTS tests; /* raw_ops::inbox::tests::tests */
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::processing_one_webhook_reports_what_became_of_it
+CREATE  FUNCTION tests."processing_one_webhook_reports_what_became_of_it"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'processing_one_webhook_reports_what_became_of_it_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::any_bytes_are_stored_and_only_what_cannot_be_jsonb_stays_bytes
+CREATE  FUNCTION tests."any_bytes_are_stored_and_only_what_cannot_be_jsonb_stays_bytes"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'any_bytes_are_stored_and_only_what_cannot_be_jsonb_stays_bytes_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::a_repeat_counts_on_the_first_and_changes_nothing_else
+CREATE  FUNCTION tests."a_repeat_counts_on_the_first_and_changes_nothing_else"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_repeat_counts_on_the_first_and_changes_nothing_else_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::retries_take_the_newest_hundred
+CREATE  FUNCTION tests."retries_take_the_newest_hundred"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'retries_take_the_newest_hundred_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::a_row_left_retrying_by_a_crash_is_due_again
+CREATE  FUNCTION tests."a_row_left_retrying_by_a_crash_is_due_again"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_row_left_retrying_by_a_crash_is_due_again_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::only_a_dead_letter_with_a_note_is_resolved_and_leaves_its_trail
+CREATE  FUNCTION tests."only_a_dead_letter_with_a_note_is_resolved_and_leaves_its_trail"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'only_a_dead_letter_with_a_note_is_resolved_and_leaves_its_trail_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::five_failures_at_their_times_then_a_dead_letter
+CREATE  FUNCTION tests."five_failures_at_their_times_then_a_dead_letter"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'five_failures_at_their_times_then_a_dead_letter_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::nesting_too_deep_for_the_server_is_kept_as_bytes
+CREATE  FUNCTION tests."nesting_too_deep_for_the_server_is_kept_as_bytes"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'nesting_too_deep_for_the_server_is_kept_as_bytes_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::a_cancellation_that_overtook_its_order_is_applied_after_it
+CREATE  FUNCTION tests."a_cancellation_that_overtook_its_order_is_applied_after_it"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_cancellation_that_overtook_its_order_is_applied_after_it_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::one_poisoned_webhook_costs_only_itself
+CREATE  FUNCTION tests."one_poisoned_webhook_costs_only_itself"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'one_poisoned_webhook_costs_only_itself_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::a_dead_letter_settled_by_update_is_refused_and_stays
+CREATE  FUNCTION tests."a_dead_letter_settled_by_update_is_refused_and_stays"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_dead_letter_settled_by_update_is_refused_and_stays_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::an_operator_may_change_the_schedule
+CREATE  FUNCTION tests."an_operator_may_change_the_schedule"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'an_operator_may_change_the_schedule_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::arguments_that_cannot_be_meant_are_refused_by_name
+CREATE  FUNCTION tests."arguments_that_cannot_be_meant_are_refused_by_name"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'arguments_that_cannot_be_meant_are_refused_by_name_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::a_set_knows_its_own_repeats
+CREATE  FUNCTION tests."a_set_knows_its_own_repeats"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_set_knows_its_own_repeats_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::receipt_of_an_order_starts_the_slo_clock_once
+CREATE  FUNCTION tests."receipt_of_an_order_starts_the_slo_clock_once"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'receipt_of_an_order_starts_the_slo_clock_once_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::inbox::tests::tests::the_status_machine_is_ords_table_and_nothing_else
+CREATE  FUNCTION tests."the_status_machine_is_ords_table_and_nothing_else"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'the_status_machine_is_ords_table_and_nothing_else_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE SCHEMA IF NOT EXISTS tests; /* raw_ops::db::tests::tests */
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::every_statement_fits_the_tables_that_setup_makes
+CREATE  FUNCTION tests."every_statement_fits_the_tables_that_setup_makes"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'every_statement_fits_the_tables_that_setup_makes_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::a_null_where_none_is_expected_is_an_error
+CREATE  FUNCTION tests."a_null_where_none_is_expected_is_an_error"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_null_where_none_is_expected_is_an_error_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::a_column_that_is_not_there_is_an_error_and_not_null
+CREATE  FUNCTION tests."a_column_that_is_not_there_is_an_error_and_not_null"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_column_that_is_not_there_is_an_error_and_not_null_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::a_boolean_read_as_a_list_of_texts_is_an_error
+CREATE  FUNCTION tests."a_boolean_read_as_a_list_of_texts_is_an_error"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_boolean_read_as_a_list_of_texts_is_an_error_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::t4_a_row_with_too_few_or_too_many_columns_is_an_error_and_not_r
+CREATE  FUNCTION tests."t4_a_row_with_too_few_or_too_many_columns_is_an_error_and_not_r"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 't4_a_row_with_too_few_or_too_many_columns_is_an_error_and_not_r_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::a_statement_reads_the_rows_it_is_handed
+CREATE  FUNCTION tests."a_statement_reads_the_rows_it_is_handed"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_statement_reads_the_rows_it_is_handed_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::t3_a_moved_column_is_an_error_that_names_it_and_never_a_silent_
+CREATE  FUNCTION tests."t3_a_moved_column_is_an_error_that_names_it_and_never_a_silent_"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 't3_a_moved_column_is_an_error_that_names_it_and_never_a_silent__wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::a_value_in_a_column_of_another_type_is_an_error
+CREATE  FUNCTION tests."a_value_in_a_column_of_another_type_is_an_error"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_value_in_a_column_of_another_type_is_an_error_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::parameters_of_another_number_or_type_never_reach_the_statement
+CREATE  FUNCTION tests."parameters_of_another_number_or_type_never_reach_the_statement"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'parameters_of_another_number_or_type_never_reach_the_statement_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::db::tests::tests::what_is_stored_as_a_text_is_read_as_one
+CREATE  FUNCTION tests."what_is_stored_as_a_text_is_read_as_one"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'what_is_stored_as_a_text_is_read_as_one_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+CREATE SCHEMA IF NOT EXISTS tests; /* raw_ops::orders::tests::tests */
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::a_guest_is_one_customer_whatever_the_case_of_the_address
+CREATE  FUNCTION tests."a_guest_is_one_customer_whatever_the_case_of_the_address"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_guest_is_one_customer_whatever_the_case_of_the_address_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::a_wrong_field_is_named_and_nothing_is_written
+CREATE  FUNCTION tests."a_wrong_field_is_named_and_nothing_is_written"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_wrong_field_is_named_and_nothing_is_written_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::a_new_order_brings_its_customer_and_items
+CREATE  FUNCTION tests."a_new_order_brings_its_customer_and_items"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_new_order_brings_its_customer_and_items_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::t1_of_two_payloads_of_one_second_the_same_wins_whichever_comes_
+CREATE  FUNCTION tests."t1_of_two_payloads_of_one_second_the_same_wins_whichever_comes_"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 't1_of_two_payloads_of_one_second_the_same_wins_whichever_comes__wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::items_follow_the_newest_list
+CREATE  FUNCTION tests."items_follow_the_newest_list"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'items_follow_the_newest_list_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::shipping_is_the_sum_of_its_lines
+CREATE  FUNCTION tests."shipping_is_the_sum_of_its_lines"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'shipping_is_the_sum_of_its_lines_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::null_and_absent_fields_erase_nothing
+CREATE  FUNCTION tests."null_and_absent_fields_erase_nothing"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'null_and_absent_fields_erase_nothing_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::without_id_and_address_there_is_no_customer
+CREATE  FUNCTION tests."without_id_and_address_there_is_no_customer"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'without_id_and_address_there_is_no_customer_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::an_older_payload_never_overwrites_a_newer_one
+CREATE  FUNCTION tests."an_older_payload_never_overwrites_a_newer_one"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'an_older_payload_never_overwrites_a_newer_one_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::an_address_with_a_street_is_replaced_by_another_with_one_only
+CREATE  FUNCTION tests."an_address_with_a_street_is_replaced_by_another_with_one_only"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'an_address_with_a_street_is_replaced_by_another_with_one_only_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::the_same_payload_again_is_unchanged_and_writes_nothing
+CREATE  FUNCTION tests."the_same_payload_again_is_unchanged_and_writes_nothing"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'the_same_payload_again_is_unchanged_and_writes_nothing_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::a_guest_who_becomes_a_customer_stays_the_same_row
+CREATE  FUNCTION tests."a_guest_who_becomes_a_customer_stays_the_same_row"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'a_guest_who_becomes_a_customer_stays_the_same_row_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::an_older_payload_fills_what_a_partial_newer_one_left_open
+CREATE  FUNCTION tests."an_older_payload_fills_what_a_partial_newer_one_left_open"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'an_older_payload_fills_what_a_partial_newer_one_left_open_wrapper';
+/* </end connected objects> */
+
+/* <begin connected objects> */
+-- raw_ops::orders::tests::tests::of_two_payloads_of_one_second_the_one_triggered_later_wins
+CREATE  FUNCTION tests."of_two_payloads_of_one_second_the_one_triggered_later_wins"() RETURNS void
+STRICT
+LANGUAGE c /* Rust */
+AS 'MODULE_PATHNAME', 'of_two_payloads_of_one_second_the_one_triggered_later_wins_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */

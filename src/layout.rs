@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 /// it or above: so there is no circle.
 const FLOORS: &[&[&str]] = &[
     &["worker"],
+    &["dashboard"],
+    &["health"],
     &["jobs"],
     &["dispatch", "monitoring", "retention"],
     &["inbox"],

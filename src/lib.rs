@@ -7,9 +7,11 @@
 //! | room          | what it holds                                                                          |
 //! |---------------|----------------------------------------------------------------------------------------|
 //! | [`worker`]    | background workers and the sender: their loops                                         |
+//! | [`dashboard`] | the page "Webhook Operations": what health and the views say, for people               |
+//! | [`health`]    | `fn_health_v1()`: one look at the whole, each fault with the statements that mend it   |
 //! | [`jobs`]      | the pg_cron jobs: what runs when                                                       |
 //! | [`dispatch`]  | one pass over the outbox: claim, send, record; the registry of those who asked         |
-//! | [`monitoring`] | checks (one file each) and their runs; dashboard, metrics, health                     |
+//! | [`monitoring`] | checks (one file each) and their runs; what is wrong with the tables; metrics         |
 //! | [`retention`] | how long things are kept: the archive, housekeeping                                    |
 //! | [`inbox`]     | receive · drain · retry · resolve, and the guard of the status machine                 |
 //! | [`courier`]   | shipments, what couriers report about them, whom to notify, tasks for people           |
@@ -41,10 +43,12 @@ mod command;
 mod config;
 mod convergence;
 mod courier;
+mod dashboard;
 mod db;
 mod dispatch;
 mod elements;
 mod error;
+mod health;
 mod inbox;
 mod jobs;
 mod json;

@@ -13,8 +13,11 @@ insert into raw_ops.monitors (check_name, description, heartbeat_every) values
     ('webhook_health', 'Retry queue, dead letters, latency of processing', '1 hour'),
     ('webhook_daily_digest', 'What the last 24 hours brought', '25 hours'),
     ('monitoring_heartbeat', 'The monitors run, alerts arrive, the workers live', null),
-    ('webhook_silence', 'A source that has gone quiet against its own rhythm', '1 hour');
-comment on table raw_ops.monitors is 'The checks that fn_invoke_monitor() knows, and how often the heartbeat expects each to run.';
+    ('webhook_silence', 'A source that has gone quiet against its own rhythm', '1 hour'),
+    ('health', 'No check: what fn_health_v1() compares beside the limits of the checks', null),
+    ('health_indicators', 'No check: the ranges of the view of this name', null);
+comment on table raw_ops.monitors is
+    'Who compares with monitor_thresholds: the checks that fn_invoke_monitor() knows, and how often the heartbeat expects each to run; and what only shows.';
 comment on column raw_ops.monitors.heartbeat_every is
     'The heartbeat alerts when the last run is older than this; null: not watched.';
 comment on column raw_ops.monitors.scheduled_at is
@@ -75,11 +78,35 @@ insert into raw_ops.monitor_thresholds
     ('webhook_silence', 'quiet_source', 'warning', '#ops-alerts', 10, 'webhooks', '14 days', '6 hours',
      'So many webhooks were usual in the time since the source''s last one'),
     ('webhook_silence', 'quiet_source', 'critical', '#ops-urgent', 50, 'webhooks', '14 days', '6 hours',
-     'So many webhooks were usual in the time since the source''s last one');
+     'So many webhooks were usual in the time since the source''s last one'),
+    ('webhook_health', 'max_latency', 'warning', '#ops-alerts', 10000, 'milliseconds', '1 hour', '1 hour',
+     'Longest processing time above this: the view alert_slow_processing shows it, nobody is alerted'),
+    ('health', 'held_snapshot', 'warning', '#ops-alerts', 10, 'minutes', null, '1 hour',
+     'A transaction has held its snapshot for longer: what died since is not cleaned away'),
+    ('health', 'dead_rows', 'warning', '#ops-alerts', 50000, 'rows', null, '1 hour',
+     'More dead rows than this in the inbox, if they are more than dead_rows_share as well'),
+    ('health', 'dead_rows_share', 'warning', '#ops-alerts', 20, '% of the live rows', null, '1 hour',
+     'More dead rows than this in the inbox, if they are more than dead_rows as well'),
+    ('health_indicators', 'success_rate', 'warning', '#ops-alerts', 99, '%', null, '1 hour',
+     'Not more than this of the webhooks that have an outcome in 24 hours succeeded'),
+    ('health_indicators', 'success_rate', 'critical', '#ops-alerts', 95, '%', null, '1 hour',
+     'Less than this of the webhooks that have an outcome in 24 hours succeeded'),
+    ('health_indicators', 'queue_depth', 'warning', '#ops-alerts', 10, 'webhooks', null, '1 hour',
+     'More webhooks than this wait to be processed'),
+    ('health_indicators', 'queue_depth', 'critical', '#ops-alerts', 50, 'webhooks', null, '1 hour',
+     'More webhooks than this wait to be processed'),
+    ('health_indicators', 'p95_latency', 'warning', '#ops-alerts', 1000, 'milliseconds', null, '1 hour',
+     '95th percentile of processing time in 24 hours at this or above'),
+    ('health_indicators', 'p95_latency', 'critical', '#ops-alerts', 3000, 'milliseconds', null, '1 hour',
+     '95th percentile of processing time in 24 hours above this'),
+    ('health_indicators', 'dlq_per_day', 'warning', '#ops-alerts', 0, 'dead letters', null, '1 hour',
+     'More new dead letters than this in 24 hours'),
+    ('health_indicators', 'dlq_per_day', 'critical', '#ops-alerts', 2, 'dead letters', null, '1 hour',
+     'More new dead letters than this in 24 hours');
 comment on table raw_ops.monitor_thresholds is
-    'What each check compares with, where it alerts, and how soon it repeats. Read at every run: change a row and it holds.';
+    'The limits of everything that judges: each check, fn_health_v1(), the page, the views; where a check alerts, and how soon it repeats. Read each time: change a row and it holds, switch it off with enabled.';
 comment on column raw_ops.monitor_thresholds.condition is 'What is wrong when the threshold is crossed; one open alert per check and condition.';
-comment on column raw_ops.monitor_thresholds.threshold is 'In unit; the alert is raised above it.';
+comment on column raw_ops.monitor_thresholds.threshold is 'In unit; the alert is raised above it. (Two of health_indicators are otherwise, see description.)';
 comment on column raw_ops.monitor_thresholds.lookback is 'How far back the check looks; null: at the state of now.';
 comment on column raw_ops.monitor_thresholds.repeat_after is 'While the alert stays open it is not posted again before this.';
 

@@ -1,4 +1,4 @@
--- What reached nobody: no attempt is left, or it has been on its way for five minutes.
+-- What reached nobody: no attempt is left, or it has been on its way for longer than monitor_thresholds allows.
 create or replace view raw_ops.undelivered_alerts as
 select message.id as message_id, alert.check_name, alert.condition, message.kind, message.severity, message.channel,
        message.title, message.delivery, coalesce(message.last_error, last_attempt.error) as last_error, message.created_at,
@@ -16,7 +16,10 @@ select message.id as message_id, alert.check_name, alert.condition, message.kind
          from raw_ops.http_requests as request
         where request.subject_id = message.id and request.state = 'queued') as next_attempt on true
  where message.delivery in ('pending', 'undelivered')
-   and (message.delivery = 'undelivered' or message.created_at < now() - interval '5 minutes');
+   and (message.delivery = 'undelivered' or message.created_at < now() - (
+            select max(threshold.lookback)
+              from raw_ops.monitor_thresholds as threshold
+             where threshold.check_name = 'monitoring_heartbeat' and threshold.condition = 'undelivered_alerts' and threshold.enabled));
 comment on view raw_ops.undelivered_alerts is
-    'Alerts that have reached nobody: no attempt is left, or five minutes have passed. After mending the cause: SELECT raw_ops.fn_resend_alerts_v1();';
+    'Alerts that have reached nobody: no attempt is left, or the lookback of monitor_thresholds (5 minutes) has passed. After mending the cause: SELECT raw_ops.fn_resend_alerts_v1();';
 revoke all on raw_ops.undelivered_alerts from public;

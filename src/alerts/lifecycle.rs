@@ -2,8 +2,9 @@
 //! lasts, and once when it is over.
 
 use super::Id;
-use super::finding::{Finding, Severity, fields_json, fields_of};
+use super::finding::{Finding, fields_json, fields_of};
 use super::message;
+use super::severity::Severity;
 use crate::db::{self, Session, Statement, Value, ids};
 use crate::error::Result;
 use crate::outbox::receivers::slack::AlertMessage;

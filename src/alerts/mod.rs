@@ -1,7 +1,8 @@
 //! Alerts: something is wrong, and people must know. Any room above may raise one; which are open, told, escalated and closed
 //! is decided here.
 //!
-//! - [`finding`]: what is wrong, how bad, whom to tell; [`threshold`]: from where on, as `monitor_thresholds` says
+//! - [`finding`]: what is wrong, how bad ([`severity`]), whom to tell; [`threshold`]: from where on, as
+//!   `monitor_thresholds` says
 //! - [`lifecycle`]: one open alert per check and condition, opened, repeated, escalated, closed
 //! - [`message`]: what is posted about it; [`delivery`]: whether it reached anybody, and the fallback
 //! - [`resend`]: the door that sends again what reached nobody
@@ -11,11 +12,13 @@ mod finding;
 mod lifecycle;
 mod message;
 mod resend;
+mod severity;
 mod threshold;
 
 pub use delivery::REQUESTER;
-pub use finding::{Finding, Severity};
+pub use finding::Finding;
 pub use lifecycle::{follow_findings, open_unless_open};
-pub use threshold::{Threshold, Thresholds};
+pub use severity::Severity;
+pub use threshold::{AllThresholds, Threshold, Thresholds};
 
 type Id = [u8; 16];

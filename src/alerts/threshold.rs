@@ -1,9 +1,9 @@
 //! From where on something is wrong: the rows of `monitor_thresholds`, read anew each time.
 
-use super::finding::Severity;
-use crate::db::{Session, Statement, Value};
+use super::severity::Severity;
+use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use pgrx::pg_sys;
+use std::collections::BTreeMap;
 
 /// A row of `monitor_thresholds`.
 #[derive(Clone, Debug)]
@@ -22,25 +22,87 @@ pub struct Threshold {
 #[derive(Clone, Debug, Default)]
 pub struct Thresholds(pub Vec<Threshold>);
 
-thread_local! {
-    static THRESHOLDS: Statement = const { Statement::new(
-        "select condition, severity, channel, threshold::float8,
-                (extract(epoch from lookback) * 1000000)::bigint, (extract(epoch from repeat_after) * 1000000)::bigint
-           from raw_ops.monitor_thresholds where check_name = $1 and enabled", &[pg_sys::TEXTOID]) };
+/// The enabled thresholds of every check, and of what is only shown.
+#[derive(Debug, Default)]
+pub struct AllThresholds(BTreeMap<String, Thresholds>);
+
+statements! {
+    /// Null: of all checks.
+    query find_thresholds(check_name: Option<&str>) -> ThresholdRow = text
+        "select check_name, condition, severity, channel, threshold::float8 as value,
+                (extract(epoch from lookback) * 1000000)::bigint as lookback,
+                (extract(epoch from repeat_after) * 1000000)::bigint as repeat_after
+           from raw_ops.monitor_thresholds where enabled and check_name = coalesce($1, check_name)";
+}
+
+result_row! {
+    struct ThresholdRow {
+        check_name: String,
+        condition: String,
+        severity: String,
+        channel: String,
+        value: f64,
+        lookback: Option<i64>,
+        repeat_after: i64,
+    }
+}
+
+impl ThresholdRow {
+    fn into_threshold(self) -> Threshold {
+        Threshold {
+            condition: self.condition,
+            severity: Severity::of(&self.severity),
+            channel: self.channel,
+            value: self.value,
+            lookback: self.lookback,
+            repeat_after: self.repeat_after,
+        }
+    }
+}
+
+impl AllThresholds {
+    /// As they stand now.
+    pub fn read(session: &Session) -> Result<Self> {
+        let mut all: BTreeMap<String, Thresholds> = BTreeMap::new();
+        for mut row in find_thresholds(session, None)?.all()? {
+            let check = std::mem::take(&mut row.check_name);
+            all.entry(check).or_default().0.push(row.into_threshold());
+        }
+        Ok(Self(all))
+    }
+
+    /// Of one check; none where all are switched off.
+    pub fn of(&self, check: &str) -> &Thresholds {
+        static NONE: Thresholds = Thresholds(Vec::new());
+        self.0.get(check).unwrap_or(&NONE)
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(&str, Thresholds); N]> for AllThresholds {
+    fn from(checks: [(&str, Thresholds); N]) -> Self {
+        Self(
+            checks
+                .map(|(check, thresholds)| (check.to_owned(), thresholds))
+                .into(),
+        )
+    }
 }
 
 impl Thresholds {
     /// As they stand now.
     pub fn of(session: &Session, check: &str) -> Result<Self> {
-        let rows = session.query(&THRESHOLDS, vec![Value::Text(check)])?;
-        Ok(Self(rows.map(|row| Threshold {
-            condition: row.text(1).unwrap_or_default(),
-            severity: Severity::of(&row.text(2).unwrap_or_default()),
-            channel: row.text(3).unwrap_or_default(),
-            value: row.float8(4).unwrap_or(0.0),
-            lookback: row.int8(5),
-            repeat_after: row.int8(6).unwrap_or(0),
-        })))
+        let rows = find_thresholds(session, Some(check))?;
+        Ok(Self(rows.map(ThresholdRow::into_threshold)?))
+    }
+
+    /// The threshold of a condition at which it is so bad.
+    pub fn at(&self, condition: &str, severity: Severity) -> Option<f64> {
+        let ours = self
+            .0
+            .iter()
+            .find(|one| one.condition == condition && one.severity == severity);
+        ours.map(|one| one.value)
     }
 
     /// The worst threshold of a condition that a figure is above.

@@ -138,10 +138,6 @@ impl<'s> Row<'_, 's> {
         self.get(column)
     }
 
-    pub fn float8(self, column: i32) -> Option<f64> {
-        self.get(column)
-    }
-
     pub fn boolean(self, column: i32) -> Option<bool> {
         self.get(column)
     }

@@ -2,11 +2,14 @@
 //!
 //! - [`checks`]: what is looked at, one file each; [`report`]: thresholds and what a check answers. Pure where it judges
 //! - [`invoke`]: a run, written down; its findings become alerts
-//! - [`health`], [`dashboard`], [`metrics`]: one look at the whole, for a person, for a wall, for Prometheus
+//! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is
+//! - [`metrics`]: the figures for Prometheus
 
 pub mod checks;
-mod dashboard;
-pub mod health;
+mod fault;
+pub mod integrity;
 mod invoke;
 mod metrics;
 mod report;
+
+pub use fault::{Fault, FaultRow};

@@ -1,7 +1,8 @@
 //! Notifications to customers that do not arrive. Source: DLV, "Health Check: courier_watchdog_health".
 
 use super::Check;
-use crate::courier::outcome::{CHECK_NAME as NAME, FAILED, NEXT_STEP};
+use crate::courier::outcome::NEXT_STEP;
+pub use crate::courier::outcome::{CHECK_NAME as NAME, FAILED};
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
@@ -17,7 +18,8 @@ pub const CHECK: Check = Check {
 };
 
 const DAY: i64 = 86_400_000_000;
-const STUCK: &str = "stuck_events";
+/// Minutes.
+pub const STUCK: &str = "stuck_events";
 
 statements! {
     query find_figures(failed: i64, stuck: i64, minutes: f64) -> Figures
@@ -26,27 +28,33 @@ statements! {
 
 result_row! {
     #[derive(Clone, Debug, Default)]
-    struct Figures {
-        failed: i64,
+    pub struct Figures {
+        /// Failed for good within the lookback.
+        pub failed: i64,
         last_error: Option<String>,
         /// Waiting longer than the threshold.
-        stuck: i64,
+        pub stuck: i64,
         /// The longest wait of all.
-        oldest_minutes: f64,
+        pub oldest_minutes: f64,
         waiting: i64,
         sent: i64,
         skipped: i64,
-        open_tasks: i64,
-        overdue_tasks: i64,
+        pub open_tasks: i64,
+        pub overdue_tasks: i64,
     }
 }
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
+    Ok(judge(&measure(session, &thresholds)?, &thresholds))
+}
+
+/// The figures, within the lookbacks of the thresholds.
+pub fn measure(session: &Session, thresholds: &Thresholds) -> Result<Figures> {
     let window = |condition| thresholds.lookback(condition).unwrap_or(DAY);
     let minutes = thresholds.lowest(STUCK).unwrap_or(60.0);
     let figures = find_figures(session, window(FAILED), window(STUCK), minutes)?.first()?;
-    Ok(judge(&figures.unwrap_or_default(), &thresholds))
+    Ok(figures.unwrap_or_default())
 }
 
 fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {

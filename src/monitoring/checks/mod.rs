@@ -1,10 +1,10 @@
 //! The checks: one file each. A new one is one file, one line here, and its rows in `monitors` and `monitor_thresholds`.
 
-mod courier_watchdog_health;
-mod monitoring_heartbeat;
+pub mod courier_watchdog_health;
+pub mod monitoring_heartbeat;
 mod order_ingestion_slo;
 mod webhook_daily_digest;
-mod webhook_health;
+pub mod webhook_health;
 mod webhook_silence;
 
 use super::report::Report;

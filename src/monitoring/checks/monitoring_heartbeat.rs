@@ -5,7 +5,8 @@ use super::Check;
 use crate::config;
 use crate::db::{self, Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::health::{Fault, definitions, structure};
+use crate::monitoring::Fault;
+use crate::monitoring::integrity::{definitions, structure};
 use crate::monitoring::report::{Finding, Report, Severity, Thresholds, rounded};
 use crate::outbox::clone_guard;
 use crate::wake::{self, Listening};
@@ -13,7 +14,11 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
-const NAME: &str = "monitoring_heartbeat";
+pub const NAME: &str = "monitoring_heartbeat";
+/// Minutes.
+pub const STUCK_OUTBOX: &str = "outbox_stuck";
+/// Alerts.
+pub const UNDELIVERED: &str = "undelivered_alerts";
 
 pub const CHECK: Check = Check {
     name: NAME,
@@ -208,8 +213,8 @@ fn failing_monitors(failing: &[&Monitor], thresholds: &Thresholds) -> Option<Fin
 }
 
 fn undelivered_alerts(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed("undelivered_alerts", figures.undelivered as f64)?;
-    let finding = Finding::new("undelivered_alerts", crossed, "Alerts Reach Nobody")
+    let crossed = thresholds.crossed(UNDELIVERED, figures.undelivered as f64)?;
+    let finding = Finding::new(UNDELIVERED, crossed, "Alerts Reach Nobody")
         .field("Undelivered", figures.undelivered)
         .field("Oldest (minutes)", rounded(figures.oldest_undelivered_minutes))
         .field("Error", figures.undelivered_error.as_deref().unwrap_or("not sent yet"))
@@ -230,9 +235,9 @@ fn missing_processes(figures: &Figures, thresholds: &Thresholds) -> Option<Findi
 /// A held database sends nothing on purpose.
 fn stuck_outbox(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
     let crossed = thresholds
-        .crossed("outbox_stuck", figures.overdue_minutes)
+        .crossed(STUCK_OUTBOX, figures.overdue_minutes)
         .filter(|_| !figures.is_held)?;
-    let finding = Finding::new("outbox_stuck", crossed, "Nothing Is Sent")
+    let finding = Finding::new(STUCK_OUTBOX, crossed, "Nothing Is Sent")
         .field("Overdue Requests", figures.overdue)
         .field("Oldest (minutes)", rounded(figures.overdue_minutes))
         .next_step("SELECT raw_ops.fn_health_v1();");

@@ -3,12 +3,12 @@
 use super::Check;
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
+use crate::monitoring::report::{Finding, Report, Threshold, Thresholds, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
-const NAME: &str = "webhook_health";
+pub const NAME: &str = "webhook_health";
 
 pub const CHECK: Check = Check {
     name: NAME,
@@ -19,7 +19,8 @@ pub const CHECK: Check = Check {
 
 const MINUTE: i64 = 60_000_000;
 const DEPTH: &str = "retry_queue_depth";
-const OLDEST: &str = "oldest_pending";
+/// Minutes.
+pub const OLDEST: &str = "oldest_pending";
 const DEAD_LETTERS: &str = "new_dead_letters";
 const LATENCY: &str = "p95_latency";
 const REFUSED: &str = "refused_elements";
@@ -101,16 +102,19 @@ fn waiting_elements(figures: &Figures, thresholds: &Thresholds) -> Option<Findin
 const LEFT: &str = "SELECT provider, state, path, error, webhook_id, created_at FROM raw_ops.webhook_elements_left \
                     ORDER BY created_at DESC LIMIT 20;";
 
-/// ORD's runbook treats depth and age as one condition: two posts about one stuck queue would help nobody.
-fn queue_backup(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
-    let depth = thresholds.crossed(DEPTH, figures.depth as f64);
-    let oldest = thresholds
-        .crossed(OLDEST, figures.oldest_minutes)
-        .filter(|_| figures.depth > 0);
-    let worst = [depth, oldest]
+/// The worst that a queue of this depth, whose oldest webhook has waited for so many minutes, is above.
+pub fn worst_of_queue(thresholds: &Thresholds, depth: i64, oldest_minutes: f64) -> Option<&Threshold> {
+    let by_depth = thresholds.crossed(DEPTH, depth as f64);
+    let by_age = thresholds.crossed(OLDEST, oldest_minutes).filter(|_| depth > 0);
+    [by_depth, by_age]
         .into_iter()
         .flatten()
-        .max_by_key(|one| one.severity)?;
+        .max_by_key(|one| one.severity)
+}
+
+/// ORD's runbook treats depth and age as one condition: two posts about one stuck queue would help nobody.
+fn queue_backup(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let worst = worst_of_queue(thresholds, figures.depth, figures.oldest_minutes)?;
     let finding = Finding::new("retry_queue_backup", worst, "Retry Queue Backup")
         .field("Retry Queue Depth", figures.depth)
         .field("Oldest Pending (minutes)", rounded(figures.oldest_minutes))

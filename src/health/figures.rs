@@ -1,25 +1,26 @@
 //! What health rests on, each question asked apart.
 
-use super::fault::{Fault, FaultRow};
 use super::sight::Sight;
-use super::{definitions, structure};
+use crate::alerts::AllThresholds;
 use crate::db::typed::FromRow;
 use crate::db::{Found, Session, owner, result_row, schema, statements};
 use crate::error::{Error, Result};
 use crate::json::Timestamp;
+use crate::monitoring::integrity::{definitions, structure};
+use crate::monitoring::{Fault, FaultRow};
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard::{self, Held};
 use crate::outbox::receivers::slack::Webhook;
 use crate::wake::{self, Listening};
 
 statements! {
-    query find_installed() -> Installed = file "monitoring/health/installed.sql";
-    query find_inbox() -> InboxRow = file "monitoring/health/inbox.sql";
-    query find_outbox() -> OutboxRow = file "monitoring/health/outbox.sql";
-    query find_alerts() -> AlertsRow = file "monitoring/health/alerts.sql";
-    query find_bad_monitors() -> String = file "monitoring/health/monitors.sql";
-    query find_snapshot() -> SnapshotRow = file "monitoring/health/snapshot.sql";
-    query does_preload_pg_cron() -> Option<bool> = file "monitoring/health/preloads_pg_cron.sql";
+    query find_installed() -> Installed = file "health/installed.sql";
+    query find_inbox() -> InboxRow = file "health/inbox.sql";
+    query find_outbox() -> OutboxRow = file "health/outbox.sql";
+    query find_alerts() -> AlertsRow = file "health/alerts.sql";
+    query find_bad_monitors() -> String = file "health/monitors.sql";
+    query find_snapshot() -> SnapshotRow = file "health/snapshot.sql";
+    query does_preload_pg_cron() -> Option<bool> = file "health/preloads_pg_cron.sql";
     query find_version() -> Option<i32> = text "select max(version) from raw_ops.schema_migrations";
     query count_tuples() -> Tuples = text
         "select n_live_tup, n_dead_tup from pg_catalog.pg_stat_all_tables where relid = 'raw_ops.webhook_inbox'::regclass";
@@ -38,10 +39,10 @@ statements! {
 }
 
 statements! {
-    query find_not_visible() -> FaultRow = file "monitoring/health/not_visible.sql";
-    query find_others_triggers() -> TriggerRow = file "monitoring/health/others_triggers.sql";
-    query find_locks(could_not_read: bool) -> FaultRow = file "monitoring/health/locks.sql";
-    query find_swallowed(triggers: Vec<&str>) -> FaultRow = file "monitoring/health/swallowed.sql";
+    query find_not_visible() -> FaultRow = file "health/not_visible.sql";
+    query find_others_triggers() -> TriggerRow = file "health/others_triggers.sql";
+    query find_locks(could_not_read: bool) -> FaultRow = file "health/locks.sql";
+    query find_swallowed(triggers: Vec<&str>) -> FaultRow = file "health/swallowed.sql";
 }
 
 result_row! {
@@ -116,6 +117,8 @@ result_row! {
 /// Everything the verdict rests on; `None`: could not be seen.
 #[derive(Debug, Default)]
 pub struct Figures {
+    /// From where on a figure is a fault; none if they could not be seen.
+    pub limits: AllThresholds,
     pub not_set_up: Option<Error>,
     pub extension: Option<String>,
     pub schema_version: Option<i32>,
@@ -199,6 +202,9 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     for (what, look) in questions {
         faults.extend(sight.ask(session, what, look).unwrap_or_default());
     }
+    figures.limits = sight
+        .ask(session, "the thresholds", AllThresholds::read)
+        .unwrap_or_default();
     figures.inbox = first(session, sight, "the inbox", find_inbox).map(|row| Inbox {
         depth: row.depth,
         oldest_pending_seconds: row.oldest_pending_seconds,

@@ -1,9 +1,9 @@
 //! Asking one question after the other, so that one without an answer costs no other: what could not be seen is told.
 
-use super::fault::Fault;
+use crate::alerts::Severity;
 use crate::db::{self, Session, owner, settings};
 use crate::error::{Error, Result};
-use crate::monitoring::report::Severity;
+use crate::monitoring::Fault;
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 

@@ -1,23 +1,18 @@
 //! What is wrong by the figures. Pure, but for the settings it names.
 
-use super::OTHER_JOBS;
-use super::fault::Fault;
-use super::figures::{Figures, Inbox};
+use super::figures::{Alerts, Figures, Inbox, Outbox};
+use crate::alerts::{AllThresholds, Severity};
 use crate::config;
 use crate::db;
 use crate::error::Error;
-use crate::monitoring::checks;
-use crate::monitoring::report::Severity;
+use crate::jobs;
+use crate::monitoring::Fault;
+use crate::monitoring::checks::{monitoring_heartbeat, webhook_health};
 use crate::outbox::carriers::InForce;
 use crate::outbox::secrets;
 
-/// Snapshots held for longer keep dead rows from being cleaned away.
-const LONG_SECONDS: f64 = 600.0;
-/// Dead rows that are worth a word.
-const MANY_DEAD: i64 = 50_000;
-/// A request or a webhook that has waited longer is stuck; seconds.
-const OVERDUE: f64 = 300.0;
-const OLD: f64 = 3_600.0;
+/// What only health compares with, in `monitor_thresholds`.
+const LIMITS: &str = "health";
 
 /// Every fault the figures show.
 pub fn find_faults(figures: &Figures) -> Vec<Fault> {
@@ -139,38 +134,54 @@ fn preload_steps(last: &str) -> Vec<String> {
 /// What has waited for too long, to be sent or to be processed.
 fn waiting(figures: &Figures) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let overdue = figures.outbox.as_ref().and_then(|outbox| {
-        let seconds = outbox.overdue_seconds.filter(|seconds| *seconds > OVERDUE)?;
-        Some((seconds, outbox.overdue_since))
-    });
-    if let Some((seconds, since)) = overdue.filter(|_| !matches!(figures.held, Some(Some(_)))) {
-        let problem = format!(
-            "a request has been due for {} minutes and is not sent",
-            minutes(seconds)
+    if !matches!(figures.held, Some(Some(_))) {
+        faults.extend(
+            figures
+                .outbox
+                .as_ref()
+                .and_then(|outbox| overdue(outbox, &figures.limits)),
         );
-        let fault = Fault::critical("outbox", problem).since(since).next(
-            "SELECT lane, state, count(*), min(send_after), max(error) FROM raw_ops.http_requests WHERE state IN ('queued', \
-             'sending') GROUP BY 1, 2;",
-        );
-        faults.push(fault);
     }
-    let old = figures.inbox.as_ref().and_then(|inbox| {
-        let seconds = inbox.oldest_seconds.filter(|seconds| *seconds > OLD)?;
-        Some((inbox, seconds))
-    });
-    if let Some((inbox, seconds)) = old {
-        let problem = format!(
-            "{} webhooks wait to be processed, the oldest for {} minutes",
-            inbox.depth,
-            minutes(seconds)
-        );
-        let fault = Fault::critical("queue", problem)
-            .since(inbox.oldest_at)
-            .next("SELECT * FROM raw_ops.error_summary;")
-            .next("CALL raw_ops.drain_inbox();");
-        faults.push(fault);
-    }
+    faults.extend(
+        figures
+            .inbox
+            .as_ref()
+            .and_then(|inbox| queue(inbox, &figures.limits)),
+    );
     faults
+}
+
+fn overdue(outbox: &Outbox, limits: &AllThresholds) -> Option<Fault> {
+    let seconds = outbox.overdue_seconds?;
+    let crossed = limits
+        .of(monitoring_heartbeat::NAME)
+        .crossed(monitoring_heartbeat::STUCK_OUTBOX, seconds / 60.0)?;
+    let problem = format!(
+        "a request has been due for {} minutes and is not sent",
+        minutes(seconds)
+    );
+    let fault = Fault::new("outbox", crossed.severity, problem).since(outbox.overdue_since).next(
+        "SELECT lane, state, count(*), min(send_after), max(error) FROM raw_ops.http_requests WHERE state IN ('queued', \
+         'sending') GROUP BY 1, 2;",
+    );
+    Some(fault)
+}
+
+/// Too deep or too old, as the monitor judges it.
+fn queue(inbox: &Inbox, limits: &AllThresholds) -> Option<Fault> {
+    let seconds = inbox.oldest_seconds?;
+    let crossed =
+        webhook_health::worst_of_queue(limits.of(webhook_health::NAME), inbox.depth, seconds / 60.0)?;
+    let problem = format!(
+        "{} webhooks wait to be processed, the oldest for {} minutes",
+        inbox.depth,
+        minutes(seconds)
+    );
+    let fault = Fault::new("queue", crossed.severity, problem)
+        .since(inbox.oldest_at)
+        .next("SELECT * FROM raw_ops.error_summary;")
+        .next("CALL raw_ops.drain_inbox();");
+    Some(fault)
 }
 
 fn pg_cron(figures: &Figures) -> Vec<Fault> {
@@ -193,11 +204,7 @@ fn pg_cron(figures: &Figures) -> Vec<Fault> {
         faults.push(fault);
     }
     let missing: Vec<&str> = figures.jobs.as_ref().map_or_else(Vec::new, |jobs| {
-        let wanted = checks::CHECKS
-            .iter()
-            .map(|check| check.job)
-            .chain(OTHER_JOBS.iter().copied());
-        wanted
+        jobs::names()
             .filter(|job| !jobs.iter().any(|known| known == job))
             .collect()
     });
@@ -232,19 +239,27 @@ fn preload(figures: &Figures) -> Option<Fault> {
 /// What waits for a person: alerts that nobody got, dead letters.
 fn people(figures: &Figures) -> Vec<Fault> {
     let mut faults = Vec::new();
-    if let Some(alerts) = figures.alerts.as_ref().filter(|alerts| alerts.undelivered > 0) {
-        let fault = Fault::critical(
-            "alerts",
-            format!("{} alerts have reached nobody", alerts.undelivered),
-        )
-        .since(alerts.oldest_undelivered)
-        .next("SELECT * FROM raw_ops.undelivered_alerts;")
-        .next("SELECT raw_ops.fn_resend_alerts_v1(); -- once the cause is mended");
-        faults.push(fault);
-    }
+    faults.extend(
+        figures
+            .alerts
+            .as_ref()
+            .and_then(|alerts| undelivered(alerts, &figures.limits)),
+    );
     faults.extend(no_secrets(figures));
     faults.extend(figures.inbox.as_ref().and_then(dead_letters));
     faults
+}
+
+fn undelivered(alerts: &Alerts, limits: &AllThresholds) -> Option<Fault> {
+    let crossed = limits
+        .of(monitoring_heartbeat::NAME)
+        .crossed(monitoring_heartbeat::UNDELIVERED, alerts.undelivered as f64)?;
+    let problem = format!("{} alerts have reached nobody", alerts.undelivered);
+    let fault = Fault::new("alerts", crossed.severity, problem)
+        .since(alerts.oldest_undelivered)
+        .next("SELECT * FROM raw_ops.undelivered_alerts;")
+        .next("SELECT raw_ops.fn_resend_alerts_v1(); -- once the cause is mended");
+    Some(fault)
 }
 
 fn no_secrets(figures: &Figures) -> Option<Fault> {
@@ -290,30 +305,28 @@ fn pg_net(figures: &Figures) -> Option<Fault> {
     })
 }
 
+/// What keeps dead rows, and too many of them.
 fn bloat(figures: &Figures) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    if let Some(held) = figures
-        .snapshot
-        .as_ref()
-        .filter(|held| held.seconds > LONG_SECONDS)
-    {
+    let limits = figures.limits.of(LIMITS);
+    let held = figures.snapshot.as_ref().and_then(|held| {
+        let crossed = limits.crossed("held_snapshot", held.seconds / 60.0)?;
         let problem = format!(
             "process {} ({}) has held its snapshot for {} minutes: nothing that died since is cleaned away",
             held.pid,
             held.application.as_deref().unwrap_or("unnamed"),
             minutes(held.seconds)
         );
-        let fault = Fault::warning("snapshot", problem)
+        let fault = Fault::new("snapshot", crossed.severity, problem)
             .since(held.since)
             .next(format!("SELECT pg_terminate_backend({});", held.pid));
-        faults.push(fault);
-    }
-    if let Some((live, dead)) = figures
-        .tuples
-        .filter(|(live, dead)| *dead > MANY_DEAD && *dead > live / 5)
-    {
+        Some(fault)
+    });
+    let dead = figures.tuples.and_then(|(live, dead)| {
+        let crossed = limits.crossed("dead_rows", dead as f64)?;
+        limits.crossed("dead_rows_share", 100.0 * dead as f64 / live.max(1) as f64)?;
         let problem = format!("{dead} dead rows in the inbox, {live} live ones");
-        faults.push(Fault::warning("bloat", problem).next("VACUUM ANALYZE raw_ops.webhook_inbox;"));
-    }
-    faults
+        let fault = Fault::new("bloat", crossed.severity, problem);
+        Some(fault.next("VACUUM ANALYZE raw_ops.webhook_inbox;"))
+    });
+    held.into_iter().chain(dead).collect()
 }

@@ -1,9 +1,10 @@
 //! What a person should do now, and the statement to begin with. Pure.
 
-use super::data::{Courier, Data, Indicator, Outbox, State};
+use super::data::{Courier, Data, Indicator, Moment, Outbox, State};
 use super::figures::{age, counted, milliseconds, percent};
-use crate::monitoring::health::Fault;
-use crate::monitoring::report::Severity;
+use crate::alerts::Thresholds;
+use crate::monitoring::Fault;
+use crate::monitoring::checks::{courier_watchdog_health, monitoring_heartbeat, webhook_health};
 use std::borrow::Cow;
 
 /// One thing to do.
@@ -18,11 +19,6 @@ pub struct Advice {
     pub steps: Vec<(&'static str, Cow<'static, str>)>,
 }
 
-/// A request that has been due for longer is stuck; as `outbox_stuck` in `monitor_thresholds`.
-const OVERDUE_SECONDS: i64 = 300;
-/// The heartbeat expects most monitors at least this often; as `monitors.heartbeat_every`.
-const SILENT_SECONDS: i64 = 3600;
-
 /// Worst first; within a state, what keeps orders from coming in first.
 pub fn advice(data: &Data) -> Vec<Advice> {
     let mut all: Vec<Advice> = Vec::new();
@@ -30,13 +26,17 @@ pub fn advice(data: &Data) -> Vec<Advice> {
     all.extend(dead_letters(data));
     all.extend(success_rate(data));
     all.extend(latency(data));
-    all.extend(outbox(&data.outbox));
-    all.extend(undelivered(data.moment.undelivered_alerts));
-    all.extend(courier_notifications(&data.courier));
+    let of_heartbeat = data.limits.of(monitoring_heartbeat::NAME);
+    all.extend(outbox(&data.outbox, of_heartbeat));
+    all.extend(undelivered(data.moment.undelivered_alerts, of_heartbeat));
+    all.extend(courier_notifications(
+        &data.courier,
+        data.limits.of(courier_watchdog_health::NAME),
+    ));
     all.extend(courier_tasks(&data.courier));
     if data.moment.is_replica {
         // Health looks after the jobs of its own server.
-        all.extend(monitors(data.moment.seconds_since_monitor));
+        all.extend(monitors(&data.moment));
     }
     let others = data
         .faults
@@ -55,11 +55,7 @@ fn of_fault(fault: &Fault) -> Advice {
     let first = letters.next().map(|letter| letter.to_uppercase().to_string());
     Advice {
         what: fault.what.clone().into(),
-        state: match fault.severity {
-            Severity::Critical => State::Critical,
-            Severity::Warning => State::Warning,
-            Severity::Info => State::Healthy,
-        },
+        state: fault.severity.into(),
         problem: format!("{}{}.", first.unwrap_or_default(), letters.as_str()),
         steps: fault
             .next
@@ -78,14 +74,11 @@ fn out_of_range<'a>(data: &'a Data, name: &str) -> Option<&'a Indicator> {
 
 fn queue(data: &Data) -> Option<Advice> {
     let oldest = &data.oldest;
-    let is_too_old = oldest
-        .threshold_minutes
-        .is_some_and(|minutes| oldest.seconds as f64 > minutes * 60.0);
-    let state = match out_of_range(data, "queue_depth") {
-        Some(indicator) => indicator.state,
-        None if is_too_old => State::Warning,
-        None => return None,
-    };
+    let limits = data.limits.of(webhook_health::NAME);
+    let crossed =
+        webhook_health::worst_of_queue(limits, oldest.webhooks_waiting, oldest.seconds as f64 / 60.0);
+    let indicator = out_of_range(data, "queue_depth").map(|indicator| indicator.state);
+    let state = crossed.map(|one| one.severity.into()).max(indicator)?;
     Some(Advice {
         what: "queue".into(),
         state,
@@ -183,11 +176,12 @@ fn latency(data: &Data) -> Option<Advice> {
     })
 }
 
-fn outbox(outbox: &[Outbox]) -> Option<Advice> {
+fn outbox(outbox: &[Outbox], limits: &Thresholds) -> Option<Advice> {
     let overdue = outbox.iter().filter_map(|line| line.seconds_overdue).max()?;
-    (overdue > OVERDUE_SECONDS).then(|| Advice {
+    let crossed = limits.crossed(monitoring_heartbeat::STUCK_OUTBOX, overdue as f64 / 60.0)?;
+    Some(Advice {
         what: "outbox".into(),
-        state: State::Critical,
+        state: crossed.severity.into(),
         problem: format!(
             "Nothing is being sent: a request has been due for {}.",
             age(overdue)
@@ -199,10 +193,11 @@ fn outbox(outbox: &[Outbox]) -> Option<Advice> {
     })
 }
 
-fn undelivered(alerts: i64) -> Option<Advice> {
-    (alerts > 0).then(|| Advice {
+fn undelivered(alerts: i64, limits: &Thresholds) -> Option<Advice> {
+    let crossed = limits.crossed(monitoring_heartbeat::UNDELIVERED, alerts as f64)?;
+    Some(Advice {
         what: "alerts".into(),
-        state: State::Critical,
+        state: crossed.severity.into(),
         problem: format!(
             "{} nobody.",
             counted(alerts, "alert has reached", "alerts have reached")
@@ -220,26 +215,31 @@ fn undelivered(alerts: i64) -> Option<Advice> {
     })
 }
 
-/// Thresholds as DLV prints them.
-fn courier_notifications(courier: &Courier) -> Option<Advice> {
-    let problem = match (courier.failed_lately, courier.stuck) {
-        (0, 0) => return None,
-        (0, stuck) => format!(
-            "{} for more than an hour to be told about their shipment.",
-            counted(stuck, "customer has waited", "customers have waited")
-        ),
-        (failed, _) => format!(
-            "{} of their shipment's trouble in the last 24 hours: the notification failed for good.",
-            counted(failed, "customer has not heard", "customers have not heard")
-        ),
+fn courier_notifications(courier: &Courier, limits: &Thresholds) -> Option<Advice> {
+    let failed = limits.crossed(courier_watchdog_health::FAILED, courier.failed_lately as f64);
+    let stuck = limits.crossed(courier_watchdog_health::STUCK, courier.oldest_waiting_minutes);
+    let problem = if failed.is_some() {
+        format!(
+            "{} of their shipment's trouble: the notification failed for good.",
+            counted(
+                courier.failed_lately,
+                "customer has not heard",
+                "customers have not heard"
+            )
+        )
+    } else {
+        format!(
+            "{} for up to {} to be told about their shipment.",
+            counted(courier.stuck, "customer has waited", "customers have waited"),
+            age((courier.oldest_waiting_minutes * 60.0) as i64)
+        )
     };
+    let severity = failed
+        .map(|one| one.severity)
+        .max(stuck.map(|one| one.severity))?;
     Some(Advice {
         what: "courier".into(),
-        state: if courier.failed_lately > 2 {
-            State::Critical
-        } else {
-            State::Warning
-        },
+        state: severity.into(),
         problem,
         steps: vec![
             (
@@ -276,9 +276,10 @@ fn courier_tasks(courier: &Courier) -> Option<Advice> {
     })
 }
 
-fn monitors(seconds_since_run: Option<i64>) -> Option<Advice> {
-    let problem = match seconds_since_run {
-        Some(seconds) if seconds <= SILENT_SECONDS => return None,
+fn monitors(moment: &Moment) -> Option<Advice> {
+    let allowed = moment.seconds_between_monitors?;
+    let problem = match moment.seconds_since_monitor {
+        Some(seconds) if seconds <= allowed => return None,
         Some(seconds) => format!(
             "No monitor has run for {}: nobody is told when something breaks.",
             age(seconds)
@@ -299,6 +300,7 @@ fn monitors(seconds_since_run: Option<i64>) -> Option<Advice> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alerts::{Severity, Threshold};
 
     fn line(seconds_overdue: Option<i64>) -> Outbox {
         Outbox {
@@ -312,36 +314,70 @@ mod tests {
         }
     }
 
+    fn limits<const N: usize>(rows: [(&str, Severity, f64); N]) -> Thresholds {
+        let row = |(condition, severity, value): (&str, _, _)| Threshold {
+            condition: condition.into(),
+            severity,
+            channel: String::new(),
+            value,
+            lookback: None,
+            repeat_after: 0,
+        };
+        Thresholds(rows.map(row).into())
+    }
+
     #[test]
     fn a_request_that_waits_for_its_retry_is_not_stuck() {
-        assert_eq!(outbox(&[]), None);
-        assert_eq!(outbox(&[line(None), line(Some(OVERDUE_SECONDS))]), None);
+        let limits = limits([(monitoring_heartbeat::STUCK_OUTBOX, Severity::Critical, 5.0)]);
+        assert_eq!(outbox(&[], &limits), None);
+        assert_eq!(outbox(&[line(None), line(Some(300))], &limits), None);
         assert_eq!(
-            outbox(&[line(None), line(Some(OVERDUE_SECONDS + 1))]).map(|advice| advice.state),
+            outbox(&[line(None), line(Some(301))], &limits).map(|advice| advice.state),
             Some(State::Critical)
         );
+        assert_eq!(outbox(&[line(Some(301))], &Thresholds::default()), None);
     }
 
     #[test]
     fn customers_who_have_not_heard_are_told_about() {
-        let state = |failed_lately, stuck| {
+        let limits = limits([
+            (courier_watchdog_health::FAILED, Severity::Warning, 0.0),
+            (courier_watchdog_health::FAILED, Severity::Critical, 2.0),
+            (courier_watchdog_health::STUCK, Severity::Warning, 60.0),
+        ]);
+        let state = |failed_lately, oldest_waiting_minutes| {
             let courier = Courier {
                 failed_lately,
-                stuck,
+                stuck: 1,
+                oldest_waiting_minutes,
                 ..Courier::default()
             };
-            courier_notifications(&courier).map(|advice| advice.state)
+            courier_notifications(&courier, &limits).map(|advice| advice.state)
         };
-        assert_eq!(state(0, 0), None);
-        assert_eq!(state(2, 0), Some(State::Warning));
-        assert_eq!(state(3, 0), Some(State::Critical));
-        assert_eq!(state(0, 1), Some(State::Warning));
+        assert_eq!(state(0, 60.0), None);
+        assert_eq!(state(2, 0.0), Some(State::Warning));
+        assert_eq!(state(3, 60.1), Some(State::Critical));
+        assert_eq!(state(0, 60.1), Some(State::Warning));
     }
 
     #[test]
     fn monitors_that_are_silent_or_never_ran_are_told() {
-        assert_eq!(monitors(Some(SILENT_SECONDS)), None);
-        assert!(monitors(Some(SILENT_SECONDS + 1)).is_some());
-        assert!(monitors(None).is_some());
+        let advice = |seconds_since_monitor, seconds_between_monitors| {
+            let moment = Moment {
+                made_at: String::new(),
+                database: String::new(),
+                is_replica: true,
+                open_dead_letters: 0,
+                open_alerts: 0,
+                undelivered_alerts: 0,
+                seconds_since_monitor,
+                seconds_between_monitors,
+            };
+            monitors(&moment)
+        };
+        assert_eq!(advice(Some(3600), Some(3600)), None);
+        assert!(advice(Some(3601), Some(3600)).is_some());
+        assert!(advice(None, Some(3600)).is_some());
+        assert_eq!(advice(None, None), None);
     }
 }

@@ -5,6 +5,7 @@ use super::data::{Data, DeadLetterDay};
 use super::figures::{compact, count, counted, milliseconds, percent};
 use super::questions::{NOTHING_YET, card};
 use super::svg::Svg;
+use crate::alerts::Severity;
 use maud::Markup;
 
 pub fn success_rate(data: &Data) -> Markup {
@@ -13,6 +14,7 @@ pub fn success_rate(data: &Data) -> Markup {
     let single: Vec<_> = rows.iter().map(|row| row.rate).collect();
     let last = rolling.last().copied().flatten();
     let figure = last.map_or_else(|| "–".to_owned(), percent);
+    let limits = limits(data, "success_rate", ["Healthy above", "Critical below"], percent);
     card(
         "Success rate",
         (&figure, ""),
@@ -23,9 +25,12 @@ pub fn success_rate(data: &Data) -> Markup {
                 return chart::empty(NOTHING_YET);
             };
             let summary = format!(
-                "Success rate of the last 21 days, 7 days rolling: now {}, lowest day {}. Healthy above 99 %, critical below 95 %.",
-                figure,
-                percent(lowest)
+                "Success rate of the last 21 days, 7 days rolling: now {figure}, lowest day {}.{}",
+                percent(lowest),
+                limits
+                    .iter()
+                    .map(|(_, label)| format!(" {label}."))
+                    .collect::<String>()
             );
             let low = [98.0, 94.0, 90.0, 80.0, 50.0]
                 .into_iter()
@@ -37,8 +42,7 @@ pub fn success_rate(data: &Data) -> Markup {
                     svg,
                     &[plot.low(), middle, 100.0].map(|value| (value, percent(value))),
                 );
-                plot.limit(svg, 99.0, "healthy above 99 %");
-                plot.limit(svg, 95.0, "critical below 95 %");
+                limit_lines(&plot, svg, &limits);
                 // No area below: the axis does not begin at zero.
                 plot.dots(svg, &single);
                 plot.line(svg, &rolling);
@@ -82,8 +86,8 @@ pub fn queue_depth(data: &Data) -> Markup {
             let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 20.0);
             chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, compact);
-                plot.limit(svg, 10.0, "healthy up to 10");
-                plot.limit(svg, 50.0, "critical above 50");
+                let limits = limits(data, "queue_depth", ["Healthy up to", "Critical above"], compact);
+                limit_lines(&plot, svg, &limits);
                 plot.area(svg, &values);
                 plot.line(svg, &values);
                 let at = |index: usize| rows.get(index).map_or("", |row| row.at.as_str());
@@ -173,8 +177,13 @@ pub fn latency(data: &Data) -> Markup {
             let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 10.0);
             chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, milliseconds);
-                plot.limit(svg, 1000.0, "healthy below 1 s");
-                plot.limit(svg, 3000.0, "critical above 3 s");
+                let limits = limits(
+                    data,
+                    "p95_latency",
+                    ["Healthy below", "Critical above"],
+                    milliseconds,
+                );
+                limit_lines(&plot, svg, &limits);
                 plot.area(svg, &values);
                 plot.line(svg, &values);
                 let [first, middle, last] = days(rows, |row| &row.day);
@@ -222,6 +231,23 @@ pub fn daily_volume(data: &Data) -> Markup {
             })
         },
     )
+}
+
+/// Where an indicator stops being healthy and where it becomes critical, with what stands beside the line.
+fn limits(data: &Data, indicator: &str, words: [&str; 2], figure: fn(f64) -> String) -> Vec<(f64, String)> {
+    let limits = data.limits.of("health_indicators");
+    let severities = [Severity::Warning, Severity::Critical];
+    let lines = severities.into_iter().zip(words).filter_map(|(severity, words)| {
+        let value = limits.at(indicator, severity)?;
+        Some((value, format!("{words} {}", figure(value))))
+    });
+    lines.collect()
+}
+
+fn limit_lines(plot: &Plot, svg: &mut Svg, limits: &[(f64, String)]) {
+    for (value, label) in limits {
+        plot.limit(svg, *value, &label.to_lowercase());
+    }
 }
 
 /// First, middle and last of the days.

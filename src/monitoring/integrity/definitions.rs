@@ -2,11 +2,11 @@
 //! dropped, renamed or changed. What is missing or switched off as a whole is [`super::structure`]'s, but for columns and
 //! checks. What an owner has added is no fault.
 
-use super::fault::Fault;
 use super::structure::made_again;
+use crate::alerts::Severity::{self, Critical, Info, Warning};
 use crate::db::{self, Session, schema};
 use crate::error::Result;
-use crate::monitoring::report::Severity::{self, Critical, Info, Warning};
+use crate::monitoring::Fault;
 use crate::setup::definitions::{self, Definition, Definitions, Key};
 use crate::setup::objects::{Kind, Object, objects};
 use crate::setup::views;

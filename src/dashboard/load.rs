@@ -4,28 +4,29 @@ use super::data::{
     Alert, Courier, CourierTask, CourierType, Data, DeadLetterDay, ErrorCategory, Indicator, LatencyDay,
     Moment, Oldest, Outbox, QueueDepth, Retries, State, SuccessDay, Undelivered, VolumeDay,
 };
+use crate::alerts::{AllThresholds, Severity};
 use crate::db::{Session, result_row, statements};
 use crate::error::{Error, Result};
-use crate::monitoring::health::Health;
-use crate::monitoring::report::Severity;
+use crate::health::Health;
+use crate::monitoring::checks::{courier_watchdog_health, webhook_health};
 
 statements! {
-    query find_moment() -> Moment = file "monitoring/dashboard/moment.sql";
-    query find_indicators() -> IndicatorRow = file "monitoring/dashboard/indicators.sql";
-    query find_success_rate() -> SuccessDay = file "monitoring/dashboard/success_rate.sql";
-    query find_queue_depth() -> QueueDepth = file "monitoring/dashboard/queue_depth.sql";
-    query find_dead_letters() -> DeadLetterDay = file "monitoring/dashboard/dead_letters.sql";
-    query find_latency() -> LatencyDay = file "monitoring/dashboard/latency.sql";
-    query find_error_categories() -> ErrorCategoryRow = file "monitoring/dashboard/error_categories.sql";
-    query find_retries() -> RetriesRow = file "monitoring/dashboard/retries.sql";
-    query find_oldest() -> OldestRow = file "monitoring/dashboard/oldest.sql";
-    query find_volume() -> VolumeDay = file "monitoring/dashboard/volume.sql";
-    query find_alerts() -> Alert = file "monitoring/dashboard/alerts.sql";
-    query find_undelivered() -> Undelivered = file "monitoring/dashboard/undelivered.sql";
-    query find_outbox() -> Outbox = file "monitoring/dashboard/outbox.sql";
-    query find_courier() -> CourierRow = file "monitoring/dashboard/courier.sql";
-    query find_courier_tasks() -> CourierTask = file "monitoring/dashboard/courier_tasks.sql";
-    query find_courier_types() -> CourierType = file "monitoring/dashboard/courier_types.sql";
+    query find_moment() -> Moment = file "dashboard/moment.sql";
+    query find_indicators() -> IndicatorRow = file "dashboard/indicators.sql";
+    query find_success_rate() -> SuccessDay = file "dashboard/success_rate.sql";
+    query find_queue_depth() -> QueueDepth = file "dashboard/queue_depth.sql";
+    query find_dead_letters() -> DeadLetterDay = file "dashboard/dead_letters.sql";
+    query find_latency() -> LatencyDay = file "dashboard/latency.sql";
+    query find_error_categories() -> ErrorCategoryRow = file "dashboard/error_categories.sql";
+    query find_retries() -> RetriesRow = file "dashboard/retries.sql";
+    query find_oldest() -> OldestRow = file "dashboard/oldest.sql";
+    query find_volume() -> VolumeDay = file "dashboard/volume.sql";
+    query find_alerts() -> Alert = file "dashboard/alerts.sql";
+    query find_undelivered() -> Undelivered = file "dashboard/undelivered.sql";
+    query find_outbox() -> Outbox = file "dashboard/outbox.sql";
+    query find_courier() -> CourierRow = file "dashboard/courier.sql";
+    query find_courier_tasks() -> CourierTask = file "dashboard/courier_tasks.sql";
+    query find_courier_types() -> CourierType = file "dashboard/courier_types.sql";
 }
 
 result_row! {
@@ -60,7 +61,6 @@ result_row! {
         queue_depth: Option<i64>,
         topic: Option<String>,
         processing_status: Option<String>,
-        threshold_minutes: Option<f64>,
     }
 }
 
@@ -73,20 +73,13 @@ result_row! {
         waiting: Option<i64>,
         success_percent: Option<f64>,
         p95_seconds: Option<f64>,
-        failed_lately: i64,
-        stuck: i64,
-        open_tasks: i64,
-        overdue_tasks: i64,
     }
 }
 
 pub fn load_data(session: &Session, health: Health) -> Result<Data> {
     let (overall, indicators) = indicators(session)?;
-    let of_health = match health.severity() {
-        Severity::Info => State::Healthy,
-        Severity::Warning => State::Warning,
-        Severity::Critical => State::Critical,
-    };
+    let of_health = State::from(health.severity());
+    let limits = AllThresholds::read(session)?;
     let faults = health
         .faults
         .into_iter()
@@ -106,12 +99,13 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
             share: row.share.unwrap_or_default(),
         })?,
         retries: retries(session)?,
-        oldest: oldest(session)?,
+        oldest: oldest(session, &limits)?,
         volume: find_volume(session)?.all()?,
         alerts: find_alerts(session)?.all()?,
         undelivered: find_undelivered(session)?.all()?,
         outbox: find_outbox(session)?.all()?,
-        courier: courier(session)?,
+        courier: courier(session, &limits)?,
+        limits,
     })
 }
 
@@ -153,18 +147,18 @@ fn retries(session: &Session) -> Result<Retries> {
     Ok(retries)
 }
 
-fn oldest(session: &Session) -> Result<Oldest> {
+fn oldest(session: &Session, limits: &AllThresholds) -> Result<Oldest> {
     let found = find_oldest(session)?.first()?.map(|row| Oldest {
         seconds: row.seconds.unwrap_or_default(),
         webhooks_waiting: row.queue_depth.unwrap_or_default(),
         topic: row.topic,
         status: row.processing_status,
-        threshold_minutes: row.threshold_minutes,
+        threshold_minutes: limits.of(webhook_health::NAME).lowest(webhook_health::OLDEST),
     });
     Ok(found.unwrap_or_default())
 }
 
-fn courier(session: &Session) -> Result<Courier> {
+fn courier(session: &Session, limits: &AllThresholds) -> Result<Courier> {
     let found = find_courier(session)?.first()?.map(|row| Courier {
         notifications: row.notifications.unwrap_or_default(),
         sent: row.sent.unwrap_or_default(),
@@ -173,13 +167,15 @@ fn courier(session: &Session) -> Result<Courier> {
         waiting: row.waiting.unwrap_or_default(),
         success_percent: row.success_percent,
         p95_seconds: row.p95_seconds,
-        failed_lately: row.failed_lately,
-        stuck: row.stuck,
-        open_tasks: row.open_tasks,
-        overdue_tasks: row.overdue_tasks,
         ..Courier::default()
     });
+    let now = courier_watchdog_health::measure(session, limits.of(courier_watchdog_health::NAME))?;
     Ok(Courier {
+        failed_lately: now.failed,
+        stuck: now.stuck,
+        oldest_waiting_minutes: now.oldest_minutes,
+        open_tasks: now.open_tasks,
+        overdue_tasks: now.overdue_tasks,
         tasks: find_courier_tasks(session)?.all()?,
         types: find_courier_types(session)?.all()?,
         ..found.unwrap_or_default()

@@ -1,7 +1,8 @@
 //! What the page shows, as plain data.
 
+use crate::alerts::{AllThresholds, Severity};
 use crate::db::result_row;
-use crate::monitoring::health::Fault;
+use crate::monitoring::Fault;
 
 /// Of an indicator, an alert, a thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,8 +12,20 @@ pub enum State {
     Critical,
 }
 
+impl From<Severity> for State {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Critical => Self::Critical,
+            Severity::Warning => Self::Warning,
+            Severity::Info => Self::Healthy,
+        }
+    }
+}
+
 /// Everything on the page, as of one moment.
 pub struct Data {
+    /// From where on something is wrong.
+    pub limits: AllThresholds,
     pub moment: Moment,
     /// The worst of the indicators and of health's faults.
     pub overall: State,
@@ -46,6 +59,8 @@ result_row! {
         pub undelivered_alerts: i64,
         /// Since any monitor has run.
         pub seconds_since_monitor: Option<i64>,
+        /// The heartbeat expects a monitor at least this often.
+        pub seconds_between_monitors: Option<i64>,
     }
 }
 
@@ -171,10 +186,11 @@ pub struct Courier {
     pub waiting: i64,
     pub success_percent: Option<f64>,
     pub p95_seconds: Option<f64>,
-    /// In the last 24 hours.
+    /// Failed for good lately, as the monitor sees it.
     pub failed_lately: i64,
-    /// Waiting for more than an hour.
+    /// Of those that wait, how many for longer than the monitor allows, and the longest.
     pub stuck: i64,
+    pub oldest_waiting_minutes: f64,
     pub open_tasks: i64,
     pub overdue_tasks: i64,
     /// Those due first.

@@ -1,8 +1,8 @@
 //! Something that is wrong, and what mends it.
 
+use crate::alerts::Severity;
 use crate::db::{self, owner, result_row};
 use crate::json::Timestamp;
-use crate::monitoring::report::Severity;
 use serde_json::{Value as Json, json};
 
 result_row! {

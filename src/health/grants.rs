@@ -1,12 +1,12 @@
 //! Who may do with what is ours what nobody but its owner should: through the schema, or because everybody may.
 
-use super::fault::{Fault, FaultRow};
 use super::sight::Sight;
 use crate::db::{Session, owner, statements};
+use crate::monitoring::{Fault, FaultRow};
 use crate::setup::objects::{Kind, objects};
 
 statements! {
-    query find_grants(owner: Option<&str>, shown: Vec<&str>) -> FaultRow = file "monitoring/health/grants.sql";
+    query find_grants(owner: Option<&str>, shown: Vec<&str>) -> FaultRow = file "health/grants.sql";
 }
 
 /// Asked with the rights of the function's owner, set up or not. Catalogs only.

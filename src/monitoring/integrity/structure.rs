@@ -2,22 +2,22 @@
 //! switched off. Asked as the owner of the tables; the heartbeat asks, too, since monitors run well while nothing can be
 //! stored. How what is there is defined: [`super::definitions`].
 
-use super::fault::{Fault, FaultRow};
+use crate::alerts::Severity;
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::report::Severity;
+use crate::monitoring::{Fault, FaultRow};
 use crate::setup::objects::{Kind, Object, objects};
 use std::collections::{BTreeMap, BTreeSet};
 
 statements! {
-    query find_forced_row_security() -> FaultRow = file "monitoring/health/row_security.sql";
-    query find_other_owners(shown: Vec<&str>) -> FaultRow = file "monitoring/health/ownership.sql";
-    query find_lost_rights(shown: Vec<&str>) -> FaultRow = file "monitoring/health/owner_rights.sql";
-    query find_lacking_receivers() -> FaultRow = file "monitoring/health/receivers.sql";
-    query find_stopping_settings() -> FaultRow = file "monitoring/health/settings.sql";
-    query find_exposed(shown: Vec<&str>) -> FaultRow = file "monitoring/health/exposure.sql";
-    query find_rules(shown: Vec<&str>) -> FaultRow = file "monitoring/health/rules.sql";
-    query find_parts() -> Part = file "monitoring/health/parts.sql";
+    query find_forced_row_security() -> FaultRow = file "monitoring/integrity/row_security.sql";
+    query find_other_owners(shown: Vec<&str>) -> FaultRow = file "monitoring/integrity/ownership.sql";
+    query find_lost_rights(shown: Vec<&str>) -> FaultRow = file "monitoring/integrity/owner_rights.sql";
+    query find_lacking_receivers() -> FaultRow = file "monitoring/integrity/receivers.sql";
+    query find_stopping_settings() -> FaultRow = file "monitoring/integrity/settings.sql";
+    query find_exposed(shown: Vec<&str>) -> FaultRow = file "monitoring/integrity/exposure.sql";
+    query find_rules(shown: Vec<&str>) -> FaultRow = file "monitoring/integrity/rules.sql";
+    query find_parts() -> Part = file "monitoring/integrity/parts.sql";
 }
 
 /// Every fault of structure and rights.

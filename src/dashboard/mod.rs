@@ -18,8 +18,8 @@ mod shares;
 mod svg;
 mod trends;
 
-use super::health;
 use crate::db::{self, owner, schema};
+use crate::health;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 

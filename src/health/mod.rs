@@ -2,39 +2,26 @@
 //!
 //! It answers whoever may call it, whatever is wrong: each question is asked apart ([`sight`]), so that a locked table, a
 //! dropped view or a missing right costs its own answer and is told. [`figures`]: what is asked; [`faults`]: what is
-//! wrong by the figures, pure; [`structure`]: what is wrong by the catalogs; [`definitions`]: what is defined otherwise than
-//! `setup()` did; [`grants`]: who may do what nobody should; [`fault`]: what a fault is.
+//! wrong by the figures, pure; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
+//! [`crate::monitoring::integrity`].
 
-pub mod definitions;
-mod fault;
 mod faults;
 mod figures;
 mod grants;
 mod sight;
-pub mod structure;
 
+use crate::alerts::Severity;
 use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
-use crate::monitoring::report::Severity;
+use crate::monitoring::Fault;
 use crate::outbox::carriers::InForce;
-pub use fault::Fault;
 use figures::Figures;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 use sight::Sight;
-
-/// Jobs that are no monitors; `jobs` schedules them.
-pub const OTHER_JOBS: &[&str] = &[
-    "retry-failed-webhooks",
-    "dlv-01-retry-notifications",
-    "raw-ops-drain",
-    "raw-ops-deliver",
-    "raw-ops-archive",
-    "raw-ops-housekeeping",
-];
 
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]

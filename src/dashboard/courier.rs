@@ -93,7 +93,7 @@ fn notifications(courier: &Courier) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::dashboard::html::ascii;
+    use crate::dashboard::html::ascii;
 
     fn page(courier: &Courier) -> String {
         ascii(all(courier))
