@@ -51,7 +51,6 @@ schema-check: generator ## Fail if the install script is not what the code gener
 
 generator:
 	@pgrx-tests/setup.sh --schema
-	@pgrx-tests/build.sh
 
 fmt: ## Format the code
 	@cargo fmt --all

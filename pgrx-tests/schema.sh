@@ -14,6 +14,9 @@ committed="sql/raw_ops--$(crate_version).sql"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
+# Not the library that the tests were built with: its own functions would be in the script.
+pgrx-tests/build.sh
+
 PGRX_PG_CONFIG_PATH="$pg_config" cargo pgrx schema "pg$(pg_major "$pg_config")" --pg-config "$pg_config" --release \
     --skip-build -p raw_ops -o "$scratch/generated.sql" >"$scratch/log" 2>&1 || { cat "$scratch/log" >&2; exit 1; }
 # Positions in the source change with every edit and say nothing to a database.

@@ -383,9 +383,9 @@ CREATE TABLE raw_ops.monitor_thresholds (
     CONSTRAINT monitor_thresholds_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
     CONSTRAINT monitor_thresholds_threshold_check CHECK (((threshold >= (0)::numeric) AND (threshold <= (1000000000)::numeric)))
 );
-COMMENT ON TABLE raw_ops.monitor_thresholds IS 'What each check compares with, where it alerts, and how soon it repeats. Read at every run: change a row and it holds.';
+COMMENT ON TABLE raw_ops.monitor_thresholds IS 'The limits of everything that judges: each check, fn_health_v1(), the page, the views; where a check alerts, and how soon it repeats. Read each time: change a row and it holds, switch it off with enabled.';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.condition IS 'What is wrong when the threshold is crossed; one open alert per check and condition.';
-COMMENT ON COLUMN raw_ops.monitor_thresholds.threshold IS 'In unit; the alert is raised above it.';
+COMMENT ON COLUMN raw_ops.monitor_thresholds.threshold IS 'In unit; the alert is raised above it. (Two of health_indicators are otherwise, see description.)';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.lookback IS 'How far back the check looks; null: at the state of now.';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.repeat_after IS 'While the alert stays open it is not posted again before this.';
 ALTER TABLE ONLY raw_ops.monitor_thresholds
@@ -423,7 +423,7 @@ CREATE TABLE raw_ops.monitors (
     scheduled_at timestamp with time zone,
     CONSTRAINT monitors_heartbeat_every_check CHECK ((heartbeat_every > '00:00:00'::interval))
 );
-COMMENT ON TABLE raw_ops.monitors IS 'The checks that fn_invoke_monitor() knows, and how often the heartbeat expects each to run.';
+COMMENT ON TABLE raw_ops.monitors IS 'Who compares with monitor_thresholds: the checks that fn_invoke_monitor() knows, and how often the heartbeat expects each to run; and what only shows.';
 COMMENT ON COLUMN raw_ops.monitors.heartbeat_every IS 'The heartbeat alerts when the last run is older than this; null: not watched.';
 COMMENT ON COLUMN raw_ops.monitors.scheduled_at IS 'When fn_schedule_jobs_v1() first scheduled it; until one heartbeat_every later a missing first run is no fault.';
 ALTER TABLE ONLY raw_ops.monitors
@@ -922,8 +922,7 @@ CREATE VIEW raw_ops.alert_slow_processing AS
     limits.severity,
     limits.lookback,
     measured.processed_count
-   FROM ((raw_ops.monitor_thresholds p95
-     CROSS JOIN LATERAL ( VALUES (p95.condition,p95.threshold,p95.unit,p95.severity,p95.lookback), ('max_latency'::text,10000,'milliseconds'::text,p95.severity,p95.lookback)) limits(condition, threshold, unit, severity, lookback))
+   FROM (raw_ops.monitor_thresholds limits
      CROSS JOIN LATERAL ( SELECT
                 CASE limits.condition
                     WHEN 'max_latency'::text THEN (max(webhook_inbox.processing_duration_ms))::numeric
@@ -932,8 +931,8 @@ CREATE VIEW raw_ops.alert_slow_processing AS
             count(webhook_inbox.processing_duration_ms) AS processed_count
            FROM raw_ops.webhook_inbox
           WHERE ((webhook_inbox.processing_status = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text])) AND (webhook_inbox.created_at >= (now() - limits.lookback)))) measured)
-  WHERE ((p95.check_name = 'webhook_health'::text) AND (p95.condition = 'p95_latency'::text) AND p95.enabled AND (measured.value > limits.threshold));
-COMMENT ON VIEW raw_ops.alert_slow_processing IS 'Empty while all is well: rows only if, within the lookback, the 95th percentile of processing times is over monitor_thresholds'' (5,000 ms) or the longest over 10,000 ms.';
+  WHERE ((limits.check_name = 'webhook_health'::text) AND (limits.condition = ANY (ARRAY['p95_latency'::text, 'max_latency'::text])) AND limits.enabled AND (measured.value > limits.threshold));
+COMMENT ON VIEW raw_ops.alert_slow_processing IS 'Empty while all is well: rows only if, within the lookback, the 95th percentile of processing times or the longest is over monitor_thresholds'' (5,000 and 10,000 ms).';
 COMMENT ON COLUMN raw_ops.alert_slow_processing.condition IS 'p95_latency or max_latency: what is over its threshold.';
 COMMENT ON COLUMN raw_ops.alert_slow_processing.value IS 'In unit, as is threshold.';
 COMMENT ON COLUMN raw_ops.alert_slow_processing.lookback IS 'Webhooks received within this time from now are looked at.';
@@ -1327,6 +1326,20 @@ CREATE VIEW raw_ops.health_indicators AS
             queue.queue_depth
            FROM (raw_ops.webhook_health health
              CROSS JOIN raw_ops.retry_queue_depth queue)
+        ), limits AS (
+         SELECT max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'success_rate'::text) AND (enabled.severity = 'warning'::text))) AS success_warning,
+            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'success_rate'::text) AND (enabled.severity = 'critical'::text))) AS success_critical,
+            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'queue_depth'::text) AND (enabled.severity = 'warning'::text))) AS queue_warning,
+            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'queue_depth'::text) AND (enabled.severity = 'critical'::text))) AS queue_critical,
+            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'p95_latency'::text) AND (enabled.severity = 'warning'::text))) AS p95_warning,
+            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'p95_latency'::text) AND (enabled.severity = 'critical'::text))) AS p95_critical,
+            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'dlq_per_day'::text) AND (enabled.severity = 'warning'::text))) AS dlq_warning,
+            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'dlq_per_day'::text) AND (enabled.severity = 'critical'::text))) AS dlq_critical
+           FROM ( SELECT monitor_thresholds.condition,
+                    monitor_thresholds.severity,
+                    trim_scale(monitor_thresholds.threshold) AS threshold
+                   FROM raw_ops.monitor_thresholds
+                  WHERE ((monitor_thresholds.check_name = 'health_indicators'::text) AND monitor_thresholds.enabled)) enabled
         ), indicators AS (
          SELECT indicator.place,
             indicator.indicator,
@@ -1336,28 +1349,33 @@ CREATE VIEW raw_ops.health_indicators AS
             indicator.healthy,
             indicator.warning,
             indicator.critical
-           FROM (measured m
+           FROM ((measured m
+             CROSS JOIN limits l)
              CROSS JOIN LATERAL ( VALUES (1,'success_rate'::text,m.success_rate_percent,'%'::text,
                         CASE
-                            WHEN ((m.outcome_count = 0) OR ((m.success_count)::numeric > (0.99 * (m.outcome_count)::numeric))) THEN 'healthy'::text
-                            WHEN ((m.success_count)::numeric >= (0.95 * (m.outcome_count)::numeric)) THEN 'warning'::text
-                            ELSE 'critical'::text
-                        END,'> 99'::text,'95 to 99'::text,'< 95'::text), (2,'queue_depth'::text,(m.queue_depth)::numeric,'webhooks'::text,
-                        CASE
-                            WHEN (m.queue_depth <= 10) THEN 'healthy'::text
-                            WHEN (m.queue_depth <= 50) THEN 'warning'::text
-                            ELSE 'critical'::text
-                        END,'0 to 10'::text,'11 to 50'::text,'> 50'::text), (3,'p95_latency'::text,m.p95_processing_ms,'milliseconds'::text,
-                        CASE
-                            WHEN (m.p95_processing_ms > (3000)::numeric) THEN 'critical'::text
-                            WHEN (m.p95_processing_ms >= (1000)::numeric) THEN 'warning'::text
+                            WHEN ((m.success_count)::numeric < ((l.success_critical / (100)::numeric) * (m.outcome_count)::numeric)) THEN 'critical'::text
+                            WHEN ((m.outcome_count > 0) AND ((m.success_count)::numeric <= ((l.success_warning / (100)::numeric) * (m.outcome_count)::numeric))) THEN 'warning'::text
                             ELSE 'healthy'::text
-                        END,'< 1000'::text,'1000 to 3000'::text,'> 3000'::text), (4,'dlq_per_day'::text,(m.new_dlq_count)::numeric,'dead letters'::text,
+                        END,concat('> ', l.success_warning),concat(l.success_critical, ' to ', l.success_warning),concat('< ', l.success_critical)), (2,'queue_depth'::text,(m.queue_depth)::numeric,'webhooks'::text,
                         CASE
-                            WHEN (m.new_dlq_count = 0) THEN 'healthy'::text
-                            WHEN (m.new_dlq_count <= 2) THEN 'warning'::text
-                            ELSE 'critical'::text
-                        END,'0'::text,'1 to 2'::text,'3 or more'::text)) indicator(place, indicator, value, unit, state, healthy, warning, critical))
+                            WHEN ((m.queue_depth)::numeric > l.queue_critical) THEN 'critical'::text
+                            WHEN ((m.queue_depth)::numeric > l.queue_warning) THEN 'warning'::text
+                            ELSE 'healthy'::text
+                        END,concat('0 to ', l.queue_warning),concat((l.queue_warning + (1)::numeric), ' to ', l.queue_critical),concat('> ', l.queue_critical)), (3,'p95_latency'::text,m.p95_processing_ms,'milliseconds'::text,
+                        CASE
+                            WHEN (m.p95_processing_ms > l.p95_critical) THEN 'critical'::text
+                            WHEN (m.p95_processing_ms >= l.p95_warning) THEN 'warning'::text
+                            ELSE 'healthy'::text
+                        END,concat('< ', l.p95_warning),concat(l.p95_warning, ' to ', l.p95_critical),concat('> ', l.p95_critical)), (4,'dlq_per_day'::text,(m.new_dlq_count)::numeric,'dead letters'::text,
+                        CASE
+                            WHEN ((m.new_dlq_count)::numeric > l.dlq_critical) THEN 'critical'::text
+                            WHEN ((m.new_dlq_count)::numeric > l.dlq_warning) THEN 'warning'::text
+                            ELSE 'healthy'::text
+                        END,
+                        CASE l.dlq_warning
+                            WHEN 0 THEN '0'::text
+                            ELSE concat('0 to ', l.dlq_warning)
+                        END,concat((l.dlq_warning + (1)::numeric), ' to ', l.dlq_critical),concat((l.dlq_critical + (1)::numeric), ' or more'))) indicator(place, indicator, value, unit, state, healthy, warning, critical))
         )
  SELECT rows.indicator,
     rows.value,
@@ -1449,8 +1467,10 @@ CREATE VIEW raw_ops.undelivered_alerts AS
      LEFT JOIN LATERAL ( SELECT min(request.send_after) AS send_after
            FROM raw_ops.http_requests request
           WHERE ((request.subject_id = message.id) AND (request.state = 'queued'::text))) next_attempt ON (true))
-  WHERE ((message.delivery = ANY (ARRAY['pending'::text, 'undelivered'::text])) AND ((message.delivery = 'undelivered'::text) OR (message.created_at < (now() - '00:05:00'::interval))));
-COMMENT ON VIEW raw_ops.undelivered_alerts IS 'Alerts that have reached nobody: no attempt is left, or five minutes have passed. After mending the cause: SELECT raw_ops.fn_resend_alerts_v1();';
+  WHERE ((message.delivery = ANY (ARRAY['pending'::text, 'undelivered'::text])) AND ((message.delivery = 'undelivered'::text) OR (message.created_at < (now() - ( SELECT max(threshold.lookback) AS max
+           FROM raw_ops.monitor_thresholds threshold
+          WHERE ((threshold.check_name = 'monitoring_heartbeat'::text) AND (threshold.condition = 'undelivered_alerts'::text) AND threshold.enabled))))));
+COMMENT ON VIEW raw_ops.undelivered_alerts IS 'Alerts that have reached nobody: no attempt is left, or the lookback of monitor_thresholds (5 minutes) has passed. After mending the cause: SELECT raw_ops.fn_resend_alerts_v1();';
 
 CREATE VIEW raw_ops.webhook_elements_left AS
  SELECT webhook_elements.webhook_id,
