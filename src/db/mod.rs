@@ -35,8 +35,8 @@ use pgrx::spi::Spi;
 
 pub use column::Column;
 pub(crate) use declare::{
-    from_row, into_row, result_row, rowset_row, statement_function, statement_name, statement_parts,
-    statement_run, statement_text, statements,
+    from_row, into_row, result_row, row, rowset_row, statement_function, statement_name, statement_parts,
+    statement_result, statement_run, statement_text, statements,
 };
 pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
