@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
-pub use column::Column;
+pub use column::{Column, StoredJsonb};
 pub(crate) use declare::{
     from_row, into_row, result_row, row, rowset_row, statement_function, statement_name, statement_parts,
     statement_result, statement_run, statement_text, statements,
@@ -41,7 +41,6 @@ pub(crate) use declare::{
 pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use parameter::{Argument, Parameter, Value};
-pub use rows::{Row, Rows};
 pub use rowset::{Rowset, TypedRowset};
 pub use statement::Statement;
 pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};

@@ -101,6 +101,7 @@ pub struct Row<'r, 's> {
     session: PhantomData<&'s Session>,
 }
 
+#[allow(dead_code, reason = "one each type, used now or not")]
 impl<'s> Row<'_, 's> {
     fn type_of(self, column: i32) -> Oid {
         let index = usize::try_from(column - 1).ok();
@@ -177,22 +178,6 @@ impl<'s> Row<'_, 's> {
 
     pub fn uuid(self, column: i32) -> Option<[u8; 16]> {
         self.get(column)
-    }
-
-    /// How many bytes a value takes once it is fetched and decompressed, which is not done here; 0 for null.
-    pub fn full_size(self, column: i32) -> usize {
-        const WITH_A_HEADER: &[Oid] = &[pg_sys::JSONBOID, pg_sys::TEXTOID, pg_sys::BYTEAOID];
-        let found = self.type_of(column);
-        if !column::is_stored_as(found, WITH_A_HEADER) {
-            raise(column::is_other(
-                format_args!("column {column}"),
-                found,
-                WITH_A_HEADER,
-            ));
-        }
-        // SAFETY: a value of variable length; only its header is read.
-        self.datum(column)
-            .map_or(0, |datum| unsafe { pg_sys::toast_raw_datum_size(datum) })
     }
 
     /// Fetched and decompressed once, into memory that lives until SPI disconnects.
