@@ -33,7 +33,7 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
-pub use column::{Column, StoredJsonb};
+pub use column::{Column, StoredJsonb, TextBytes};
 pub(crate) use declare::{
     from_row, into_row, result_row, row, rowset_row, statement_function, statement_name, statement_parts,
     statement_result, statement_run, statement_text, statements,

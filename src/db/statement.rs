@@ -10,8 +10,6 @@ use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
 
-pub use super::rows::Row;
-
 /// A statement and, once used, its plan.
 pub struct Statement {
     /// In messages.

@@ -2,8 +2,8 @@
 
 use super::*;
 use pgrx::prelude::*;
+use rows::Row;
 use rowset::Column;
-use statement::Row;
 
 thread_local! {
     static THREE: Statement = const { Statement::new(

@@ -89,9 +89,8 @@ pub fn pg_net_pass() -> Result<Pass> {
             room => outbox::claim_requests(session, room, None, InForce::PgNet.as_str())?,
         };
         let ready = ready(session, claimed)?;
-        let dispatched = ready.len();
-        let refused = pg_net::dispatch(session, ready)?;
-        let dispatched = dispatched - refused.len();
+        let refused = pg_net::dispatch(session, &ready)?;
+        let dispatched = ready.len() - refused.len();
         record_and_tell(session, refused)?;
         Ok(Pass {
             dispatched,
