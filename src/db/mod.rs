@@ -2,8 +2,7 @@
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
 //!
 //! A statement is declared with [`statements`], what it returns with [`result_row`], what it is handed with [`rowset_row`]:
-//! the compiler and the planner compare them. [`Statement`], [`Row`] and [`Rowset`] go by position; types are compared there, too,
-//! but value by value.
+//! the compiler and the planner compare them.
 
 mod column;
 mod declare;
@@ -25,6 +24,7 @@ pub mod statement;
 mod store;
 pub mod subtransaction;
 pub mod typed;
+mod untyped;
 
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
@@ -40,11 +40,12 @@ pub(crate) use declare::{
 };
 pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
-pub use parameter::{Argument, Parameter, Value};
-pub use rowset::{Rowset, TypedRowset};
+pub use parameter::{Argument, Parameter};
+pub use rowset::TypedRowset;
 pub use statement::Statement;
 pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 pub use typed::Found;
+pub use untyped::Value;
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
 /// per unit of work.
