@@ -6,5 +6,5 @@ update raw_ops.http_requests as request
        lease_until = clock_timestamp() + make_interval(secs => request.timeout_ms / 1000.0) + interval '30 seconds'
  where id = any ($1)
 returning id, purpose, destination, lane, attempt, idempotency_key, url, path, headers,
-          coalesce(body, (select shared.body from raw_ops.http_bodies as shared where shared.id = request.body_id))::text,
+          coalesce(body, (select shared.body from raw_ops.http_bodies as shared where shared.id = request.body_id))::text as body,
           timeout_ms, subject_id

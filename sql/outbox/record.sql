@@ -37,5 +37,5 @@ with shared as (
      where state = 'failed'
         on conflict (idempotency_key, destination, attempt) do nothing
 )
-select id, purpose, subject_id, destination, attempt, state, error, next_at
+select purpose, subject_id, destination, attempt, state, error, next_at
   from recorded

@@ -22,9 +22,9 @@ with recursive hanging (classid, objid, objsubid) as (
        and ours.relnamespace = 'raw_ops'::regnamespace and (ours.relname = $1 or ours.relname = any ($2))
      where object.type <> 'type'
 )
-select format('%s %s', type, identity),
+select format('%s %s', type, identity) as name,
        case when type in ('view', 'materialized view', 'function', 'procedure')
-            then format('DROP %s %s;', upper(type), identity) end
+            then format('DROP %s %s;', upper(type), identity) end as removal
   from named
  where ours is null
  union all

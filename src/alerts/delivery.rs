@@ -3,13 +3,12 @@
 use super::Id;
 use super::message::request;
 use crate::config;
-use crate::db::{Rowset, Session, Statement, Value};
+use crate::db::{Session, TypedRowset, result_row, rowset_row, statements};
 use crate::error::Result;
 use crate::outbox::receivers::customerio;
 use crate::outbox::receivers::slack::Webhook;
 use crate::outbox::{self, Destination, NewRequest, Outcome, Requester, State, secrets};
 use crate::schedule::Purpose;
-use pgrx::pg_sys;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -25,17 +24,33 @@ pub const REQUESTER: Requester = Requester {
     on_discarded: discard_messages,
 };
 
-thread_local! {
-    static DELIVERED: Statement = const { Statement::new(
-        include_str!("../../sql/alerts/mark_delivered.sql"), &[pg_sys::UUIDARRAYOID, pg_sys::UUIDARRAYOID]) };
-    static NOT_DELIVERED: Statement = const { Statement::new(
-        include_str!("../../sql/alerts/mark_not_delivered.sql"), &[]) };
-    static PENDING: Statement = const { Statement::new(
+statements! {
+    execute mark_delivered(by_channel: Vec<Id>, by_fallback: Vec<Id>) = file "alerts/mark_delivered.sql";
+    execute mark_not_delivered() with (failed: FailedRow<'static>) = file "alerts/mark_not_delivered.sql";
+    execute find_pending(messages: Vec<Id>) -> Pending = text
         "select id, title, severity, channel, body
-           from raw_ops.alert_messages where id = any ($1) and delivery = 'pending'", &[pg_sys::UUIDARRAYOID]) };
-    static DISCARD: Statement = const { Statement::new(
+           from raw_ops.alert_messages where id = any ($1) and delivery = 'pending'";
+    execute mark_discarded(messages: Vec<Id>, why: &str) = text
         "update raw_ops.alert_messages set delivery = 'discarded', last_error = $2
-          where id = any ($1) and delivery in ('pending', 'undelivered')", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+          where id = any ($1) and delivery in ('pending', 'undelivered')";
+}
+
+rowset_row! {
+    struct FailedRow<'a> {
+        id: Id,
+        error: &'a str,
+    }
+}
+
+result_row! {
+    /// A message that still waits to reach anybody.
+    struct Pending {
+        id: Id,
+        title: String,
+        severity: String,
+        channel: String,
+        body: Json,
+    }
 }
 
 fn is_fallback(destination: Option<Destination>) -> bool {
@@ -67,10 +82,7 @@ fn delivered(session: &Session, arrived: &[&Outcome]) -> Result<()> {
     };
     let (by_channel, by_fallback) = (subjects(false), subjects(true));
     let all = [by_channel.as_slice(), by_fallback.as_slice()].concat();
-    session.execute(
-        &DELIVERED,
-        vec![Value::UuidArray(by_channel), Value::UuidArray(by_fallback)],
-    )?;
+    mark_delivered(session, by_channel, by_fallback)?;
     outbox::cancel_requests(session, &all, DELIVERED_BEFORE)
 }
 
@@ -87,29 +99,19 @@ fn not_delivered(session: &Session, failed: &[&Outcome]) -> Result<()> {
 
     // One row a message: the last word of several. Sorted, so that two transactions lock in one order.
     let last: BTreeMap<Id, &Outcome> = failed.iter().map(|outcome| (outcome.subject, *outcome)).collect();
-    let mut rows = Rowset::new(
-        c"failed",
-        &[(c"id", pg_sys::UUIDOID), (c"error", pg_sys::TEXTOID)],
-    );
+    let mut rows = TypedRowset::new(session);
     for (message, outcome) in last {
         let destination = outcome
             .destination
             .map_or("unknown destination", Destination::as_str);
         let error = format!("{destination}: {}", outcome.reason().unwrap_or_default());
-        rows.uuid(message).text(Some(&error)).end_row();
+        rows.push(FailedRow {
+            id: message,
+            error: &error,
+        })?;
     }
-    rows.register(session)?;
-    session.execute(&NOT_DELIVERED, vec![])?;
+    mark_not_delivered(session, &mut rows)?;
     Ok(())
-}
-
-/// A message that still waits to reach anybody.
-struct Pending {
-    id: Id,
-    title: String,
-    severity: String,
-    channel: String,
-    body: Json,
 }
 
 /// The second URL, else Customer.io, where either is set up. Asked again it does nothing: the key is the message's own.
@@ -117,17 +119,7 @@ fn try_fallback(session: &Session, messages: Vec<Id>) -> Result<()> {
     if messages.is_empty() {
         return Ok(());
     }
-    let pending = session.execute(&PENDING, vec![Value::UuidArray(messages)])?;
-    let pending = pending.map(|row| {
-        let text = |column| row.text(column).unwrap_or_default();
-        Pending {
-            id: row.uuid(1).unwrap_or_default(),
-            title: text(2),
-            severity: text(3),
-            channel: text(4),
-            body: row.json(5).unwrap_or_default(),
-        }
-    });
+    let pending = find_pending(session, messages)?.all()?;
     let keys: Vec<String> = pending
         .iter()
         .map(|message| format!("alert-fallback-{}", pgrx::Uuid::from_bytes(message.id)))
@@ -173,7 +165,7 @@ fn event(message: &Pending) -> Json {
 /// Messages whose requests somebody has discarded reach nobody, and are not to.
 fn discard_messages(session: &Session, messages: Vec<Id>, why: &str) -> Result<()> {
     if !messages.is_empty() {
-        session.execute(&DISCARD, vec![Value::UuidArray(messages), Value::Text(why)])?;
+        mark_discarded(session, messages, why)?;
     }
     Ok(())
 }

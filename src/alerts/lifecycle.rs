@@ -5,28 +5,49 @@ use super::Id;
 use super::finding::{Finding, fields_json, fields_of};
 use super::message;
 use super::severity::Severity;
-use crate::db::{self, Session, Statement, Value, ids};
+use crate::db::{self, Session, ids, result_row, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::outbox::receivers::slack::AlertMessage;
-use pgrx::pg_sys;
+use serde_json::Value as Json;
 
-thread_local! {
-    static OPEN_ALERTS: Statement = const { Statement::new(
-        include_str!("../../sql/alerts/find_open.sql"), &[pg_sys::TEXTOID]) };
-    static INSERT: Statement = const { Statement::new(
+statements! {
+    execute find_open(check: &str) -> OpenRow = file "alerts/find_open.sql";
+    execute insert_alert(
+        id: Id,
+        check: &str,
+        condition: &str,
+        state: &str,
+        severity: &str,
+        channel: &str,
+        title: &str,
+        fields: &Json,
+    ) = text
         "insert into raw_ops.alerts (id, check_name, condition, state, severity, channel, title, fields)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
-          pg_sys::TEXTOID, pg_sys::JSONBOID]) };
-    static SEEN_AGAIN: Statement = const { Statement::new(
+         values ($1, $2, $3, $4, $5, $6, $7, $8)";
+    execute update_alert(id: Id, severity: &str, channel: &str, title: &str, fields: &Json, is_told: bool) = text
         "update raw_ops.alerts
             set occurrences = occurrences + 1, last_seen_at = clock_timestamp(), severity = $2, channel = $3, title = $4,
                 fields = $5, last_notified_at = case when $6 then clock_timestamp() else last_notified_at end
-          where id = $1",
-        &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::BOOLOID]) };
-    static RESOLVE: Statement = const { Statement::new(
+          where id = $1";
+    execute close_alert(id: Id) = text
         "update raw_ops.alerts set state = 'resolved', resolved_at = clock_timestamp(), last_notified_at = clock_timestamp()
-          where id = $1", &[pg_sys::UUIDOID]) };
+          where id = $1";
+}
+
+result_row! {
+    struct OpenRow {
+        id: Id,
+        condition: String,
+        severity: String,
+        channel: String,
+        title: String,
+        fields: Json,
+        occurrences: i32,
+        opened_at: Timestamp,
+        last_notified_at: Timestamp,
+        has_pending_message: bool,
+    }
 }
 
 /// An alert that is open.
@@ -71,19 +92,18 @@ pub fn follow_findings(
 }
 
 fn open_alerts(session: &Session, check: &str) -> Result<Vec<Open>> {
-    let rows = session.execute(&OPEN_ALERTS, vec![Value::Text(check)])?;
-    Ok(rows.map(|row| Open {
-        id: row.uuid(1).unwrap_or_default(),
-        condition: row.text(2).unwrap_or_default(),
-        severity: Severity::of(&row.text(3).unwrap_or_default()),
-        channel: row.text(4).unwrap_or_default(),
-        title: row.text(5).unwrap_or_default(),
-        fields: fields_of(&row.json(6).unwrap_or_default()),
-        occurrences: row.int4(7).unwrap_or(1),
-        opened_at: row.timestamp(8).unwrap_or(0),
-        last_notified_at: row.timestamp(9).unwrap_or(0),
-        has_pending_message: row.boolean(10).unwrap_or(false),
-    }))
+    find_open(session, check)?.map(|row| Open {
+        id: row.id,
+        condition: row.condition,
+        severity: Severity::of(&row.severity),
+        channel: row.channel,
+        title: row.title,
+        fields: fields_of(&row.fields),
+        occurrences: row.occurrences,
+        opened_at: row.opened_at.0,
+        last_notified_at: row.last_notified_at.0,
+        has_pending_message: row.has_pending_message,
+    })
 }
 
 fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'static str> {
@@ -94,18 +114,17 @@ fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'sta
         ("open", "opened")
     };
     let id = ids::uuid_v7();
-    let fields = fields_json(&finding.fields);
-    let values = vec![
-        Value::Uuid(id),
-        Value::Text(check),
-        Value::Text(&finding.condition),
-        Value::Text(state),
-        Value::Text(finding.severity.as_str()),
-        Value::Text(&finding.channel),
-        Value::Text(&finding.title),
-        Value::Json(&fields),
-    ];
-    session.execute(&INSERT, values)?;
+    insert_alert(
+        session,
+        id,
+        check,
+        &finding.condition,
+        state,
+        finding.severity.as_str(),
+        &finding.channel,
+        &finding.title,
+        &fields_json(&finding.fields),
+    )?;
     let now = moment(db::clock());
     let context = if is_info {
         format!("As of {now}")
@@ -147,16 +166,15 @@ fn seen_again(session: &Session, alert: &Open, finding: &Finding) -> Result<Opti
     } else {
         &alert.channel
     };
-    let fields = fields_json(&finding.fields);
-    let values = vec![
-        Value::Uuid(alert.id),
-        Value::Text(severity.as_str()),
-        Value::Text(channel),
-        Value::Text(&finding.title),
-        Value::Json(&fields),
-        Value::Boolean(kind.is_some()),
-    ];
-    session.execute(&SEEN_AGAIN, values)?;
+    update_alert(
+        session,
+        alert.id,
+        severity.as_str(),
+        channel,
+        &finding.title,
+        &fields_json(&finding.fields),
+        kind.is_some(),
+    )?;
     if let Some(kind) = kind {
         let context = format!(
             "Since {} · found {} times",
@@ -169,7 +187,7 @@ fn seen_again(session: &Session, alert: &Open, finding: &Finding) -> Result<Opti
 }
 
 fn resolve(session: &Session, alert: &Open) -> Result<()> {
-    session.execute(&RESOLVE, vec![Value::Uuid(alert.id)])?;
+    close_alert(session, alert.id)?;
     let title = format!("Resolved: {}", alert.title);
     let context = format!(
         "Open from {} to {} · {}, last as above",

@@ -2,25 +2,29 @@
 
 use super::Id;
 use super::finding::Finding;
-use crate::db::{Session, Statement, Value, ids};
+use crate::db::{Session, ids, result_row, statements};
 use crate::error::Result;
 use crate::outbox::receivers::slack::{self, AlertMessage, Webhook};
 use crate::outbox::{self, Destination, NewRequest};
 use crate::schedule::Purpose;
-use pgrx::pg_sys;
 use serde_json::{Value as Json, json};
 
 const TIMEOUT_MS: i32 = 5_000;
 const SUPERSEDED: &str = "superseded by a later message about the same alert";
 
-thread_local! {
-    static SUPERSEDE: Statement = const { Statement::new(
-        include_str!("../../sql/alerts/supersede_messages.sql"), &[pg_sys::UUIDOID]) };
-    static INSERT: Statement = const { Statement::new(
+statements! {
+    execute supersede_messages(alert: Id) -> Id = file "alerts/supersede_messages.sql";
+    execute insert_message(
+        id: Id,
+        alert: Id,
+        kind: &str,
+        severity: &str,
+        channel: &str,
+        title: &str,
+        body: &Json,
+    ) = text
         "insert into raw_ops.alert_messages (id, alert_id, kind, severity, channel, title, body)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-        &[pg_sys::UUIDOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID,
-          pg_sys::JSONBOID]) };
+         values ($1, $2, $3, $4, $5, $6, $7)";
 }
 
 /// Tells what was found.
@@ -50,20 +54,19 @@ pub fn post(
     channel: &str,
     message: &AlertMessage<'_>,
 ) -> Result<()> {
-    let superseded = session.execute(&SUPERSEDE, vec![Value::Uuid(alert)])?;
-    let superseded: Vec<Id> = superseded.map(|row| row.uuid(1).unwrap_or_default());
+    let superseded = supersede_messages(session, alert)?.all()?;
     outbox::cancel_requests(session, &superseded, SUPERSEDED)?;
     let (id, body) = (ids::uuid_v7(), slack::message_body(message));
-    let values = vec![
-        Value::Uuid(id),
-        Value::Uuid(alert),
-        Value::Text(kind),
-        Value::Text(message.severity),
-        Value::Text(channel),
-        Value::Text(message.title),
-        Value::Json(&body),
-    ];
-    session.execute(&INSERT, values)?;
+    insert_message(
+        session,
+        id,
+        alert,
+        kind,
+        message.severity,
+        channel,
+        message.title,
+        &body,
+    )?;
     let message = Queued {
         id,
         channel: channel.to_owned(),
@@ -72,11 +75,13 @@ pub fn post(
     queue_messages(session, &[message])
 }
 
-/// A message for its channel.
-pub struct Queued {
-    pub id: Id,
-    pub channel: String,
-    pub body: Json,
+result_row! {
+    /// A message for its channel.
+    pub struct Queued {
+        pub id: Id,
+        pub channel: String,
+        pub body: Json,
+    }
 }
 
 /// Queues messages for their channels, each under a key of its own: queued again it is sent again.

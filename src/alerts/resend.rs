@@ -1,20 +1,19 @@
 //! The door that sends again what reached nobody, once its cause is mended.
 
+use super::Id;
 use super::message::{Queued, queue_messages};
 use crate::audit;
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, schema, statements};
 use crate::error::Result;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 
-thread_local! {
-    static UNDELIVERED: Statement = const { Statement::new(
-        include_str!("../../sql/alerts/find_undelivered.sql"), &[]) };
-    static PENDING_AGAIN: Statement = const { Statement::new(
-        "update raw_ops.alert_messages set delivery = 'pending', last_error = null where id = any ($1)",
-        &[pg_sys::UUIDARRAYOID]) };
+statements! {
+    execute find_undelivered() -> Queued = file "alerts/find_undelivered.sql";
+    execute mark_pending(messages: Vec<Id>) = text
+        "update raw_ops.alert_messages set delivery = 'pending', last_error = null where id = any ($1)";
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -25,13 +24,8 @@ fn fn_resend_alerts_v1() -> Result<JsonB, ErrorReport> {
 
 fn resend_undelivered(session: &Session) -> Result<JsonB> {
     schema::ensure_ready(session)?;
-    let messages = session.execute(&UNDELIVERED, vec![])?.map(|row| Queued {
-        id: row.uuid(1).unwrap_or_default(),
-        channel: row.text(2).unwrap_or_default(),
-        body: row.json(3).unwrap_or_default(),
-    });
-    let ids = messages.iter().map(|message| message.id).collect();
-    session.execute(&PENDING_AGAIN, vec![Value::UuidArray(ids)])?;
+    let messages = find_undelivered(session)?.all()?;
+    mark_pending(session, messages.iter().map(|message| message.id).collect())?;
     queue_messages(session, &messages)?;
     let details = json!({"who": db::session_user(), "resent": messages.len()});
     audit::log_act(session, "alert", "alerts.resent", &details)?;

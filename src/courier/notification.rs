@@ -6,8 +6,9 @@
 //! event's requests carry the same id: Customer.io takes it once.
 
 use super::{Id, shown};
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, result_row, schema, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::outbox::receivers::customerio;
 use crate::outbox::{self, Destination, NewRequest};
 use crate::schedule::Purpose;
@@ -22,12 +23,11 @@ const TIMEOUT_MS: i32 = 10_000;
 const BEGUN_ANEW: &str = "not needed: somebody has set the notification's attempts";
 const REMOVED: &str = "not needed: the notification was removed";
 
-thread_local! {
-    static LOCK: Statement = const { Statement::new(
-        include_str!("../../sql/courier/lock_notifications.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static SET_STATUS: Statement = const { Statement::new(
+statements! {
+    execute lock_notifications(events: Vec<Id>) -> Waiting = file "courier/lock_notifications.sql";
+    execute write_status(events: Vec<Id>, status: &str) = text
         "update raw_ops.ops_events set notification_status = $2
-          where id = any ($1) and notification_status is distinct from $2", &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+          where id = any ($1) and notification_status is distinct from $2";
 }
 
 thread_local! {
@@ -92,17 +92,10 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
     if events.is_empty() {
         return Ok(Queued::default());
     }
-    let locked = session
-        .execute(&LOCK, vec![Value::UuidArray(events.to_vec())])?
-        .map(|row| Waiting {
-            id: row.uuid(1).unwrap_or_default(),
-            payload: row.json(2).unwrap_or_default(),
-            attempts: row.int4(3).unwrap_or(0),
-            next_retry_at: row.timestamp(4),
-        });
+    let locked = lock_notifications(session, events.to_vec())?.all()?;
     let next_attempts: Vec<(Id, i32)> = locked
         .iter()
-        .map(|event| (event.id, event.attempts + 1))
+        .map(|event| (event.id, event.notification_attempts + 1))
         .collect();
     outbox::cancel_other_attempts(session, &next_attempts, BEGUN_ANEW)?;
     // Asked once the rows are locked: what others have queued until then is seen.
@@ -123,7 +116,7 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
     outbox::enqueue_requests(session, &messages)?;
     let due: Vec<(Id, Option<i64>)> = locked
         .iter()
-        .map(|event| (event.id, event.next_retry_at))
+        .map(|event| (event.id, event.notification_next_retry_at.map(|at| at.0)))
         .collect();
     outbox::reschedule_requests(session, &due)?;
     let done = Queued {
@@ -138,24 +131,24 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
 
 fn set_status(session: &Session, events: Vec<Id>, status: &str) -> Result<()> {
     if !events.is_empty() {
-        let values = vec![Value::UuidArray(events), Value::Text(status)];
-        as_own_write(|| session.execute(&SET_STATUS, values))?;
+        as_own_write(|| write_status(session, events, status))?;
     }
     Ok(())
 }
 
-/// An event whose notification is to be sent.
-struct Waiting {
-    id: Id,
-    payload: Json,
-    attempts: i32,
-    /// Microseconds since 2000.
-    next_retry_at: Option<i64>,
+result_row! {
+    /// An event whose notification is to be sent.
+    struct Waiting {
+        id: Id,
+        event_payload: Json,
+        notification_attempts: i32,
+        notification_next_retry_at: Option<Timestamp>,
+    }
 }
 
 impl Waiting {
     fn email(&self) -> Option<String> {
-        let email = self.payload["email"].as_str()?.trim();
+        let email = self.event_payload["email"].as_str()?.trim();
         (!email.is_empty()).then(|| email.to_owned())
     }
 }
@@ -179,9 +172,9 @@ impl Notification {
         };
         Self {
             event: event.id,
-            attempt: event.attempts + 1,
+            attempt: event.notification_attempts + 1,
             path: customerio::events_path(email),
-            body: customerio::event(EVENT_NAME, event.id, &data(&event.payload)),
+            body: customerio::event(EVENT_NAME, event.id, &data(&event.event_payload)),
             key,
         }
     }
@@ -222,9 +215,9 @@ mod tests {
     fn event(payload: Json) -> Waiting {
         Waiting {
             id: [1; 16],
-            payload,
-            attempts: 0,
-            next_retry_at: None,
+            event_payload: payload,
+            notification_attempts: 0,
+            notification_next_retry_at: None,
         }
     }
 

@@ -4,11 +4,11 @@ use super::Id;
 use super::notification::{as_own_write, queue};
 use super::unwanted::{WHY_UNWANTED, find_unwanted};
 use crate::alerts::{self, Finding, Thresholds};
-use crate::db::{self, Rowset, Session, Statement, Value};
+use crate::db::{self, Session, TypedRowset, result_row, rowset_row, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::outbox::{Outcome, Requester, State};
 use crate::schedule::Purpose;
-use pgrx::pg_sys;
 use std::collections::HashSet;
 
 /// The check that follows the alert about notifications given up: counts them, repeats and raises it.
@@ -25,23 +25,38 @@ pub const REQUESTER: Requester = Requester {
     on_discarded: discard_notifications,
 };
 
-thread_local! {
-    static SETTLE: Statement = const { Statement::new(
-        include_str!("../../sql/courier/settle_notifications.sql"), &[]) };
-    static DISCARD: Statement = const { Statement::new(
+statements! {
+    execute settle_notifications() with (outcomes: OutcomeRow<'static>) -> Settled
+        = file "courier/settle_notifications.sql";
+    execute skip_notifications(events: Vec<Id>, why: &str) = text
         "update raw_ops.ops_events
             set notification_status = 'skipped', notification_last_error = $2, notification_next_retry_at = null
-          where id = any ($1) and processed_at is null and notification_status = 'pending'",
-        &[pg_sys::UUIDARRAYOID, pg_sys::TEXTOID]) };
+          where id = any ($1) and processed_at is null and notification_status = 'pending'";
 }
 
-/// A notification that no attempt is left for.
-struct GivenUp {
-    ops_event_id: Id,
-    attempts: i32,
-    tracking_no: Option<String>,
-    event_type: Option<String>,
-    error: String,
+rowset_row! {
+    struct OutcomeRow<'a> {
+        id: Id,
+        status: &'static str,
+        error: Option<&'a str>,
+        next_at: Option<Timestamp>,
+        attempt: i32,
+    }
+}
+
+result_row! {
+    /// A notification after an attempt.
+    struct Settled {
+        id: Id,
+        attempts: i32,
+        tracking_no: Option<String>,
+        event_type: Option<String>,
+        error: Option<String>,
+        /// Somebody has set its attempts meanwhile.
+        was_set: bool,
+        /// No attempt is left for it.
+        is_over: bool,
+    }
 }
 
 fn follow_outcomes(session: &Session, outcomes: &[&Outcome]) -> Result<()> {
@@ -61,46 +76,23 @@ fn follow_outcomes(session: &Session, outcomes: &[&Outcome]) -> Result<()> {
 }
 
 /// Writes down the last attempt of each event. Returns the notifications that are given up now.
-fn settle(session: &Session, outcomes: &[&Outcome]) -> Result<Vec<GivenUp>> {
-    let mut rows = Rowset::new(
-        c"outcomes",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"status", pg_sys::TEXTOID),
-            (c"error", pg_sys::TEXTOID),
-            (c"next_at", pg_sys::TIMESTAMPTZOID),
-            (c"attempt", pg_sys::INT4OID),
-        ],
-    );
+fn settle(session: &Session, outcomes: &[&Outcome]) -> Result<Vec<Settled>> {
+    let mut rows = TypedRowset::new(session);
     for outcome in outcomes {
-        rows.uuid(outcome.subject).text(Some(status_after(outcome.state)));
-        rows.text(outcome.reason()).timestamp(outcome.next_at);
-        rows.int4(Some(outcome.attempt)).end_row();
+        rows.push(OutcomeRow {
+            id: outcome.subject,
+            status: status_after(outcome.state),
+            error: outcome.reason(),
+            next_at: outcome.next_at.map(Timestamp),
+            attempt: outcome.attempt,
+        })?;
     }
-    rows.register(session)?;
     // Those that are gone, or processed by other means, do not come back.
-    let written = as_own_write(|| session.execute(&SETTLE, vec![]))?.map(|row| {
-        let notification = GivenUp {
-            ops_event_id: row.uuid(1).unwrap_or_default(),
-            attempts: row.int4(2).unwrap_or(0),
-            tracking_no: row.text(3),
-            event_type: row.text(4),
-            error: row.text(5).unwrap_or_default(),
-        };
-        (
-            notification,
-            row.boolean(6) == Some(true),
-            row.boolean(7) == Some(true),
-        )
-    });
-    let (mut given_up, mut begun_anew) = (Vec::new(), Vec::new());
-    for (notification, was_set, is_over) in written {
-        match (was_set, is_over) {
-            (true, _) => begun_anew.push(notification.ops_event_id),
-            (false, true) => given_up.push(notification),
-            (false, false) => {}
-        }
-    }
+    let written = as_own_write(|| settle_notifications(session, &mut rows))?.all()?;
+    let (begun_anew, mut given_up): (Vec<Settled>, Vec<Settled>) =
+        written.into_iter().partition(|notification| notification.was_set);
+    given_up.retain(|notification| notification.is_over);
+    let begun_anew: Vec<Id> = begun_anew.iter().map(|notification| notification.id).collect();
     queue(session, &begun_anew)?;
     Ok(given_up)
 }
@@ -116,7 +108,7 @@ fn status_after(state: State) -> &'static str {
 
 /// Tells people at once, not at the monitor's next run. It must not keep the answers from being recorded: what was sent
 /// would be sent again. The monitor tells what is not told here.
-fn alert_about(session: &Session, given_up: &[GivenUp]) -> Result<()> {
+fn alert_about(session: &Session, given_up: &[Settled]) -> Result<()> {
     let Some(last) = given_up.last() else {
         return Ok(());
     };
@@ -129,7 +121,7 @@ fn alert_about(session: &Session, given_up: &[GivenUp]) -> Result<()> {
 
 /// Tells of notifications given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
 /// open there is nothing to add; the monitor counts, repeats and raises it.
-fn tell(session: &Session, count: usize, last: &GivenUp) -> Result<()> {
+fn tell(session: &Session, count: usize, last: &Settled) -> Result<()> {
     let thresholds = Thresholds::of(session, CHECK_NAME)?;
     let Some(mildest) = thresholds.mildest(FAILED) else {
         return Ok(());
@@ -139,8 +131,8 @@ fn tell(session: &Session, count: usize, last: &GivenUp) -> Result<()> {
         .field("Shipment", last.tracking_no.as_deref().unwrap_or("unknown"))
         .field("Event", last.event_type.as_deref().unwrap_or("unknown"))
         .field("Attempts", last.attempts)
-        .field("Error", &last.error)
-        .field("Event ID", pgrx::Uuid::from_bytes(last.ops_event_id))
+        .field("Error", last.error.as_deref().unwrap_or_default())
+        .field("Event ID", pgrx::Uuid::from_bytes(last.id))
         .next_step(NEXT_STEP);
     alerts::open_unless_open(session, CHECK_NAME, &finding)
 }
@@ -148,7 +140,7 @@ fn tell(session: &Session, count: usize, last: &GivenUp) -> Result<()> {
 /// Notifications whose requests somebody has discarded are not sent at all, unless by hand.
 fn discard_notifications(session: &Session, events: Vec<Id>, why: &str) -> Result<()> {
     if !events.is_empty() {
-        session.execute(&DISCARD, vec![Value::UuidArray(events), Value::Text(why)])?;
+        skip_notifications(session, events, why)?;
     }
     Ok(())
 }

@@ -1,12 +1,13 @@
 //! Which Rust type reads a column of which PostgreSQL types. A datum is read as a type only after the column's type was
 //! compared with it, in every build.
 
-use super::Jsonb;
+use super::{Jsonb, Session};
 use crate::error::Error;
 use crate::json::Timestamp;
 use pgrx::datum::FromDatum;
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::ffi::CStr;
+use std::marker::PhantomData;
 
 /// A value read from a column, which may point into memory of the session's.
 ///
@@ -104,6 +105,45 @@ unsafe impl<'s> Column<'s> for Jsonb<'s> {
         // SAFETY: as promised by the caller; the copy is made in memory of the session, or of an attempt in it, which goes
         // before the session only together with all that the attempt has read.
         Some(unsafe { Jsonb::copied(datum) })
+    }
+}
+
+/// A jsonb as it is stored: neither fetched nor decompressed before it is opened.
+pub struct StoredJsonb<'s> {
+    datum: Datum,
+    session: PhantomData<&'s Session>,
+}
+
+impl<'s> StoredJsonb<'s> {
+    /// How many bytes it takes once it is opened.
+    pub fn full_size(&self) -> usize {
+        // SAFETY: a value of variable length; only its header is read.
+        unsafe { pg_sys::toast_raw_datum_size(self.datum) }
+    }
+
+    /// Fetched and decompressed, into memory that lives until SPI disconnects.
+    pub fn open(&self) -> Jsonb<'s> {
+        // SAFETY: a jsonb in memory of the session; for what is made of it see `Jsonb`'s own column.
+        unsafe { Jsonb::detoasted(self.datum) }
+    }
+}
+
+unsafe impl<'s> Column<'s> for StoredJsonb<'s> {
+    const TYPES: &'static [Oid] = &[pg_sys::JSONBOID];
+
+    unsafe fn read(datum: Datum) -> Option<Self> {
+        // SAFETY: a value of variable length, copied as it stands: one that is stored elsewhere stays there.
+        let datum = unsafe {
+            let stored = datum.cast_mut_ptr::<pg_sys::varlena>();
+            let size = pgrx::varsize_any(stored);
+            let copy = pg_sys::palloc(size);
+            std::ptr::copy_nonoverlapping(stored.cast::<u8>(), copy.cast::<u8>(), size);
+            Datum::from(copy)
+        };
+        Some(Self {
+            datum,
+            session: PhantomData,
+        })
     }
 }
 

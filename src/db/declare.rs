@@ -35,43 +35,46 @@ macro_rules! statements {
 macro_rules! statement_function {
     (
         [$($meta:tt)*] [$vis:vis] $mode:ident $name:ident
-        ($($parameter:ident: $type:ty),*) ($($rowset:ident: $row:ty),*) ($result:ty) $kind:ident $text:literal
+        ($($parameter:ident: $type:ty),*) ($($rowset:ident: $row:ty),*) ($($result:ty)?) $kind:ident $text:literal
     ) => {
         #[allow(clippy::too_many_arguments, reason = "one each parameter of the statement")]
         $($meta)* $vis fn $name<'s>(
             session: &'s $crate::db::Session,
             $($parameter: $type,)*
             $($rowset: &mut $crate::db::TypedRowset<'_, $row>,)*
-        ) -> $crate::error::Result<$crate::db::Found<'s, $result>> {
+        ) -> $crate::error::Result<$crate::db::statement_result!(type $($result)?)> {
             #[allow(clippy::extra_unused_lifetimes, reason = "rows that borrow name it")]
             const fn columns_of_result<'s>() -> Option<&'static [$crate::db::typed::ResultColumn]> {
-                Some(<$result as $crate::db::typed::FromRow<'s>>::COLUMNS)
+                $crate::db::statement_result!(columns $($result)?)
             }
             $crate::db::statement_parts!(STATEMENT columns_of_result $name ($($type),*) ($($rowset: $row),*) $kind $text);
             $($rowset.register($crate::db::typed::c_name(concat!(stringify!($rowset), "\0")))?;)*
             let arguments: &[$crate::db::Argument] = &[$($crate::db::Argument::of($parameter)),*];
             let rows = $crate::db::statement_run!($mode session &STATEMENT, arguments)?;
-            $crate::db::Found::of(STATEMENT.with($crate::db::Statement::name), rows)
+            $crate::db::statement_result!(read STATEMENT rows $($result)?)
         }
     };
-    (
-        [$($meta:tt)*] [$vis:vis] $mode:ident $name:ident
-        ($($parameter:ident: $type:ty),*) ($($rowset:ident: $row:ty),*) () $kind:ident $text:literal
-    ) => {
-        #[allow(clippy::too_many_arguments, reason = "one each parameter of the statement")]
-        $($meta)* $vis fn $name(
-            session: &$crate::db::Session,
-            $($parameter: $type,)*
-            $($rowset: &mut $crate::db::TypedRowset<'_, $row>,)*
-        ) -> $crate::error::Result<usize> {
-            const fn columns_of_result() -> Option<&'static [$crate::db::typed::ResultColumn]> {
-                None
-            }
-            $crate::db::statement_parts!(STATEMENT columns_of_result $name ($($type),*) ($($rowset: $row),*) $kind $text);
-            $($rowset.register($crate::db::typed::c_name(concat!(stringify!($rowset), "\0")))?;)*
-            let arguments: &[$crate::db::Argument] = &[$($crate::db::Argument::of($parameter)),*];
-            Ok($crate::db::statement_run!($mode session &STATEMENT, arguments)?.affected())
-        }
+}
+
+/// What a statement that returns rows of a type differs in from one that returns none.
+macro_rules! statement_result {
+    (type) => {
+        usize
+    };
+    (type $result:ty) => {
+        $crate::db::Found<'s, $result>
+    };
+    (columns) => {
+        None
+    };
+    (columns $result:ty) => {
+        Some(<$result as $crate::db::typed::FromRow<'s>>::COLUMNS)
+    };
+    (read $statement:ident $rows:ident) => {
+        Ok($rows.affected())
+    };
+    (read $statement:ident $rows:ident $result:ty) => {
+        $crate::db::Found::of($statement.with($crate::db::Statement::name), $rows)
     };
 }
 
@@ -142,7 +145,23 @@ macro_rules! statement_run {
 /// Declares a row that statements return: a struct whose fields are the columns by name, order and type. A column that may
 /// be null is an `Option`.
 macro_rules! result_row {
+    ($($row:tt)+) => {
+        $crate::db::row! { from_row $($row)+ }
+    };
+}
+
+/// Declares a row of a [`TypedRowset`](crate::db::TypedRowset): a struct whose fields are the columns by name, order and
+/// type.
+macro_rules! rowset_row {
+    ($($row:tt)+) => {
+        $crate::db::row! { into_row $($row)+ }
+    };
+}
+
+/// The struct of a row, and what makes it one.
+macro_rules! row {
     (
+        $what:ident
         $(#[$meta:meta])*
         $vis:vis struct $name:ident $(<$life:lifetime>)? {
             $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty),+ $(,)?
@@ -152,7 +171,7 @@ macro_rules! result_row {
         $vis struct $name $(<$life>)? {
             $($(#[$field_meta])* $field_vis $field: $type),+
         }
-        $crate::db::from_row! { $name ($($life)?) $($field: $type),+ }
+        $crate::db::$what! { $name ($($life)?) $($field: $type),+ }
     };
 }
 
@@ -179,23 +198,6 @@ macro_rules! from_row {
             // SAFETY: as promised by the caller.
             unsafe { Ok(Self { $($field: values.take::<$type>()?),+ }) }
         }
-    };
-}
-
-/// Declares a row of a [`TypedRowset`](crate::db::TypedRowset): a struct whose fields are the columns by name, order and
-/// type.
-macro_rules! rowset_row {
-    (
-        $(#[$meta:meta])*
-        $vis:vis struct $name:ident $(<$life:lifetime>)? {
-            $($(#[$field_meta:meta])* $field_vis:vis $field:ident: $type:ty),+ $(,)?
-        }
-    ) => {
-        $(#[$meta])*
-        $vis struct $name $(<$life>)? {
-            $($(#[$field_meta])* $field_vis $field: $type),+
-        }
-        $crate::db::into_row! { $name ($($life)?) $($field: $type),+ }
     };
 }
 
@@ -227,6 +229,6 @@ macro_rules! into_row {
 }
 
 pub(crate) use {
-    from_row, into_row, result_row, rowset_row, statement_function, statement_name, statement_parts,
-    statement_run, statement_text, statements,
+    from_row, into_row, result_row, row, rowset_row, statement_function, statement_name, statement_parts,
+    statement_result, statement_run, statement_text, statements,
 };

@@ -2,8 +2,7 @@
 //! sub-transactions, roles. Everything unsafe of raw_ops is in here and in `worker`.
 //!
 //! A statement is declared with [`statements`], what it returns with [`result_row`], what it is handed with [`rowset_row`]:
-//! the compiler and the planner compare them. [`Statement`], [`Row`] and [`Rowset`] go by position; types are compared there, too,
-//! but value by value.
+//! the compiler and the planner compare them.
 
 mod column;
 mod declare;
@@ -33,16 +32,15 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
-pub use column::Column;
+pub use column::{Column, StoredJsonb, TextBytes};
 pub(crate) use declare::{
-    from_row, into_row, result_row, rowset_row, statement_function, statement_name, statement_parts,
-    statement_run, statement_text, statements,
+    from_row, into_row, result_row, row, rowset_row, statement_function, statement_name, statement_parts,
+    statement_result, statement_run, statement_text, statements,
 };
 pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
-pub use parameter::{Argument, Parameter, Value};
-pub use rows::{Row, Rows};
-pub use rowset::{Rowset, TypedRowset};
+pub use parameter::{Argument, Parameter};
+pub use rowset::TypedRowset;
 pub use statement::Statement;
 pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 pub use typed::Found;

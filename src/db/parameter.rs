@@ -149,51 +149,6 @@ impl Argument {
     }
 }
 
-/// One parameter of a statement whose types stand beside it, and not in its declaration.
-#[allow(dead_code, reason = "one each type, used now or not")]
-pub enum Value<'a> {
-    Int4(i32),
-    Int8(i64),
-    Float8(f64),
-    Text(&'a str),
-    Uuid([u8; 16]),
-    Int8Array(Vec<i64>),
-    TextArray(Vec<&'a str>),
-    Timestamp(i64),
-    UuidArray(Vec<[u8; 16]>),
-    Json(&'a serde_json::Value),
-    Bytes(&'a [u8]),
-    Boolean(bool),
-    /// Null where there is nothing.
-    OptionalText(Option<&'a str>),
-    OptionalUuid(Option<[u8; 16]>),
-    OptionalJsonb(Option<Jsonb<'a>>),
-    Interval(Option<pgrx::datum::Interval>),
-}
-
-impl From<Value<'_>> for Argument {
-    fn from(value: Value<'_>) -> Self {
-        match value {
-            Value::Int4(v) => Argument::of(v),
-            Value::Int8(v) => Argument::of(v),
-            Value::Float8(v) => Argument::of(v),
-            Value::Text(v) => Argument::of(v),
-            Value::Uuid(v) => Argument::of(v),
-            Value::Int8Array(v) => Argument::of(v),
-            Value::TextArray(v) => Argument::of(v),
-            Value::Timestamp(v) => Argument::of(Timestamp(v)),
-            Value::UuidArray(v) => Argument::of(v),
-            Value::Json(v) => Argument::of(v),
-            Value::Bytes(v) => Argument::of(v),
-            Value::Boolean(v) => Argument::of(v),
-            Value::OptionalText(v) => Argument::of(v),
-            Value::OptionalUuid(v) => Argument::of(v),
-            Value::OptionalJsonb(v) => Argument::of(v),
-            Value::Interval(v) => Argument::of(v),
-        }
-    }
-}
-
 /// Parameters as SPI wants them: data, and `n` or a blank for null or not.
 pub struct Bound {
     pub data: Vec<Datum>,

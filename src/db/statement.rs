@@ -1,6 +1,6 @@
 //! Prepared statements, kept for the life of the backend.
 
-use super::parameter::{Argument, Value, bind};
+use super::parameter::{Argument, bind};
 use super::rows::Rows;
 use super::settings::Temporarily;
 use super::typed::{self, Found, FromRow, ResultColumn};
@@ -9,8 +9,6 @@ use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, Oid};
 use std::cell::Cell;
 use std::ffi::{CStr, CString};
-
-pub use super::rows::Row;
 
 /// A statement and, once used, its plan.
 pub struct Statement {
@@ -24,10 +22,6 @@ pub struct Statement {
 }
 
 impl Statement {
-    pub const fn new(sql: &'static str, parameters: &'static [Oid]) -> Self {
-        Self::typed(sql, sql, parameters, None)
-    }
-
     /// Of [`statements`](super::statements).
     pub const fn typed(
         name: &'static str,
@@ -102,16 +96,7 @@ impl Statement {
 }
 
 impl Session {
-    /// Runs a statement; parameters are in order of its `$n`. Writes and locks are allowed.
-    pub fn execute(
-        &self,
-        statement: &'static std::thread::LocalKey<Statement>,
-        values: Vec<Value<'_>>,
-    ) -> Result<Rows<'_>> {
-        self.execute_with(statement, &arguments(values))
-    }
-
-    /// The same for arguments whose types are known.
+    /// Runs a statement; arguments are in order of its `$n`. Writes and locks are allowed.
     pub fn execute_with(
         &self,
         statement: &'static std::thread::LocalKey<Statement>,
@@ -150,15 +135,6 @@ impl Session {
     /// transaction and on a replica, and sees what the query that called the function sees, as a STABLE function must.
     /// Planned anew each time, for these values and for the tables as they are now: for questions about many rows,
     /// asked now and then.
-    pub fn query(
-        &self,
-        statement: &'static std::thread::LocalKey<Statement>,
-        values: Vec<Value<'_>>,
-    ) -> Result<Rows<'_>> {
-        self.query_with(statement, &arguments(values))
-    }
-
-    /// The same for arguments whose types are known.
     pub fn query_with(
         &self,
         statement: &'static std::thread::LocalKey<Statement>,
@@ -184,7 +160,7 @@ impl Session {
             let rows = Rows::of_last_call(self, statement.name, code)?;
             if let Some(columns) = statement.columns {
                 // SAFETY: the descriptor of rows that are alive.
-                unsafe { typed::compare(statement.name, rows.descriptor(), columns)? };
+                unsafe { typed::compare_names(statement.name, rows.descriptor(), columns)? };
             }
             Ok(rows)
         })
@@ -219,7 +195,7 @@ impl Session {
         drop(planning);
         let rows = Rows::of_last_call(self, name, code)?;
         // SAFETY: the descriptor of rows that are alive.
-        unsafe { typed::compare(name, rows.descriptor(), R::COLUMNS)? };
+        unsafe { typed::compare_names(name, rows.descriptor(), R::COLUMNS)? };
         Found::of(name, rows)
     }
 }
@@ -236,10 +212,6 @@ fn execute_plan<'s>(
     let code =
         unsafe { pg_sys::SPI_execute_plan(plan, bound.data.as_mut_ptr(), bound.nulls.as_ptr(), false, 0) };
     Rows::of_last_call(session, statement.name, code)
-}
-
-fn arguments(values: Vec<Value<'_>>) -> Vec<Argument> {
-    values.into_iter().map(Argument::from).collect()
 }
 
 /// Statements here touch a few rows by key, whatever the table's size. A scan that cannot be avoided then seems to cost so much

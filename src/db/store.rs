@@ -32,10 +32,6 @@ impl Store {
         }
     }
 
-    pub fn columns(&self) -> &'static [Column] {
-        self.columns
-    }
-
     pub fn rows(&self) -> usize {
         self.rows
     }

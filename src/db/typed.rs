@@ -86,7 +86,8 @@ pub struct Found<'s, R> {
 }
 
 impl<'s, R: FromRow<'s>> Found<'s, R> {
-    /// Types are compared here again, in each result: a table may have changed after the statement was planned.
+    /// Types are compared here, and for a statement whose plan is kept in each result: the server may have planned it anew,
+    /// for a table that has changed.
     pub fn of(statement: &'static str, rows: Rows<'s>) -> Result<Self> {
         if let Some(descriptor) = rows.descriptor() {
             // SAFETY: the descriptor of rows that are alive.
@@ -186,6 +187,22 @@ pub(super) unsafe fn compare(
     descriptor: Option<pg_sys::TupleDesc>,
     columns: &[ResultColumn],
 ) -> Result<()> {
+    // SAFETY: as promised by the caller.
+    unsafe {
+        let descriptor = compare_names(statement, descriptor, columns)?;
+        compare_types(statement, descriptor, columns)
+    }
+}
+
+/// Whether the columns that are read by name are called so. Whether there are more, [`compare_types`] tells.
+///
+/// # Safety
+/// As [`compare`].
+pub(super) unsafe fn compare_names(
+    statement: &str,
+    descriptor: Option<pg_sys::TupleDesc>,
+    columns: &[ResultColumn],
+) -> Result<pg_sys::TupleDesc> {
     let Some(descriptor) = descriptor.filter(|descriptor| !descriptor.is_null()) else {
         return Err(Error::Internal(format!("{statement}: returns no rows")));
     };
@@ -203,8 +220,7 @@ pub(super) unsafe fn compare(
             )));
         }
     }
-    // SAFETY: as promised by the caller.
-    unsafe { compare_types(statement, descriptor, columns) }
+    Ok(descriptor)
 }
 
 /// A name as the server wants it, of a text that ends with NUL.

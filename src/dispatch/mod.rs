@@ -14,6 +14,7 @@ use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard;
 use crate::outbox::policy::Response;
 use crate::outbox::receivers::{self, PreparedRequest, Unprepared};
+use crate::outbox::secrets::Secrets;
 use crate::outbox::{self, Attempt, Lanes, Request};
 
 /// What a look at the outbox brought.
@@ -88,9 +89,8 @@ pub fn pg_net_pass() -> Result<Pass> {
             room => outbox::claim_requests(session, room, None, InForce::PgNet.as_str())?,
         };
         let ready = ready(session, claimed)?;
-        let dispatched = ready.len();
-        let refused = pg_net::dispatch(session, ready)?;
-        let dispatched = dispatched - refused.len();
+        let refused = pg_net::dispatch(session, &ready)?;
+        let dispatched = ready.len() - refused.len();
         record_and_tell(session, refused)?;
         Ok(Pass {
             dispatched,
@@ -103,12 +103,13 @@ pub fn pg_net_pass() -> Result<Pass> {
 /// Looks up where each request goes; what cannot go out, or need not, is recorded at once.
 fn ready(session: &Session, claimed: Vec<Request>) -> Result<Vec<(Request, PreparedRequest)>> {
     let unwanted = requesters::find_unwanted(session, &claimed)?;
+    let secrets = Secrets::of_pass(session);
     let (mut ready, mut failed) = (Vec::with_capacity(claimed.len()), Vec::new());
     for request in claimed {
         let about = request.purpose.map(|purpose| (purpose, request.subject));
         let response = match about.and_then(|about| unwanted.get(&about)) {
             Some(why) => Response::refused(*why),
-            None => match receivers::prepare_request(session, &request)? {
+            None => match receivers::prepare_request(&secrets, &request)? {
                 Ok(target) => {
                     ready.push((request, target));
                     continue;

@@ -2,9 +2,10 @@
 
 use super::crash;
 use crate::db::subtransaction::{self, ends_transaction};
-use crate::db::{Jsonb, Row, Rows, Session, Statement, Value};
+use crate::db::{Found, Jsonb, Session, StoredJsonb, result_row, statements};
 use crate::error::Result;
-use pgrx::{PgSqlErrorCode, pg_sys};
+use crate::json::Timestamp;
+use pgrx::PgSqlErrorCode;
 use std::cell::Cell;
 
 /// A webhook this transaction holds.
@@ -33,11 +34,26 @@ pub struct Claims<'a> {
 /// times its size in memory.
 const MOST_BYTES: usize = 32 << 20;
 
+statements! {
+    execute claim_pending(most: i64, since: Timestamp) -> ClaimRow<'s> = file "inbox/claim_pending.sql";
+    execute claim_due(most: i64) -> ClaimRow<'s> = file "inbox/claim_due.sql";
+    execute claim_one(id: [u8; 16]) -> ClaimRow<'s> = file "inbox/claim_one.sql";
+}
+
+result_row! {
+    struct ClaimRow<'s> {
+        id: [u8; 16],
+        provider: String,
+        topic: String,
+        processing_status: String,
+        processing_attempts: i32,
+        triggered_at: Option<Timestamp>,
+        received_at: Timestamp,
+        payload: Option<StoredJsonb<'s>>,
+    }
+}
+
 thread_local! {
-    static PENDING: Statement = const { Statement::new(
-        include_str!("../../sql/inbox/claim_pending.sql"), &[pg_sys::INT8OID, pg_sys::TIMESTAMPTZOID]) };
-    static DUE: Statement = const { Statement::new(include_str!("../../sql/inbox/claim_due.sql"), &[pg_sys::INT8OID]) };
-    static ONE: Statement = const { Statement::new(include_str!("../../sql/inbox/claim_one.sql"), &[pg_sys::UUIDOID]) };
     static LOW_WATER: Cell<LowWater> = const { Cell::new(LowWater { received_at: i64::MIN, sweep_at: 0 }) };
 }
 
@@ -68,14 +84,14 @@ pub fn pending(session: &Session, limit: i32) -> Result<Claims<'_>> {
     } else {
         EVERYTHING
     };
-    let mut rows = pending_since(session, limit, from)?;
-    if rows.affected() < wanted && from != EVERYTHING {
+    let mut found = claim_pending(session, limit.into(), Timestamp(from))?;
+    if found.count() < wanted && from != EVERYTHING {
         // Rows claimed by the first look are this transaction's own: the second finds them again, and the rest.
         from = EVERYTHING;
-        rows = pending_since(session, limit, from)?;
+        found = claim_pending(session, limit.into(), Timestamp(from))?;
     }
-    let (claimed, last) = read(&rows)?;
-    let more = claimed.len() < rows.affected() || rows.affected() == wanted;
+    let (claimed, last) = read(&found)?;
+    let more = claimed.len() < found.count() || found.count() == wanted;
     LOW_WATER.set(match last {
         Some(last) if more && wanted >= LONG_QUEUE => LowWater {
             received_at: last - OVERLAP,
@@ -96,114 +112,103 @@ pub fn pending(session: &Session, limit: i32) -> Result<Claims<'_>> {
     })
 }
 
-fn pending_since(session: &Session, limit: i32, from: i64) -> Result<Rows<'_>> {
-    session.execute(&PENDING, vec![Value::Int8(limit.into()), Value::Timestamp(from)])
-}
-
 /// The newest webhooks that are due for another attempt, `limit` at most.
 pub fn due(session: &Session, limit: i32) -> Result<Claims<'_>> {
-    let rows = session.execute(&DUE, vec![Value::Int8(limit.into())])?;
-    let (claims, _) = read(&rows)?;
-    let more = claims.len() < rows.affected() || rows.affected() == limit as usize;
+    let found = claim_due(session, limit.into())?;
+    let (claims, _) = read(&found)?;
+    let more = claims.len() < found.count() || found.count() == limit as usize;
     Ok(Claims { claims, more })
 }
 
 /// One webhook; waits for another transaction that works on it.
 pub fn one(session: &Session, id: [u8; 16]) -> Result<Option<Claimed<'_>>> {
-    let rows = session.execute(&ONE, vec![Value::Uuid(id)])?;
+    let found = claim_one(session, id)?;
     // A person wants it: whatever it is suspected of, it is worked on.
     crash::note(&[id]);
     crash::clear_at_commit(id);
-    rows.first(claimed_or_why_not).transpose()
+    found.first()?.map(claimed_or_why_not).transpose()
 }
 
 /// Those of the claimed rows that this transaction works on, and when the last of them was received: no suspects among
 /// others, and no more than fit together into the memory meant for them. The rest is let go with the transaction.
-fn read<'s>(rows: &Rows<'s>) -> Result<(Vec<Claimed<'s>>, Option<i64>)> {
+fn read<'s>(found: &Found<'s, ClaimRow<'s>>) -> Result<(Vec<Claimed<'s>>, Option<i64>)> {
     let suspects = crash::suspects();
-    let mut chosen: Vec<Row> = rows.map(|row| row);
+    let mut chosen = found.all()?;
     if !suspects.is_empty() {
-        let is_suspect = |row: &Row| suspects.contains_key(&row.uuid(ID).unwrap_or_default());
-        let (under_suspicion, others): (Vec<Row>, Vec<Row>) = chosen.into_iter().partition(is_suspect);
+        let is_suspect = |row: &ClaimRow<'_>| suspects.contains_key(&row.id);
+        let (under_suspicion, others): (Vec<_>, Vec<_>) = chosen.into_iter().partition(is_suspect);
         chosen = others;
-        if let (true, Some(first)) = (chosen.is_empty(), under_suspicion.first()) {
-            let id = first.uuid(ID).unwrap_or_default();
-            let deaths = suspects.get(&id).copied().unwrap_or(0);
+        if let (true, Some(first)) = (chosen.is_empty(), under_suspicion.into_iter().next()) {
+            let deaths = suspects.get(&first.id).copied().unwrap_or(0);
             if deaths >= crash::TIMES {
-                return Ok((vec![not_touched(*first, deaths)], first.timestamp(RECEIVED_AT)));
+                let received_at = first.received_at.0;
+                return Ok((vec![not_touched(first, deaths)], Some(received_at)));
             }
-            crash::clear_at_commit(id);
-            chosen = vec![*first];
+            crash::clear_at_commit(first.id);
+            chosen = vec![first];
         }
     }
     let mut bytes = 0_usize;
-    let mut fits = |row: &&Row| {
-        bytes = bytes.saturating_add(row.full_size(PAYLOAD));
+    let mut fits = |row: &&ClaimRow<'_>| {
+        bytes = bytes.saturating_add(row.payload.as_ref().map_or(0, StoredJsonb::full_size));
         bytes <= MOST_BYTES
     };
     let most = chosen.iter().take_while(|row| fits(row)).count().max(1);
     chosen.truncate(most);
     if !chosen.is_empty() {
-        let ids: Vec<[u8; 16]> = chosen
-            .iter()
-            .map(|row| row.uuid(ID).unwrap_or_default())
-            .collect();
+        let ids: Vec<[u8; 16]> = chosen.iter().map(|row| row.id).collect();
         crash::note(&ids);
     }
-    let last = chosen.last().and_then(|row| row.timestamp(RECEIVED_AT));
-    let claims =
-        match subtransaction::attempt_and_tell(|| Ok(chosen.iter().map(|row| claimed(*row)).collect())) {
-            Err(error) if !ends_transaction(&error) => {
-                // One that cannot be read must not hide the others.
-                chosen.iter().map(|row| claimed_or_why_not(*row)).collect()
-            }
-            claims => claims,
-        };
-    Ok((claims?, last))
+    let last = chosen.last().map(|row| row.received_at.0);
+    let payloads = subtransaction::attempt_and_tell(|| Ok(chosen.iter().map(payload).collect::<Vec<_>>()));
+    let claims = match payloads {
+        // One that cannot be read must not hide the others.
+        Err(error) if !ends_transaction(&error) => chosen
+            .into_iter()
+            .map(claimed_or_why_not)
+            .collect::<Result<_>>()?,
+        payloads => {
+            let rows = chosen.into_iter().zip(payloads?);
+            rows.map(|(row, payload)| claimed(row, payload)).collect()
+        }
+    };
+    Ok((claims, last))
 }
 
-fn claimed_or_why_not<'s>(row: Row<'_, 's>) -> Result<Claimed<'s>> {
-    match subtransaction::attempt_and_tell(|| Ok(claimed(row))) {
+fn claimed_or_why_not(row: ClaimRow<'_>) -> Result<Claimed<'_>> {
+    match subtransaction::attempt_and_tell(|| Ok(payload(&row))) {
         Err(error) if !ends_transaction(&error) => Ok(Claimed {
             unreadable: Some((error.sqlstate(), error.to_string())),
-            ..without_payload(row)
+            ..claimed(row, None)
         }),
-        outcome => outcome,
+        payload => Ok(claimed(row, payload?)),
     }
 }
 
 /// One that the server has died of too often.
-fn not_touched<'s>(row: Row<'_, 's>, deaths: u32) -> Claimed<'s> {
+fn not_touched(row: ClaimRow<'_>, deaths: u32) -> Claimed<'_> {
     let why = format!(
         "the server died {deaths} times while it worked on this webhook alone; it is only processed again by hand"
     );
     Claimed {
         unreadable: Some((PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, why)),
-        ..without_payload(row)
+        ..claimed(row, None)
     }
 }
 
-/// Columns of all three statements.
-const ID: i32 = 1;
-const RECEIVED_AT: i32 = 7;
-const PAYLOAD: i32 = 8;
-
-fn claimed<'s>(row: Row<'_, 's>) -> Claimed<'s> {
-    Claimed {
-        payload: row.jsonb(PAYLOAD),
-        ..without_payload(row)
-    }
+fn payload<'s>(row: &ClaimRow<'s>) -> Option<Jsonb<'s>> {
+    row.payload.as_ref().map(StoredJsonb::open)
 }
 
-fn without_payload<'s>(row: Row<'_, 's>) -> Claimed<'s> {
+fn claimed<'s>(row: ClaimRow<'s>, payload: Option<Jsonb<'s>>) -> Claimed<'s> {
     Claimed {
-        id: row.uuid(ID).unwrap_or_default(),
-        provider: row.text(2).unwrap_or_default(),
-        topic: row.text(3).unwrap_or_default(),
-        status: row.text(4).unwrap_or_default(),
-        attempts_made: row.int4(5).unwrap_or(0),
-        triggered_at: row.timestamp(6),
-        payload: None,
+        id: row.id,
+        provider: row.provider,
+        topic: row.topic,
+        status: row.processing_status,
+        attempts_made: row.processing_attempts,
+        triggered_at: row.triggered_at.map(|at| at.0),
+        payload,
         unreadable: None,
     }
 }

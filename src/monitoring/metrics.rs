@@ -3,14 +3,12 @@
 //! Reads only, so it also answers on a replica. Names that an operator's runbook knows come as they are; all others begin
 //! with `raw_ops_`. Counters come from tables that outlive what they count and never go down.
 
-use crate::db::{self, Session, Statement, Value, owner, schema};
+use crate::db::{self, Session, owner, schema};
 use crate::error::Result;
 use crate::outbox::clone_guard;
-use crate::providers;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::fmt::Write;
-use std::thread::LocalKey;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -28,7 +26,6 @@ struct Family {
 
 /// One question to the database: each row has the labels' values first, then one value a family.
 struct Source {
-    statement: &'static LocalKey<Statement>,
     labels: &'static [&'static str],
     families: &'static [Family],
 }
@@ -39,27 +36,44 @@ struct Sample {
     values: Vec<String>,
 }
 
-// Each may ask for the providers there are: $1.
-macro_rules! questions {
-    ($($name:ident $file:literal),+ $(,)?) => {
-        thread_local! {
-            $(static $name: Statement = const { Statement::new(
-                include_str!(concat!("../../sql/monitoring/metrics/", $file, ".sql")), &[pg_sys::TEXTARRAYOID]) };)+
-        }
-    };
-}
+/// Declares [`SOURCES`], each with its statement (which may ask for the providers there are: $1), its labels and its families,
+/// a column each, by name; and `find_samples`, which asks them all, in this order.
+macro_rules! sources {
+    ($($name:ident = $file:literal by ($($label:ident),*) { $($column:ident: $family:expr,)+ })+) => {
+        const SOURCES: &[Source] = &[$(Source {
+            labels: &[$(stringify!($label)),*],
+            families: &[$($family),+],
+        }),+];
 
-questions! {
-    WEBHOOK_EVENTS "webhook_events",
-    PROCESSING_SECONDS "processing_seconds",
-    QUEUE_DEPTH "queue_depth",
-    INBOX "inbox",
-    MONITORS "monitors",
-    OPEN_ALERTS "open_alerts",
-    OUTBOX_DEPTH "outbox_depth",
-    OUTBOX "outbox",
-    HTTP_REQUESTS "http_requests",
-    INFO "info",
+        fn find_samples(session: &Session) -> Result<Vec<Vec<Sample>>> {
+            Ok(vec![$($name::find_samples(session)?),+])
+        }
+
+        $(mod $name {
+            use super::Sample;
+            use crate::db::{Session, result_row, statements};
+            use crate::error::Result;
+            use crate::providers;
+
+            statements! {
+                query find(providers: Vec<&str>) -> Row = file $file;
+            }
+
+            result_row! {
+                struct Row {
+                    $($label: String,)*
+                    $($column: String),+
+                }
+            }
+
+            pub fn find_samples(session: &Session) -> Result<Vec<Sample>> {
+                find(session, providers::NAMES.to_vec())?.map(|row| Sample {
+                    labels: vec![$(row.$label),*],
+                    values: vec![$(row.$column),+],
+                })
+            }
+        })+
+    };
 }
 
 const fn counter(name: &'static str, help: &'static str) -> Family {
@@ -78,111 +92,70 @@ const fn gauge(name: &'static str, help: &'static str) -> Family {
     }
 }
 
-const SOURCES: &[Source] = &[
+sources! {
     // Source: RUN, "Metrics to Monitor".
-    Source {
-        statement: &WEBHOOK_EVENTS,
-        labels: &["provider"],
-        families: &[
-            counter(
-                "webhook_events_processed_total",
-                "Webhooks processed successfully.",
-            ),
-            counter(
-                "webhook_events_failed_total",
-                "Attempts at processing a webhook that failed; one webhook may fail several times.",
-            ),
-            counter(
-                "webhook_events_duplicate_total",
-                "Deliveries of a webhook that was here already.",
-            ),
-        ],
-    },
-    Source {
-        statement: &QUEUE_DEPTH,
-        labels: &["status"],
-        families: &[gauge(
-            "raw_ops_webhook_queue_depth",
-            "Webhooks that wait to be processed.",
-        )],
-    },
-    Source {
-        statement: &INBOX,
-        labels: &[],
-        families: &[
-            gauge(
-                "raw_ops_webhook_oldest_pending_age_seconds",
-                "How long the oldest pending webhook has waited; 0 when none does.",
-            ),
-            gauge(
-                "raw_ops_webhook_dead_letters",
-                "Webhooks in the dead letter queue; each waits for a person.",
-            ),
-        ],
-    },
-    Source {
-        statement: &PROCESSING_SECONDS,
-        labels: &["quantile"],
-        families: &[Family {
+    webhook_events = "monitoring/metrics/webhook_events.sql" by (provider) {
+        processed: counter("webhook_events_processed_total", "Webhooks processed successfully."),
+        failed: counter(
+            "webhook_events_failed_total",
+            "Attempts at processing a webhook that failed; one webhook may fail several times."
+        ),
+        duplicates: counter("webhook_events_duplicate_total", "Deliveries of a webhook that was here already."),
+    }
+    queue_depth = "monitoring/metrics/queue_depth.sql" by (status) {
+        webhooks: gauge("raw_ops_webhook_queue_depth", "Webhooks that wait to be processed."),
+    }
+    inbox = "monitoring/metrics/inbox.sql" by () {
+        oldest_pending_age: gauge(
+            "raw_ops_webhook_oldest_pending_age_seconds",
+            "How long the oldest pending webhook has waited; 0 when none does."
+        ),
+        dead_letters: gauge(
+            "raw_ops_webhook_dead_letters",
+            "Webhooks in the dead letter queue; each waits for a person."
+        ),
+    }
+    processing_seconds = "monitoring/metrics/processing_seconds.sql" by (quantile) {
+        seconds: Family {
             name: "raw_ops_webhook_processing_seconds",
             kind: Kind::Summary,
             help: "Time from claim to recorded outcome, of the whole set a webhook was processed in. Quantiles: the newest \
                    10000 successes of the last hour, 1 is the slowest; sum and count: all attempts.",
-        }],
-    },
-    Source {
-        statement: &MONITORS,
-        labels: &["check"],
-        families: &[gauge(
+        },
+    }
+    monitors = "monitoring/metrics/monitors.sql" by (check) {
+        last_run_age: gauge(
             "raw_ops_monitor_last_run_age_seconds",
-            "Time since a monitor last ran, or since it was scheduled if it never has.",
-        )],
-    },
-    Source {
-        statement: &OPEN_ALERTS,
-        labels: &["severity"],
-        families: &[gauge("raw_ops_alerts_open", "Alerts that are open.")],
-    },
-    Source {
-        statement: &OUTBOX_DEPTH,
-        labels: &["state"],
-        families: &[gauge(
-            "raw_ops_outbox_depth",
-            "HTTP requests queued or under way.",
-        )],
-    },
-    Source {
-        statement: &OUTBOX,
-        labels: &[],
-        families: &[
-            gauge(
-                "raw_ops_outbox_oldest_due_age_seconds",
-                "How long the queued HTTP request that waits longest has been due; 0 when none is.",
-            ),
-            gauge(
-                "raw_ops_alerts_undelivered",
-                "Messages about alerts that have reached nobody: no attempt is left, or five minutes have passed.",
-            ),
-        ],
-    },
-    Source {
-        statement: &HTTP_REQUESTS,
-        labels: &["purpose", "outcome"],
-        families: &[counter(
+            "Time since a monitor last ran, or since it was scheduled if it never has."
+        ),
+    }
+    open_alerts = "monitoring/metrics/open_alerts.sql" by (severity) {
+        alerts: gauge("raw_ops_alerts_open", "Alerts that are open."),
+    }
+    outbox_depth = "monitoring/metrics/outbox_depth.sql" by (state) {
+        requests: gauge("raw_ops_outbox_depth", "HTTP requests queued or under way."),
+    }
+    outbox = "monitoring/metrics/outbox.sql" by () {
+        oldest_due_age: gauge(
+            "raw_ops_outbox_oldest_due_age_seconds",
+            "How long the queued HTTP request that waits longest has been due; 0 when none is."
+        ),
+        undelivered: gauge(
+            "raw_ops_alerts_undelivered",
+            "Messages about alerts that have reached nobody: no attempt is left, or five minutes have passed."
+        ),
+    }
+    http_requests = "monitoring/metrics/http_requests.sql" by (purpose, outcome) {
+        requests: counter(
             "raw_ops_http_requests_total",
             "HTTP requests that have ended: succeeded (answered 2xx), failed (another attempt follows), abandoned (none \
-             follows, or no longer needed).",
-        )],
-    },
-    Source {
-        statement: &INFO,
-        labels: &["schema_version"],
-        families: &[gauge(
-            "raw_ops_info",
-            "Always 1; the version of the schema is in the label.",
-        )],
-    },
-];
+             follows, or no longer needed)."
+        ),
+    }
+    info = "monitoring/metrics/info.sql" by (schema_version) {
+        present: gauge("raw_ops_info", "Always 1; the version of the schema is in the label."),
+    }
+}
 
 /// Not a question to a table: the host's name and its settings are in it.
 const DELIVERY_HELD: Family = gauge(
@@ -199,18 +172,7 @@ fn fn_metrics_v1() -> Result<String, ErrorReport> {
 fn metrics(session: &Session) -> Result<String> {
     schema::ensure_ready(session)?;
     let mut text = String::with_capacity(8192);
-    for source in SOURCES {
-        let labels = source.labels.len() as i32;
-        let known = Value::TextArray(providers::NAMES.to_vec());
-        let samples = session.query(source.statement, vec![known])?.map(|row| {
-            let column = |number| row.text(number).unwrap_or_default();
-            Sample {
-                labels: (1..=labels).map(column).collect(),
-                values: (labels + 1..=labels + source.families.len() as i32)
-                    .map(column)
-                    .collect(),
-            }
-        });
+    for (source, samples) in SOURCES.iter().zip(find_samples(session)?) {
         for (number, family) in source.families.iter().enumerate() {
             exposition(&mut text, family, source.labels, &samples, number);
         }

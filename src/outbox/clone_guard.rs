@@ -7,20 +7,19 @@
 //! same files, at the same path, could be anywhere. Then nothing is sent before the setting names this host.
 
 use crate::config;
-use crate::db::{Session, Statement, Value, schema};
+use crate::db::{Session, schema, statements};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use sha2::{Digest, Sha256};
 use std::os::unix::fs::MetadataExt;
 
-thread_local! {
-    static STORED: Statement = const { Statement::new("select fingerprint from raw_ops.clone_guard", &[]) };
-    static RESUME: Statement = const { Statement::new(
+statements! {
+    query find_fingerprint() -> Option<String> = text "select fingerprint from raw_ops.clone_guard";
+    execute write_fingerprint(resumed_by: &str) = text
         "insert into raw_ops.clone_guard (fingerprint, resumed_by) values (raw_ops.delivery_fingerprint(), $1)
              on conflict (only_row) do update
-            set fingerprint = excluded.fingerprint, resumed_by = excluded.resumed_by, resumed_at = now()",
-        &[pg_sys::TEXTOID]) };
+            set fingerprint = excluded.fingerprint, resumed_by = excluded.resumed_by, resumed_at = now()";
 }
 
 /// Why this database may not send.
@@ -83,7 +82,7 @@ impl Held {
 /// Why this database may not send; `None` when it may.
 pub fn held(session: &Session) -> Result<Option<Held>> {
     let (host, named) = (host_name(), config::delivery_hosts());
-    let stored = session.query(&STORED, vec![])?.first(|row| row.text(1)).flatten();
+    let stored = find_fingerprint(session)?.first()?.flatten();
     Ok(decide(&host, &named, stored.as_deref(), fingerprint().as_deref()))
 }
 
@@ -183,7 +182,7 @@ fn delivery_fingerprint() -> Result<Option<String>, ErrorReport> {
 
 /// From now on this database may send, as far as its fingerprint decides.
 pub fn resume(session: &Session, who: &str) -> Result<()> {
-    session.execute(&RESUME, vec![Value::Text(who)])?;
+    write_fingerprint(session, who)?;
     Ok(())
 }
 

@@ -1,33 +1,75 @@
 //! What others do to the queue: the only writers of requests that no sender has in hand. Every function takes a whole set.
 
 use super::request::{Id, NewRequest};
-use crate::db::{Rowset, Session, Statement, Value, ids};
+use crate::db::{Session, TypedRowset, ids, result_row, rowset_row, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::schedule::Purpose;
-use pgrx::pg_sys;
 use serde_json::Value as Json;
 use std::collections::HashMap;
 
-thread_local! {
-    static ENQUEUE: Statement = const { Statement::new(include_str!("../../sql/outbox/enqueue.sql"), &[]) };
-    static CANCEL: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/cancel.sql"), &[pg_sys::TEXTOID]) };
-    static RESCHEDULE: Statement = const { Statement::new(include_str!("../../sql/outbox/reschedule.sql"), &[]) };
-    static IN_FLIGHT: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/in_flight.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static DISCARD: Statement = const { Statement::new(
+statements! {
+    execute insert_requests() with (requests: RequestRow<'static>) = file "outbox/enqueue.sql";
+    execute cancel_queued(why: &str) with (unwanted: UnwantedRow) = file "outbox/cancel.sql";
+    execute set_due() with (due: DueRow) = file "outbox/reschedule.sql";
+    execute find_standing(subjects: Vec<Id>) -> StandingRow = file "outbox/in_flight.sql";
+    execute discard_all(why: &str) -> DiscardedRow = text
         "update raw_ops.http_requests
             set state = 'abandoned', lease_until = null, completed_at = clock_timestamp(), error = $1
-          where state in ('queued', 'sending') returning purpose, subject_id", &[pg_sys::TEXTOID]) };
-    static WAITING: Statement = const { Statement::new(
-        "select count(*) from raw_ops.http_requests where state in ('queued', 'sending')", &[]) };
-    static NEXT_DUE: Statement = const { Statement::new(
+          where state in ('queued', 'sending') returning purpose, subject_id";
+    execute count_waiting() -> i64 = text
+        "select count(*) from raw_ops.http_requests where state in ('queued', 'sending')";
+    execute find_next_due() -> Option<Timestamp> = text
         "select least((select min(send_after) from raw_ops.http_requests where state = 'queued'),
-                      (select min(lease_until) from raw_ops.http_requests where state = 'sending'))", &[]) };
-    static TRIM: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/trim.sql"), &[pg_sys::INT8OID]) };
-    static TRIM_BODIES: Statement = const { Statement::new(
-        include_str!("../../sql/outbox/trim_bodies.sql"), &[pg_sys::INT8OID]) };
+                      (select min(lease_until) from raw_ops.http_requests where state = 'sending'))";
+    execute delete_old(most: i64) -> i64 = file "outbox/trim.sql";
+    execute delete_unused_bodies(most: i64) = file "outbox/trim_bodies.sql";
+}
+
+rowset_row! {
+    struct RequestRow<'a> {
+        id: Id,
+        purpose: &'static str,
+        subject_id: Id,
+        destination: &'static str,
+        url: Option<&'a str>,
+        path: Option<&'a str>,
+        headers: &'a Json,
+        body: Option<&'a Json>,
+        body_id: Option<Id>,
+        idempotency_key: &'a str,
+        attempt: i32,
+        timeout_ms: i32,
+    }
+}
+
+rowset_row! {
+    struct UnwantedRow {
+        subject_id: Id,
+        kept_attempt: Option<i32>,
+    }
+}
+
+rowset_row! {
+    struct DueRow {
+        subject_id: Id,
+        due_at: Option<Timestamp>,
+    }
+}
+
+result_row! {
+    struct StandingRow {
+        subject_id: Id,
+        last_id: Id,
+        is_in_flight: bool,
+    }
+}
+
+result_row! {
+    struct DiscardedRow {
+        purpose: String,
+        subject_id: Id,
+    }
 }
 
 /// Queues requests; sent after the commit of the current transaction, not at all if it rolls back. Of those whose key,
@@ -36,38 +78,24 @@ pub fn enqueue_requests(session: &Session, requests: &[NewRequest<'_>]) -> Resul
     if requests.is_empty() {
         return Ok(());
     }
-    let mut rows = Rowset::new(
-        c"requests",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"purpose", pg_sys::TEXTOID),
-            (c"subject_id", pg_sys::UUIDOID),
-            (c"destination", pg_sys::TEXTOID),
-            (c"url", pg_sys::TEXTOID),
-            (c"path", pg_sys::TEXTOID),
-            (c"headers", pg_sys::JSONBOID),
-            (c"body", pg_sys::JSONBOID),
-            (c"body_id", pg_sys::UUIDOID),
-            (c"idempotency_key", pg_sys::TEXTOID),
-            (c"attempt", pg_sys::INT4OID),
-            (c"timeout_ms", pg_sys::INT4OID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     for (request, (body, body_id)) in requests.iter().zip(stored_bodies(requests)) {
-        rows.uuid(ids::uuid_v7()).text(Some(request.purpose.as_str()));
-        rows.uuid(request.subject)
-            .text(Some(request.destination.as_str()));
-        rows.text(request.url).text(request.path);
-        rows.json(&request.headers)
-            .optional_json(body)
-            .optional_uuid(body_id);
-        rows.text(Some(request.idempotency_key))
-            .int4(Some(request.attempt))
-            .int4(Some(request.timeout_ms))
-            .end_row();
+        rows.push(RequestRow {
+            id: ids::uuid_v7(),
+            purpose: request.purpose.as_str(),
+            subject_id: request.subject,
+            destination: request.destination.as_str(),
+            url: request.url,
+            path: request.path,
+            headers: &request.headers,
+            body,
+            body_id,
+            idempotency_key: request.idempotency_key,
+            attempt: request.attempt,
+            timeout_ms: request.timeout_ms,
+        })?;
     }
-    rows.register(session)?;
-    session.execute(&ENQUEUE, vec![])?;
+    insert_requests(session, &mut rows)?;
     Ok(())
 }
 
@@ -105,21 +133,16 @@ pub fn cancel_other_attempts(session: &Session, kept: &[(Id, i32)], why: &str) -
 }
 
 fn cancel(session: &Session, subjects: impl Iterator<Item = (Id, Option<i32>)>, why: &str) -> Result<()> {
-    let mut rows = Rowset::new(
-        c"unwanted",
-        &[
-            (c"subject_id", pg_sys::UUIDOID),
-            (c"kept_attempt", pg_sys::INT4OID),
-        ],
-    );
-    for (subject, kept) in subjects {
-        rows.uuid(subject).int4(kept).end_row();
+    let mut rows = TypedRowset::new(session);
+    for (subject_id, kept_attempt) in subjects {
+        rows.push(UnwantedRow {
+            subject_id,
+            kept_attempt,
+        })?;
     }
-    if rows.is_empty() {
-        return Ok(());
+    if !rows.is_empty() {
+        cancel_queued(session, why, &mut rows)?;
     }
-    rows.register(session)?;
-    session.execute(&CANCEL, vec![Value::Text(why)])?;
     Ok(())
 }
 
@@ -129,18 +152,14 @@ pub fn reschedule_requests(session: &Session, due: &[(Id, Option<i64>)]) -> Resu
     if due.is_empty() {
         return Ok(());
     }
-    let mut rows = Rowset::new(
-        c"due",
-        &[
-            (c"subject_id", pg_sys::UUIDOID),
-            (c"due_at", pg_sys::TIMESTAMPTZOID),
-        ],
-    );
-    for (subject, due_at) in due {
-        rows.uuid(*subject).timestamp(*due_at).end_row();
+    let mut rows = TypedRowset::new(session);
+    for &(subject_id, due_at) in due {
+        rows.push(DueRow {
+            subject_id,
+            due_at: due_at.map(Timestamp),
+        })?;
     }
-    rows.register(session)?;
-    session.execute(&RESCHEDULE, vec![])?;
+    set_due(session, &mut rows)?;
     Ok(())
 }
 
@@ -155,45 +174,35 @@ pub struct Standing {
 
 /// Which of these subjects have requests, and whether one is in flight. A subject without any is not in the answer.
 pub fn requests_in_flight(session: &Session, subjects: &[Id]) -> Result<HashMap<Id, Standing>> {
-    let rows = session.execute(&IN_FLIGHT, vec![Value::UuidArray(subjects.to_vec())])?;
-    let standing = rows.map(|row| {
+    let standing = find_standing(session, subjects.to_vec())?.map(|row| {
         let standing = Standing {
-            last: row.uuid(2).unwrap_or_default(),
-            is_in_flight: row.boolean(3).unwrap_or(false),
+            last: row.last_id,
+            is_in_flight: row.is_in_flight,
         };
-        (row.uuid(1).unwrap_or_default(), standing)
-    });
+        (row.subject_id, standing)
+    })?;
     Ok(standing.into_iter().collect())
 }
 
 /// Takes back everything that is queued or believed to be under way, waiting for who holds it. Returns whose it was.
 pub fn discard_requests(session: &Session, why: &str) -> Result<Vec<(Option<Purpose>, Id)>> {
-    let discarded = session.execute(&DISCARD, vec![Value::Text(why)])?;
-    Ok(discarded.map(|row| {
-        let purpose = row.text(1).and_then(|name| Purpose::of_request(&name));
-        (purpose, row.uuid(2).unwrap_or_default())
-    }))
+    discard_all(session, why)?.map(|row| (Purpose::of_request(&row.purpose), row.subject_id))
 }
 
 /// Deletes requests that have ended and are older than `log_retention` says, `limit` at most; they stay counted. Bodies that
 /// no request is left for go with them. Returns how many requests went.
 pub fn trim_requests(session: &Session, limit: i64) -> Result<i64> {
-    let trimmed = session.execute(&TRIM, vec![Value::Int8(limit)])?;
-    let trimmed = trimmed.first(|row| row.int8(1)).flatten();
-    session.execute(&TRIM_BODIES, vec![Value::Int8(limit)])?;
+    let trimmed = delete_old(session, limit)?.first()?;
+    delete_unused_bodies(session, limit)?;
     Ok(trimmed.unwrap_or(0))
 }
 
 /// How many requests are queued or under way.
 pub fn count_waiting_requests(session: &Session) -> Result<i64> {
-    let count = session.execute(&WAITING, vec![])?.first(|row| row.int8(1));
-    Ok(count.flatten().unwrap_or(0))
+    Ok(count_waiting(session)?.first()?.unwrap_or(0))
 }
 
 /// When there will be something to do: the next queued request is due or a lease runs out. Microseconds since 2000.
 pub fn next_due_request(session: &Session) -> Result<Option<i64>> {
-    Ok(session
-        .execute(&NEXT_DUE, vec![])?
-        .first(|row| row.timestamp(1))
-        .flatten())
+    Ok(find_next_due(session)?.first()?.flatten().map(|due| due.0))
 }

@@ -1,19 +1,44 @@
 //! Writing down what became of attempts, in one statement for all of them; the attempts that follow are queued by it.
 
-use super::claim::{destination_of, purpose_of};
-use super::destination::receiver_of;
+use super::destination::{Destination, receiver_of};
 use super::policy::{Verdict, verdict};
-use super::request::{Attempt, Outcome, State};
-use crate::db::statement::Row;
-use crate::db::{Rowset, Session, Statement, ids};
+use super::request::{Attempt, Id, Outcome, State};
+use crate::db::{Session, TypedRowset, ids, result_row, rowset_row, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::schedule::{self, Purpose, Schedule};
-use pgrx::pg_sys;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-thread_local! {
-    static RECORD: Statement = const { Statement::new(include_str!("../../sql/outbox/record.sql"), &[]) };
+statements! {
+    execute record() with (attempts: AttemptRow<'static>) -> OutcomeRow = file "outbox/record.sql";
+}
+
+rowset_row! {
+    struct AttemptRow<'a> {
+        id: Id,
+        state: &'static str,
+        status_code: Option<i32>,
+        latency_ms: Option<i32>,
+        error: Option<&'a str>,
+        response_body: Option<&'a str>,
+        public_url: Option<&'a str>,
+        has_url_in_row: bool,
+        next_id: Id,
+        wait_us: Option<i64>,
+    }
+}
+
+result_row! {
+    struct OutcomeRow {
+        purpose: String,
+        subject_id: Id,
+        destination: String,
+        attempt: i32,
+        state: String,
+        error: Option<String>,
+        next_at: Option<Timestamp>,
+    }
 }
 
 /// Writes down what became of attempts, and queues the ones that follow. Returns what the parts that asked must know.
@@ -22,21 +47,7 @@ pub fn record_attempts(session: &Session, attempts: Vec<Attempt>) -> Result<Vec<
         return Ok(Vec::new());
     }
     let mut schedules = Schedules::default();
-    let mut rows = Rowset::new(
-        c"attempts",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"state", pg_sys::TEXTOID),
-            (c"status_code", pg_sys::INT4OID),
-            (c"latency_ms", pg_sys::INT4OID),
-            (c"error", pg_sys::TEXTOID),
-            (c"response_body", pg_sys::TEXTOID),
-            (c"public_url", pg_sys::TEXTOID),
-            (c"has_url_in_row", pg_sys::BOOLOID),
-            (c"next_id", pg_sys::UUIDOID),
-            (c"wait_us", pg_sys::INT8OID),
-        ],
-    );
+    let mut rows = TypedRowset::new(session);
     for one in &attempts {
         let (response, receiver) = (&one.response, receiver_of(one.destination));
         let schedule = schedules.of(session, one.purpose.unwrap_or(Purpose::Outbound))?;
@@ -46,16 +57,20 @@ pub fn record_attempts(session: &Session, attempts: Vec<Attempt>) -> Result<Vec<
             Verdict::Abandoned => (State::Abandoned, None),
         };
         let redacted = (receiver.redact)(response);
-        rows.uuid(one.id).text(Some(state.as_str()));
-        rows.int4(response.status).int4(response.latency_ms);
-        rows.text(redacted.error.as_deref())
-            .text(redacted.body.as_deref());
-        rows.text(one.public_url.as_deref().filter(|url| !url.is_empty()));
-        rows.boolean(Some(receiver.has_url_in_row));
-        rows.uuid(ids::uuid_v7()).int8(wait).end_row();
+        rows.push(AttemptRow {
+            id: one.id,
+            state: state.as_str(),
+            status_code: response.status,
+            latency_ms: response.latency_ms,
+            error: redacted.error.as_deref(),
+            response_body: redacted.body.as_deref(),
+            public_url: one.public_url.as_deref().filter(|url| !url.is_empty()),
+            has_url_in_row: receiver.has_url_in_row,
+            next_id: ids::uuid_v7(),
+            wait_us: wait,
+        })?;
     }
-    rows.register(session)?;
-    Ok(session.execute(&RECORD, vec![])?.map(outcome_of_row))
+    record(session, &mut rows)?.map(Outcome::from)
 }
 
 /// The schedule of each purpose, read once.
@@ -71,15 +86,17 @@ impl Schedules {
     }
 }
 
-fn outcome_of_row(row: Row<'_, '_>) -> Outcome {
-    let state = State::of(&row.text(6).unwrap_or_default());
-    Outcome {
-        purpose: purpose_of(&row, 2),
-        subject: row.uuid(3).unwrap_or_default(),
-        destination: destination_of(&row, 4),
-        attempt: row.int4(5).unwrap_or(1),
-        state,
-        error: row.text(7),
-        next_at: row.timestamp(8).filter(|_| state == State::Failed),
+impl From<OutcomeRow> for Outcome {
+    fn from(row: OutcomeRow) -> Self {
+        let state = State::of(&row.state);
+        Outcome {
+            purpose: Purpose::of_request(&row.purpose),
+            subject: row.subject_id,
+            destination: Destination::of_name(&row.destination),
+            attempt: row.attempt,
+            state,
+            error: row.error,
+            next_at: row.next_at.filter(|_| state == State::Failed).map(|at| at.0),
+        }
     }
 }

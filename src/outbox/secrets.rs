@@ -4,7 +4,7 @@
 use super::receivers::SECRETS;
 use crate::audit;
 use crate::config;
-use crate::db::{self, Session, Statement, Value, owner, process, schema};
+use crate::db::{self, Session, owner, process, result_row, schema, statements};
 use crate::error::{Error, Result};
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
@@ -13,6 +13,8 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use std::cell::OnceCell;
+use std::collections::HashMap;
 use std::io::Read;
 
 /// A secret that a receiver needs.
@@ -41,19 +43,24 @@ fn known_secrets() -> impl Iterator<Item = Secret> {
 const SHORTEST_KEY: usize = 32;
 const LONGEST_SECRET: usize = 4096;
 
-thread_local! {
-    static FIND: Statement = const { Statement::new(
-        "select ciphertext, nonce, key_id from raw_ops.secrets where name = $1", &[pg_sys::TEXTOID]) };
-    static STORE: Statement = const { Statement::new(
+statements! {
+    execute find_sealed() -> SealedRow = text "select name, ciphertext, nonce, key_id from raw_ops.secrets";
+    execute write_sealed(name: &str, ciphertext: &[u8], nonce: &[u8], key_id: &str, who: &str) = text
         "insert into raw_ops.secrets (name, ciphertext, nonce, key_id, updated_by) values ($1, $2, $3, $4, $5)
              on conflict (name) do update
             set ciphertext = excluded.ciphertext, nonce = excluded.nonce, key_id = excluded.key_id,
-                updated_at = now(), updated_by = excluded.updated_by",
-        &[pg_sys::TEXTOID, pg_sys::BYTEAOID, pg_sys::BYTEAOID, pg_sys::TEXTOID, pg_sys::TEXTOID]) };
-    static REMOVE: Statement = const { Statement::new(
-        "delete from raw_ops.secrets where name = $1", &[pg_sys::TEXTOID]) };
-    static EXISTS: Statement = const { Statement::new(
-        "select exists (select from raw_ops.secrets where name = $1)", &[pg_sys::TEXTOID]) };
+                updated_at = now(), updated_by = excluded.updated_by";
+    execute remove(name: &str) = text "delete from raw_ops.secrets where name = $1";
+    execute exists(name: &str) -> bool = text "select exists (select from raw_ops.secrets where name = $1)";
+}
+
+result_row! {
+    struct SealedRow {
+        name: String,
+        ciphertext: Vec<u8>,
+        nonce: Vec<u8>,
+        key_id: String,
+    }
 }
 
 #[pg_extern(volatile, security_definer)]
@@ -73,7 +80,7 @@ fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB
             db::settings::commit_durably();
             let is_set = match value {
                 Some(value) => store(session, name, value).map(|()| true)?,
-                None => session.execute(&REMOVE, vec![Value::Text(name)]).map(|_| false)?,
+                None => remove(session, name).map(|_| false)?,
             };
             let message = if is_set { "secret.set" } else { "secret.removed" };
             let details = json!({"who": db::session_user(), "name": name});
@@ -121,53 +128,79 @@ pub fn store(session: &Session, name: &str, value: &str) -> Result<()> {
             },
         )
         .map_err(|_| Error::Internal(format!("the secret {name} cannot be encrypted")))?;
-    let values = vec![
-        Value::Text(name),
-        Value::Bytes(&ciphertext),
-        Value::Bytes(&nonce),
-        Value::Text(&key.id),
-    ];
-    let who = db::session_user();
-    session.execute(&STORE, values.into_iter().chain([Value::Text(&who)]).collect())?;
+    write_sealed(session, name, &ciphertext, &nonce, &key.id, &db::session_user())?;
     Ok(())
 }
 
 /// Whether a secret is set; does not decrypt it.
 pub fn is_set(session: &Session, name: &str) -> Result<bool> {
-    let rows = session.execute(&EXISTS, vec![Value::Text(name)])?;
-    Ok(rows.first(|row| row.boolean(1)).flatten() == Some(true))
+    Ok(exists(session, name)?.first()? == Some(true))
 }
 
-/// A secret in clear; lives in this process's memory only.
-///
-/// # Errors
-/// [`Error::MissingSecret`] when it is not set, or its key is not at hand; the hint is the statement that mends it.
-pub fn reveal(session: &Session, name: &str) -> Result<String> {
-    let found = session
-        .execute(&FIND, vec![Value::Text(name)])?
-        .first(|row| Some((row.bytes(1)?, row.bytes(2)?, row.text(3)?)));
-    let Some((ciphertext, nonce, key_id)) = found.flatten() else {
-        return Err(Error::MissingSecret {
-            problem: format!("the secret {name} is not set"),
-            next: format!("Run: SELECT raw_ops.fn_set_secret_v1('{name}', '<value>');"),
-        });
-    };
-    let key = MasterKey::load()?;
-    if key.id != key_id {
-        return Err(wrong_key(name, &key.id, &key_id));
+/// The secrets as they stand, for one pass of the sender: all are read, still encrypted, when the first is needed; so is the
+/// key.
+pub struct Secrets<'s> {
+    session: &'s Session,
+    sealed: OnceCell<HashMap<String, SealedRow>>,
+    key: OnceCell<MasterKey>,
+}
+
+impl<'s> Secrets<'s> {
+    pub fn of_pass(session: &'s Session) -> Self {
+        Self {
+            session,
+            sealed: OnceCell::new(),
+            key: OnceCell::new(),
+        }
     }
-    let nonce = XNonce::try_from(nonce.as_slice())
+
+    /// A secret in clear; lives in this process's memory only.
+    ///
+    /// # Errors
+    /// [`Error::MissingSecret`] when it is not set, or its key is not at hand; the hint is the statement that mends it.
+    pub fn reveal(&self, name: &str) -> Result<String> {
+        let sealed = read_once(&self.sealed, || {
+            let rows = find_sealed(self.session)?.all()?;
+            Ok(rows.into_iter().map(|row| (row.name.clone(), row)).collect())
+        })?;
+        let Some(secret) = sealed.get(name) else {
+            return Err(Error::MissingSecret {
+                problem: format!("the secret {name} is not set"),
+                next: format!("Run: SELECT raw_ops.fn_set_secret_v1('{name}', '<value>');"),
+            });
+        };
+        unseal(secret, read_once(&self.key, MasterKey::load)?)
+    }
+}
+
+/// A failure is not kept: everybody who asks is told.
+fn read_once<T>(cell: &OnceCell<T>, read: impl FnOnce() -> Result<T>) -> Result<&T> {
+    match cell.get() {
+        Some(known) => Ok(known),
+        None => {
+            let read = read()?;
+            Ok(cell.get_or_init(|| read))
+        }
+    }
+}
+
+fn unseal(secret: &SealedRow, key: &MasterKey) -> Result<String> {
+    let name = secret.name.as_str();
+    if key.id != secret.key_id {
+        return Err(wrong_key(name, &key.id, &secret.key_id));
+    }
+    let nonce = XNonce::try_from(secret.nonce.as_slice())
         .map_err(|_| Error::Internal(format!("the nonce of secret {name} has the wrong length")))?;
     let clear = key
         .cipher()
         .decrypt(
             &nonce,
             Payload {
-                msg: &ciphertext,
+                msg: &secret.ciphertext,
                 aad: name.as_bytes(),
             },
         )
-        .map_err(|_| wrong_key(name, &key.id, &key_id))?;
+        .map_err(|_| wrong_key(name, &key.id, &secret.key_id))?;
     String::from_utf8(clear).map_err(|_| Error::Internal(format!("the secret {name} is not UTF-8")))
 }
 

@@ -1,8 +1,10 @@
 //! Sets of requests inside a backend: queued, taken back, put off, claimed, recorded.
 
 use super::policy::Response;
+use super::secrets::Secrets;
 use super::*;
 use crate::db;
+use crate::error::Error;
 use crate::schedule::Purpose;
 use crate::testing::*;
 use pgrx::prelude::*;
@@ -141,5 +143,29 @@ mod tests {
         run("delete from raw_ops.http_requests");
         db::session(|session| trim_requests(session, 100)).unwrap();
         assert_eq!(one::<i64>("select count(*) from raw_ops.http_bodies"), 0);
+    }
+
+    #[pg_test]
+    fn a_pass_reads_secrets_and_key_once_and_the_next_one_reads_them_anew() {
+        set_up();
+        let key = std::env::temp_dir().join(format!("raw_ops-test-{}.key", std::process::id()));
+        std::fs::write(&key, [b'k'; 32]).unwrap();
+        run(&format!(
+            "set local raw_ops.secret_key_file = '{}'",
+            key.display()
+        ));
+        run("select raw_ops.fn_set_secret_v1('customerio_site_id', 'site'),
+                    raw_ops.fn_set_secret_v1('customerio_api_key', 'api')");
+        db::session(|session| {
+            let pass = Secrets::of_pass(session);
+            assert_eq!(pass.reveal("customerio_site_id")?, "site");
+            std::fs::remove_file(&key).unwrap();
+            run("delete from raw_ops.secrets");
+            assert_eq!(pass.reveal("customerio_api_key")?, "api");
+            let of_next = Secrets::of_pass(session).reveal("customerio_site_id");
+            assert!(matches!(of_next, Err(Error::MissingSecret { .. })));
+            Ok(())
+        })
+        .unwrap();
     }
 }

@@ -7,7 +7,7 @@
 
 use super::definitions::{self, Definition, Definitions, Key};
 use crate::db::settings::Temporarily;
-use crate::db::{self, Session, Statement, Value, attempt};
+use crate::db::{self, Session, attempt, result_row, statements};
 use crate::error::{Error, Result};
 use pgrx::prelude::*;
 use sha2::{Digest, Sha256};
@@ -58,21 +58,32 @@ pub const VIEWS: &[View] = &views![
     "courier_kpis",
 ];
 
-thread_local! {
-    static PRINTED: Statement = const { Statement::new(
-        include_str!("../../sql/setup/views_printed.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static KEPT: Statement = const { Statement::new(
-        include_str!("../../sql/setup/views_kept.sql"), &[pg_sys::TEXTARRAYOID]) };
-    static HANGING: Statement = const { Statement::new(
-        include_str!("../../sql/setup/views_hanging.sql"), &[pg_sys::TEXTOID, pg_sys::TEXTARRAYOID]) };
+statements! {
+    execute find_printed(names: Vec<&str>) -> PrintedRow = file "setup/views_printed.sql";
+    execute find_kept(names: Vec<&str>) -> String = file "setup/views_kept.sql";
+    execute find_hanging(view: &str, names: Vec<&str>) -> HangingRow = file "setup/views_hanging.sql";
+}
+
+result_row! {
+    struct PrintedRow {
+        name: String,
+        definition: String,
+    }
+}
+
+result_row! {
+    struct HangingRow {
+        /// `None`: the view itself, with those of ours that hang on it.
+        name: Option<String>,
+        removal: Option<String>,
+    }
 }
 
 /// What an owner has granted and set on the views, as statements. To be asked before a migration may drop one of them.
 pub struct Kept(Vec<String>);
 
 pub fn kept(session: &Session) -> Result<Kept> {
-    let rows = session.execute(&KEPT, vec![names()])?;
-    Ok(Kept(rows.map(|row| row.text(1).unwrap_or_default())))
+    Ok(Kept(find_kept(session, names())?.all()?))
 }
 
 /// Makes all views, unless all stand as `setup()` has made them of these scripts; returns whether it did.
@@ -154,15 +165,15 @@ fn fingerprint(view: &View) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn names() -> Value<'static> {
-    Value::TextArray(VIEWS.iter().map(|view| view.name).collect())
+fn names() -> Vec<&'static str> {
+    VIEWS.iter().map(|view| view.name).collect()
 }
 
 fn printed(session: &Session) -> Result<BTreeMap<String, String>> {
     let printing = Temporarily::set(definitions::PRINTING);
-    let rows = session.execute(&PRINTED, vec![names()])?;
+    let found = find_printed(session, names())?;
     drop(printing);
-    let rows = rows.map(|row| (row.text(1).unwrap_or_default(), row.text(2).unwrap_or_default()));
+    let rows = found.map(|row| (row.name, row.definition))?;
     Ok(rows.into_iter().collect())
 }
 
@@ -196,12 +207,11 @@ fn make_one(session: &Session, view: &View) -> Result<()> {
 
 /// Drops a view and those of ours that read it; they are made after it.
 fn drop_one(session: &Session, view: &View) -> Result<()> {
-    let rows = session.execute(&HANGING, vec![Value::Text(view.name), names()])?;
     let (mut others, mut ours) = (Vec::new(), None);
-    for (name, statement) in rows.map(|row| (row.text(1), row.text(2))) {
-        match name {
-            Some(name) => others.push((name, statement)),
-            None => ours = statement,
+    for row in find_hanging(session, view.name, names())?.all()? {
+        match row.name {
+            Some(name) => others.push((name, row.removal)),
+            None => ours = row.removal,
         }
     }
     if !others.is_empty() {

@@ -11,7 +11,7 @@ with ended as (
            values ('succeeded', total.succeeded), ('failed', total.failed), ('abandoned', total.abandoned))
            as outcome (name, requests)
 )
-select purpose.name, outcome.name, coalesce(sum(ended.requests), 0)::text
+select purpose.name as purpose, outcome.name as outcome, coalesce(sum(ended.requests), 0)::text as requests
   from unnest(array['alert', 'courier', 'outbound']) with ordinality as purpose (name, position)
  cross join unnest(array['succeeded', 'failed', 'abandoned']) with ordinality as outcome (name, position)
   left join ended on ended.purpose = purpose.name and ended.outcome = outcome.name

@@ -1,1 +1,1 @@
-select max(version)::text, '1' from raw_ops.schema_migrations
+select max(version)::text as schema_version, '1' as present from raw_ops.schema_migrations

@@ -1,5 +1,5 @@
 -- By severity.
-select severity.name, count(alert.id)::text
+select severity.name as severity, count(alert.id)::text as alerts
   from unnest(array['critical', 'warning', 'info']) with ordinality as severity (name, position)
   left join raw_ops.alerts as alert on alert.state = 'open' and alert.severity = severity.name
  group by severity.name, severity.position

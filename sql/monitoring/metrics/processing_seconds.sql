@@ -13,7 +13,7 @@ with recent as (
             union all
             select duration_ms, processed, failed from raw_ops.webhook_tallies) as count
 )
-select quantile.name, coalesce((quantiles.ms[quantile.position] / 1000.0)::float8, 'NaN')::text
+select quantile.name as quantile, coalesce((quantiles.ms[quantile.position] / 1000.0)::float8, 'NaN')::text as seconds
   from quantiles
  cross join unnest(array['0.5', '0.95', '1']) with ordinality as quantile (name, position)
 union all

@@ -4,7 +4,7 @@ pub mod builtin;
 pub mod pg_net;
 
 use crate::config::{self, Carrier};
-use crate::db::{Session, Statement};
+use crate::db::{Session, statements};
 use crate::error::Result;
 
 /// The carrier to use now.
@@ -23,9 +23,9 @@ impl InForce {
     }
 }
 
-thread_local! {
-    static HAS_PG_NET: Statement = const { Statement::new(
-        "select exists (select from pg_catalog.pg_extension where extname = 'pg_net')", &[]) };
+statements! {
+    query has_pg_net() -> bool = text
+        "select exists (select from pg_catalog.pg_extension where extname = 'pg_net')";
 }
 
 /// As `raw_ops.carrier` says; `auto` looks whether pg_net is installed in this database.
@@ -33,16 +33,9 @@ pub fn carrier_in_force(session: &Session) -> Result<InForce> {
     match config::carrier() {
         Carrier::Builtin => Ok(InForce::Builtin),
         Carrier::PgNet => Ok(InForce::PgNet),
-        Carrier::Auto => {
-            let found = session
-                .query(&HAS_PG_NET, vec![])?
-                .first(|row| row.boolean(1))
-                .flatten();
-            Ok(if found == Some(true) {
-                InForce::PgNet
-            } else {
-                InForce::Builtin
-            })
-        }
+        Carrier::Auto => Ok(match has_pg_net(session)?.first()? {
+            Some(true) => InForce::PgNet,
+            _ => InForce::Builtin,
+        }),
     }
 }

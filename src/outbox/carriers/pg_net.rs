@@ -3,138 +3,151 @@
 //! Source: PG_FINDINGS §3.
 
 use super::builtin::shown;
-use crate::db::{self, Rowset, Session, Statement, Value, ids};
-use crate::error::Result;
-use crate::outbox::claim::{destination_of, lost_of_row, purpose_of};
+use crate::db::{self, Session, TextBytes, TypedRowset, ids, result_row, rowset_row, statements};
+use crate::error::{Error, Result};
+use crate::outbox::claim::LostRow;
 use crate::outbox::policy::{Response, retry_after};
 use crate::outbox::receivers::PreparedRequest;
-use crate::outbox::{Attempt, Request};
-use pgrx::pg_sys;
+use crate::outbox::{Attempt, Destination, Id, Request};
+use crate::schedule::Purpose;
+use hyper::header::{CONTENT_TYPE, HeaderMap, USER_AGENT};
 use serde_json::{Map, Value as Json};
 use std::collections::HashSet;
 
-thread_local! {
-    static POST: Statement = const { Statement::new(
-        "select net.http_post(url := $1, body := $2::text::jsonb, headers := $3, timeout_milliseconds := $4)",
-        &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::JSONBOID, pg_sys::INT4OID]) };
-    static MARK_DISPATCHED: Statement = const { Statement::new(
-        include_str!("../../../sql/outbox/mark_dispatched.sql"), &[pg_sys::UUIDOID]) };
-    static BEGIN_EPOCH: Statement = const { Statement::new(
-        "insert into raw_ops.pg_net_epoch (epoch) values ($1) on conflict (only_row) do nothing", &[pg_sys::UUIDOID]) };
-    static EPOCH: Statement = const { Statement::new("select epoch from raw_ops.pg_net_epoch", &[]) };
-    static COLLECT: Statement = const { Statement::new(
-        include_str!("../../../sql/outbox/collect_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
-    static FORGET_LATE: Statement = const { Statement::new(
-        include_str!("../../../sql/outbox/forget_late_answers.sql"), &[pg_sys::UUIDOID]) };
-    static LAST_ID: Statement = const { Statement::new(
-        "select case when is_called then last_value else 0 end from net.http_request_queue_id_seq", &[]) };
-    static FORGOTTEN: Statement = const { Statement::new(
-        include_str!("../../../sql/outbox/forgotten_by_pg_net.sql"), &[pg_sys::UUIDOID, pg_sys::INT8OID]) };
-    static UNQUEUE: Statement = const { Statement::new(
-        include_str!("../../../sql/outbox/unqueue_pg_net.sql"), &[pg_sys::UUIDARRAYOID]) };
-    static IN_FLIGHT: Statement = const { Statement::new(
-        "select count(*) from raw_ops.http_requests where state = 'sending' and carrier = 'pg_net'", &[]) };
+statements! {
+    execute hand_over_all(epoch: Id) with (ready: ReadyRow<'static>) = file "outbox/hand_to_pg_net.sql";
+    execute begin_epoch(new: Id) = text
+        "insert into raw_ops.pg_net_epoch (epoch) values ($1) on conflict (only_row) do nothing";
+    execute find_epoch() -> Id = text "select epoch from raw_ops.pg_net_epoch";
+    execute collect_answers(epoch: Id, last_id: i64) -> AnswerRow = file "outbox/collect_pg_net.sql";
+    execute forget_late_answers(epoch: Id) = file "outbox/forget_late_answers.sql";
+    execute find_last_id() -> i64 = text
+        "select case when is_called then last_value else 0 end from net.http_request_queue_id_seq";
+    execute find_forgotten(epoch: Id, last_id: i64) -> LostRow = file "outbox/forgotten_by_pg_net.sql";
+    execute unqueue(ids: Vec<Id>) -> Id = file "outbox/unqueue_pg_net.sql";
+    execute count_in_flight() -> i64 = text
+        "select count(*) from raw_ops.http_requests where state = 'sending' and carrier = 'pg_net'";
 }
 
-/// Hands requests to pg_net, which sends them once this transaction is committed. When it takes none, all failed.
-pub fn dispatch(session: &Session, requests: Vec<(Request, PreparedRequest)>) -> Result<Vec<Attempt>> {
-    if requests.is_empty() {
-        return Ok(Vec::new());
+rowset_row! {
+    struct ReadyRow<'a> {
+        id: Id,
+        url: &'a str,
+        public_url: &'a str,
+        headers: Json,
+        body: &'a str,
+        timeout_ms: i32,
     }
-    match db::attempt(|| hand_over(session, &requests)) {
-        Ok(()) => Ok(Vec::new()),
-        Err(error) => {
-            // What it complains about may be the URL.
-            let failure = Response {
-                detail: Some(error.to_string()),
-                ..Response::failure(format!(
-                    "pg_net took nothing (SQLSTATE {})",
-                    error.sqlstate_text()
-                ))
-            };
-            let failed = |(request, ready): (Request, PreparedRequest)| {
-                Attempt::of(&request, failure.clone(), Some(ready.public_url))
-            };
-            Ok(requests.into_iter().map(failed).collect())
+}
+
+result_row! {
+    struct AnswerRow {
+        id: Id,
+        purpose: String,
+        destination: String,
+        attempt: i32,
+        status_code: Option<i32>,
+        retry_after: Option<TextBytes>,
+        content: Option<TextBytes>,
+        timed_out: Option<bool>,
+        error_msg: Option<String>,
+        latency_ms: Option<i32>,
+        timeout_ms: i32,
+    }
+}
+
+/// Hands requests to pg_net, which sends them once this transaction is committed. Returns those that it does not take.
+pub fn dispatch(session: &Session, requests: &[(Request, PreparedRequest)]) -> Result<Vec<Attempt>> {
+    match requests {
+        [] => Ok(Vec::new()),
+        some => Ok(hand_over(session, epoch(session)?, some)),
+    }
+}
+
+/// pg_net raises an error for a URL that its library cannot read: the set is halved until that one is alone, so that it harms
+/// no neighbour.
+fn hand_over(session: &Session, epoch: Id, requests: &[(Request, PreparedRequest)]) -> Vec<Attempt> {
+    match (
+        db::attempt(|| hand_over_together(session, epoch, requests)),
+        requests,
+    ) {
+        (Ok(()), _) => Vec::new(),
+        (Err(error), [one]) => vec![not_taken(one, &error)],
+        (Err(_), several) => {
+            let (first, second) = several.split_at(several.len() / 2);
+            let mut refused = hand_over(session, epoch, first);
+            refused.append(&mut hand_over(session, epoch, second));
+            refused
         }
     }
 }
 
-fn hand_over(session: &Session, requests: &[(Request, PreparedRequest)]) -> Result<()> {
-    let mut rows = Rowset::new(
-        c"dispatched",
-        &[
-            (c"id", pg_sys::UUIDOID),
-            (c"carrier_ref", pg_sys::INT8OID),
-            (c"public_url", pg_sys::TEXTOID),
-        ],
-    );
+fn not_taken((request, ready): &(Request, PreparedRequest), error: &Error) -> Attempt {
+    let response = Response {
+        // What it complains about may be the URL.
+        detail: Some(error.to_string()),
+        ..Response::failure(format!(
+            "pg_net did not take it (SQLSTATE {})",
+            error.sqlstate_text()
+        ))
+    };
+    Attempt::of(request, response, Some(ready.public_url.clone()))
+}
+
+fn hand_over_together(session: &Session, epoch: Id, requests: &[(Request, PreparedRequest)]) -> Result<()> {
+    let mut rows = TypedRowset::new(session);
     for (request, ready) in requests {
-        let headers: Map<String, Json> = ready
-            .headers
-            .iter()
-            // pg_net has its own; a second would go out beside it.
-            .filter(|(name, _)| *name != hyper::header::USER_AGENT)
-            .map(|(name, value)| {
-                let shown = if name == hyper::header::CONTENT_TYPE {
-                    "Content-Type"
-                } else {
-                    name.as_str()
-                };
-                (shown.to_owned(), String::from_utf8_lossy(value.as_bytes()).into())
-            })
-            .collect();
-        let (url, headers) = (ready.uri.to_string(), Json::Object(headers));
-        let values = vec![
-            Value::Text(&url),
-            Value::Text(&request.body),
-            Value::Json(&headers),
-            Value::Int4(request.timeout_ms),
-        ];
-        let id = session.execute(&POST, values)?.first(|row| row.int8(1)).flatten();
-        rows.uuid(request.id).int8(id);
-        rows.text(Some(&ready.public_url)).end_row();
+        rows.push(ReadyRow {
+            id: request.id,
+            url: &ready.uri.to_string(),
+            public_url: &ready.public_url,
+            headers: headers(&ready.headers),
+            body: &request.body,
+            timeout_ms: request.timeout_ms,
+        })?;
     }
-    rows.register(session)?;
-    session.execute(&MARK_DISPATCHED, vec![Value::Uuid(epoch(session)?)])?;
+    hand_over_all(session, epoch, &mut rows)?;
     Ok(())
 }
 
+/// As pg_net wants them: with a `Content-Type` that is spelled so, and without what it adds itself.
+fn headers(headers: &HeaderMap) -> Json {
+    let shown = headers
+        .iter()
+        .filter(|(name, _)| *name != USER_AGENT)
+        .map(|(name, value)| {
+            let name = match name {
+                name if name == CONTENT_TYPE => "Content-Type",
+                name => name.as_str(),
+            };
+            (name.to_owned(), String::from_utf8_lossy(value.as_bytes()).into())
+        });
+    Json::Object(shown.collect::<Map<String, Json>>())
+}
+
 /// Stays the same until a crash of the server empties pg_net's tables.
-fn epoch(session: &Session) -> Result<[u8; 16]> {
-    session.execute(&BEGIN_EPOCH, vec![Value::Uuid(ids::uuid_v7())])?;
-    let epoch = session
-        .execute(&EPOCH, vec![])?
-        .first(|row| row.uuid(1))
-        .flatten();
-    Ok(epoch.unwrap_or_default())
+fn epoch(session: &Session) -> Result<Id> {
+    begin_epoch(session, ids::uuid_v7())?;
+    Ok(find_epoch(session)?.first()?.unwrap_or_default())
 }
 
 /// What has come back, and what never will, because pg_net has forgotten it. It keeps nothing of what came.
 pub fn collect(session: &Session) -> Result<Vec<Attempt>> {
     let epoch = epoch(session)?;
-    session.execute(&FORGET_LATE, vec![Value::Uuid(epoch)])?;
+    forget_late_answers(session, epoch)?;
     if in_flight(session)? == 0 {
         return Ok(Vec::new());
     }
-    let last_id = session
-        .execute(&LAST_ID, vec![])?
-        .first(|row| row.int8(1))
-        .flatten();
-    let known = || vec![Value::Uuid(epoch), Value::Int8(last_id.unwrap_or(i64::MAX))];
-    let forgotten = session.execute(&FORGOTTEN, known())?.map(lost_of_row);
+    let last_id = find_last_id(session)?.first()?.unwrap_or(i64::MAX);
+    let forgotten = find_forgotten(session, epoch, last_id)?.map(Attempt::from)?;
     // An answer under the id of a forgotten request is somebody else's, and stays.
-    let came = session.execute(&COLLECT, known())?.map(attempt_of_row);
+    let came = collect_answers(session, epoch, last_id)?.map(Attempt::from)?;
     Ok(came.into_iter().chain(forgotten).collect())
 }
 
 /// How many requests it has not answered yet.
 pub fn in_flight(session: &Session) -> Result<i64> {
-    Ok(session
-        .execute(&IN_FLIGHT, vec![])?
-        .first(|row| row.int8(1))
-        .flatten()
-        .unwrap_or(0))
+    Ok(count_in_flight(session)?.first()?.unwrap_or(0))
 }
 
 /// Of attempts whose lease has run out, those that are given up: what pg_net has not begun is taken back, so that it is not
@@ -144,11 +157,7 @@ pub fn take_back(session: &Session, mut unanswered: Vec<Attempt>) -> Result<Vec<
         return Ok(unanswered);
     }
     let ids = unanswered.iter().map(|one| one.id).collect();
-    let in_hand: HashSet<[u8; 16]> = session
-        .execute(&UNQUEUE, vec![Value::UuidArray(ids)])?
-        .map(|row| row.uuid(1).unwrap_or_default())
-        .into_iter()
-        .collect();
+    let in_hand: HashSet<Id> = unqueue(session, ids)?.all()?.into_iter().collect();
     unanswered.retain(|one| !in_hand.contains(&one.id));
     for one in &mut unanswered {
         one.response = Response::failure(
@@ -158,39 +167,37 @@ pub fn take_back(session: &Session, mut unanswered: Vec<Attempt>) -> Result<Vec<
     Ok(unanswered)
 }
 
-fn attempt_of_row(row: crate::db::statement::Row) -> Attempt {
-    let status = row.int4(5);
-    let body = row
-        .text_bytes(7)
-        .map(|body| shown(&body))
-        .filter(|body| !body.is_empty());
-    // Receivers' headers need not be valid text.
-    let asked = row.text_bytes(6).map(|value| shown(&value));
-    let timeout = row.int4(11).unwrap_or_default();
-    let reason = row.text(9).filter(|_| status.is_none());
-    let error = match (status, row.boolean(8)) {
-        (Some(_), _) => None,
-        (None, Some(true)) => Some(format!("no answer within {timeout} ms")),
-        (None, _) => Some(match reason.as_deref().and_then(in_words) {
-            Some(words) => format!("no response: {words}"),
-            None => "no response, as pg_net says".into(),
-        }),
-    };
-    Attempt {
-        id: row.uuid(1).unwrap_or_default(),
-        purpose: purpose_of(&row, 2),
-        destination: destination_of(&row, 3),
-        attempt: row.int4(4).unwrap_or(1),
-        public_url: None,
-        response: Response {
-            status,
-            retry_after: asked.and_then(|value| retry_after(&value, db::clock())),
-            latency_ms: row.int4(10).map(|latency| latency.max(0)),
-            body,
-            error,
-            detail: reason,
-            ..Response::default()
-        },
+impl From<AnswerRow> for Attempt {
+    fn from(row: AnswerRow) -> Self {
+        let status = row.status_code;
+        let reason = row.error_msg.filter(|_| status.is_none());
+        let error = match (status, row.timed_out) {
+            (Some(_), _) => None,
+            (None, Some(true)) => Some(format!("no answer within {} ms", row.timeout_ms)),
+            (None, _) => Some(match reason.as_deref().and_then(in_words) {
+                Some(words) => format!("no response: {words}"),
+                None => "no response, as pg_net says".into(),
+            }),
+        };
+        // What comes from receivers need not be valid text.
+        let text = |bytes: Option<TextBytes>| bytes.map(|bytes| shown(&bytes.0));
+        let asked = text(row.retry_after);
+        Attempt {
+            id: row.id,
+            purpose: Purpose::of_request(&row.purpose),
+            destination: Destination::of_name(&row.destination),
+            attempt: row.attempt,
+            public_url: None,
+            response: Response {
+                status,
+                retry_after: asked.and_then(|value| retry_after(&value, db::clock())),
+                latency_ms: row.latency_ms.map(|latency| latency.max(0)),
+                body: text(row.content).filter(|body| !body.is_empty()),
+                error,
+                detail: reason,
+                ..Response::default()
+            },
+        }
     }
 }
 

@@ -2,12 +2,11 @@
 
 use super::{MOST_TO_ONE_HOST, Receiver, Target, authorization};
 use crate::config;
-use crate::db::Session;
 use crate::error::Result;
 use crate::outbox::policy::{self, Response};
 use crate::outbox::redaction::{self, Redacted};
 use crate::outbox::request::Request;
-use crate::outbox::secrets::{self, Secret};
+use crate::outbox::secrets::{Secret, Secrets};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -27,10 +26,10 @@ const SITE_ID: &str = "customerio_site_id";
 const API_KEY: &str = "customerio_api_key";
 
 /// Base URL and path, with the account's credentials.
-pub fn target(session: &Session, request: &Request) -> Result<Target> {
+pub fn target(secrets: &Secrets<'_>, request: &Request) -> Result<Target> {
     let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
-    let site_id = secrets::reveal(session, SITE_ID)?;
-    let api_key = secrets::reveal(session, API_KEY)?;
+    let site_id = secrets.reveal(SITE_ID)?;
+    let api_key = secrets.reveal(API_KEY)?;
     let basic = STANDARD.encode(format!("{site_id}:{api_key}"));
     Ok(Target {
         public_url: url.clone(),

@@ -10,9 +10,8 @@ use super::destination::Destination;
 use super::policy::{self, Class, Response};
 use super::redaction::{self, Redacted};
 use super::request::Request;
-use super::secrets::Secret;
+use super::secrets::{Secret, Secrets};
 use crate::config;
-use crate::db::Session;
 use crate::error::{Error, Result};
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -72,10 +71,10 @@ pub enum Unprepared {
 /// # Errors
 /// The server's own trouble. What is wrong with the request or its set-up is the inner result.
 pub fn prepare_request(
-    session: &Session,
+    secrets: &Secrets<'_>,
     request: &Request,
 ) -> Result<std::result::Result<PreparedRequest, Unprepared>> {
-    let target = match target(session, request) {
+    let target = match target(secrets, request) {
         Ok(target) => target,
         Err(error @ Error::Database { .. }) => return Err(error),
         Err(error) => {
@@ -101,10 +100,10 @@ pub fn prepare_request(
 }
 
 /// Where a request goes at this moment, with its credentials or signature.
-fn target(session: &Session, request: &Request) -> Result<Target> {
+fn target(secrets: &Secrets<'_>, request: &Request) -> Result<Target> {
     match request.destination {
-        Some(Destination::Slack(webhook)) => slack::target(session, webhook),
-        Some(Destination::CustomerIo) => customerio::target(session, request),
+        Some(Destination::Slack(webhook)) => slack::target(secrets, webhook),
+        Some(Destination::CustomerIo) => customerio::target(secrets, request),
         Some(Destination::Endpoint) => Ok(endpoint::target(request)),
         None => Err(Error::Internal(
             "this version of raw_ops does not know the destination".into(),

@@ -1,12 +1,11 @@
 //! Messages to Slack's incoming webhooks. Source: CONTRACTS §7; the channels are ORD's.
 
 use super::{Receiver, Target, origin};
-use crate::db::Session;
 use crate::error::Result;
 use crate::outbox::address;
 use crate::outbox::policy::{self, Response};
 use crate::outbox::redaction::{self, Redacted};
-use crate::outbox::secrets::{self, Secret};
+use crate::outbox::secrets::{Secret, Secrets};
 use hyper::header::HeaderMap;
 use serde_json::{Value as Json, json};
 
@@ -61,8 +60,8 @@ impl Webhook {
 }
 
 /// Where a request goes. The whole URL is the secret: only its origin is written down.
-pub fn target(session: &Session, webhook: Webhook) -> Result<Target> {
-    let url = secrets::reveal(session, webhook.secret())?;
+pub fn target(secrets: &Secrets<'_>, webhook: Webhook) -> Result<Target> {
+    let url = secrets.reveal(webhook.secret())?;
     let public_url = address::parse(&url).ok().and_then(|uri| origin(&uri));
     Ok(Target {
         url,

@@ -41,6 +41,42 @@ async fn while_its_worker_is_down_nothing_is_lost() {
 }
 
 #[tokio::test]
+async fn a_url_that_it_refuses_harms_no_neighbour() {
+    let sending = Sending::start(Carrier::PgNet).await;
+    let superuser = sending.stack.connect_as_superuser().await.unwrap();
+    // As its library does with a URL that it cannot read.
+    run(
+        &superuser,
+        "ALTER TABLE net.http_request_queue ADD CONSTRAINT readable CHECK (url NOT LIKE '%/unreadable')",
+    )
+    .await;
+    sending.world.always("/*", Reply::ok());
+    let [good, bad] = ["/hook", "/unreadable"].map(|path| sending.world.url(path));
+    let requests: Vec<Request> = (0..7)
+        .map(|n| Request::endpoint(if n % 3 == 1 { &bad } else { &good }))
+        .collect();
+    // Due together, so that they are handed over together.
+    run(&sending.client, "BEGIN").await;
+    for request in &requests {
+        sending.enqueue(request).await;
+    }
+    run(&sending.client, "COMMIT").await;
+    for (n, request) in requests.iter().enumerate() {
+        if n % 3 == 1 {
+            wait_until(LIMIT, "the refusal to be recorded", async || {
+                let error = sending.text(request, 1, "error").await;
+                error.contains("pg_net did not take it (SQLSTATE 23514)")
+            })
+            .await
+            .unwrap();
+        } else {
+            assert_eq!(sending.settled(request).await, ["1 succeeded 200"]);
+        }
+    }
+    assert_eq!(sending.world.count(), 5, "each once");
+}
+
+#[tokio::test]
 async fn an_answer_that_expired_before_it_was_read_is_asked_for_again() {
     let sending = Sending::start(Carrier::PgNet).await;
     sending.world.next("/hook", [Reply::ok().text("unread").held()]);
