@@ -3,7 +3,8 @@
 
 use anyhow::{Result, ensure};
 
-const INSTALL: &str = include_str!("../../docs/install.md");
+/// The document.
+pub(crate) const INSTALL: &str = include_str!("../../docs/install.md");
 
 /// The section that makes the owner of the tables, and has it set raw_ops up.
 pub const OWNER: &str = "### As an owner who is no superuser";

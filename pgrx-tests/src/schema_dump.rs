@@ -117,9 +117,7 @@ fn settings_left_out(sql: &str) -> &str {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_table_stands_with_all_that_belongs_to_it_and_views_stand_last() {
-        let dump = "
+    const DUMP: &str = "
 \\restrict abc
 
 --
@@ -169,7 +167,10 @@ COMMENT ON INDEX raw_ops.b_key IS 'One each.';
 --
 \\unrestrict abc
 ";
-        let read = in_reading_order(dump).unwrap();
+
+    #[test]
+    fn a_table_stands_with_all_that_belongs_to_it_and_views_stand_last() {
+        let read = in_reading_order(DUMP).unwrap();
         let expected = "
 CREATE TABLE raw_ops.b (
     id uuid

@@ -198,23 +198,19 @@ impl<'a> People<'a> {
     /// Gives each customer of the set a row, and each e-mail of the set to its claimant.
     fn settle(
         &mut self,
-        mut known: HashMap<i64, KnownCustomer>,
+        known: HashMap<i64, KnownCustomer>,
         mut guests: HashMap<Id, KnownCustomer>,
         ids: &BTreeSet<i64>,
         claims: &BTreeSet<(i64, &'a str)>,
     ) {
+        let found = self.emails.values();
+        self.guests
+            .extend(found.clone().filter_map(|found| Some((found.key, found.guest?))));
         // Whose each e-mail was before this set, and is now.
-        let mut before: HashMap<EmailKey, (i64, Id)> = HashMap::new();
-        let mut now: HashMap<EmailKey, i64> = HashMap::new();
-        for found in self.emails.values() {
-            if let Some(claimant) = found.claimant {
-                before.insert(found.key, claimant);
-                now.insert(found.key, claimant.0);
-            }
-            if let Some(guest) = found.guest {
-                self.guests.insert(found.key, guest);
-            }
-        }
+        let before: HashMap<EmailKey, (i64, Id)> = found
+            .filter_map(|found| Some((found.key, found.claimant?)))
+            .collect();
+        let mut now: HashMap<EmailKey, i64> = before.iter().map(|(key, (id, _))| (*key, *id)).collect();
         for (id, email) in claims {
             if let Some(found) = self.emails.get(email) {
                 now.entry(found.key)
@@ -222,16 +218,35 @@ impl<'a> People<'a> {
                     .or_insert(*id);
             }
         }
+        let adopted = self.give_rows(known, &mut guests, ids, claims, &now);
+        self.give_emails(&mut guests, &adopted, &before, now);
+        self.records
+            .extend(guests.into_iter().map(|(id, guest)| (id, Record::known(guest))));
+    }
+
+    /// Gives each customer the row that is theirs, a guest's that turns out to be theirs, or a new one. Returns the guests' rows
+    /// that became customers'.
+    fn give_rows(
+        &mut self,
+        mut known: HashMap<i64, KnownCustomer>,
+        guests: &mut HashMap<Id, KnownCustomer>,
+        ids: &BTreeSet<i64>,
+        claims: &BTreeSet<(i64, &'a str)>,
+        now: &HashMap<EmailKey, i64>,
+    ) -> HashSet<Id> {
         let mut adopted: HashSet<Id> = HashSet::new();
         for id in ids {
+            let claimed = claims
+                .range((*id, "")..)
+                .take_while(|(claimant, _)| claimant == id)
+                .map(|(_, email)| *email);
             let former = known.get(id).and_then(|row| row.email.clone());
             let row = match known.remove(id) {
                 Some(row) => (row.id, Record::known(row)),
                 None => {
-                    let of_this = claims
-                        .range((*id, "")..)
-                        .take_while(|(claimant, _)| claimant == id);
-                    let mut keys = of_this.filter_map(|(_, email)| Some(self.emails.get(email)?.key));
+                    let mut keys = claimed
+                        .clone()
+                        .filter_map(|email| Some(self.emails.get(email)?.key));
                     let guest = keys
                         .find_map(|key| self.guests.get(&key).filter(|_| now.get(&key) == Some(id)))
                         .filter(|guest| !adopted.contains(*guest));
@@ -245,13 +260,20 @@ impl<'a> People<'a> {
                 adopted.insert(row.0);
             }
             self.by_shopify_id.insert(*id, row.0);
-            let claimed = claims
-                .range((*id, "")..)
-                .take_while(|(claimant, _)| claimant == id);
-            self.moves
-                .claimed(row.0, former, claimed.map(|(_, email)| *email));
+            self.moves.claimed(row.0, former, claimed);
             self.records.insert(row.0, row.1);
         }
+        adopted
+    }
+
+    /// Gives each e-mail to the row of its claimant, with the orders of those who had it before.
+    fn give_emails(
+        &mut self,
+        guests: &mut HashMap<Id, KnownCustomer>,
+        adopted: &HashSet<Id>,
+        before: &HashMap<EmailKey, (i64, Id)>,
+        now: HashMap<EmailKey, i64>,
+    ) {
         for (key, id) in now {
             let row = match before.get(&key) {
                 Some((before, row)) if *before == id => *row,
@@ -266,8 +288,6 @@ impl<'a> People<'a> {
                 self.moves.whole_guest(*guest, row);
             }
         }
-        self.records
-            .extend(guests.into_iter().map(|(id, guest)| (id, Record::known(guest))));
     }
 
     /// The buyer of an order.

@@ -8,7 +8,7 @@ use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Cluster, Machine, SUPERUSER, free_port, machine, quote_identifier, template};
+use super::{Cluster, Machine, SUPERUSER, free_port, keeps_files, machine, quote_identifier, template};
 use crate::postgres::{Postgres, checked};
 use crate::process::Lifetime;
 
@@ -95,8 +95,13 @@ impl ClusterBuilder {
     }
 
     /// Begins with a copy of the data of another server, which must be stopped: what a volume's snapshot does.
-    pub fn copy_of(mut self, other: &Cluster) -> Self {
-        self.copied = Some(other.data_dir());
+    pub fn copy_of(self, other: &Cluster) -> Self {
+        self.copy_of_data(&other.data_dir())
+    }
+
+    /// Begins with a copy of this data directory, which no server uses.
+    pub(crate) fn copy_of_data(mut self, data: &Path) -> Self {
+        self.copied = Some(data.to_owned());
         self
     }
 
@@ -108,7 +113,7 @@ impl ClusterBuilder {
         }
         let (dir, lifetime) = match &self.dir {
             Some(dir) => (dir.clone(), Lifetime::Persistent),
-            None => (private_dir()?, Lifetime::Bound),
+            None => (private_dir(self.fast)?, Lifetime::Bound),
         };
         postgres.make_private_dir(&dir)?;
         let socket_dir = socket_dir(&postgres, &dir)?;
@@ -288,11 +293,14 @@ async fn create_before_start(cluster: &Cluster, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A fresh directory with a short path, the socket's sake.
-pub(super) fn private_dir() -> Result<PathBuf> {
+/// A fresh directory with a short path, the socket's sake. One that need not survive a crash of the machine is in memory where
+/// there is room: every server has a thousand files, and making and removing those on a disk takes longer than most tests.
+pub(super) fn private_dir(need_not_last: bool) -> Result<PathBuf> {
     let temp = std::env::temp_dir();
-    // As another user, PostgreSQL may be unable to enter a private TMPDIR.
-    let base = if rustix::process::geteuid().is_root() {
+    let base = if need_not_last && !keeps_files() && has_room(MEMORY) {
+        PathBuf::from(MEMORY)
+    } else if rustix::process::geteuid().is_root() {
+        // As another user, PostgreSQL may be unable to enter a private TMPDIR.
         PathBuf::from("/tmp")
     } else {
         temp
@@ -302,6 +310,15 @@ pub(super) fn private_dir() -> Result<PathBuf> {
         .tempdir_in(base)
         .context("cannot make a directory")?;
     Ok(dir.keep())
+}
+
+/// A file system in memory that Linux has for everybody.
+const MEMORY: &str = "/dev/shm";
+/// Several servers with a test's data each.
+const ROOM: u64 = 2 << 30;
+
+fn has_room(directory: &str) -> bool {
+    rustix::fs::statvfs(directory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize >= ROOM)
 }
 
 pub(super) fn socket_dir(postgres: &Postgres, dir: &Path) -> Result<PathBuf> {

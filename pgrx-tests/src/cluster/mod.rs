@@ -3,7 +3,7 @@
 mod builder;
 mod machine;
 mod replica;
-mod template;
+pub(crate) mod template;
 mod tools;
 
 use std::io::{Read, Seek, SeekFrom};
@@ -256,7 +256,8 @@ impl Drop for Cluster {
             return;
         }
         if let Some(mut server) = self.server.take() {
-            server.signal(Signal::INT);
+            // Its data goes with it: there is nothing to write out.
+            server.signal(Signal::QUIT);
             if !server.wait_blocking(Duration::from_secs(20)) {
                 server.signal(Signal::KILL);
                 server.wait_blocking(STOP_LIMIT);

@@ -16,7 +16,7 @@ impl Cluster {
 
     /// The same on a machine of its own.
     pub async fn replica_on(&self, machine: Option<Machine>) -> Result<Cluster> {
-        let dir = private_dir()?;
+        let dir = private_dir(true)?;
         self.postgres.make_private_dir(&dir)?;
         let mut replica = Cluster {
             postgres: self.postgres.clone(),

@@ -165,35 +165,44 @@ async fn the_page_is_drawn_for_an_empty_a_healthy_and_a_sick_database() {
 
     let mut browser = Browser::start().await.unwrap();
     for screen in SCREENS {
-        // What health warns of is on the page, and the light is not green beside it.
         look(&mut browser, &poor, screen).await;
-        assert_eq!(texts(&mut browser, ".word").await, ["Warning"]);
-        let problems = texts(&mut browser, ".problem").await;
-        assert!(
-            problems.len() == 1 && problems[0].contains("Alerts have nowhere to go"),
-            "{problems:?}"
-        );
-
+        poor_page(&mut browser).await;
         look(&mut browser, &empty, screen).await;
-        assert_eq!(texts(&mut browser, ".word").await, ["Healthy"]);
-        assert_eq!(texts(&mut browser, "svg .note").await, ["nothing yet"; 8]);
-        assert_eq!(count(&mut browser, ".to-do").await, 0);
-
+        empty_page(&mut browser).await;
         look(&mut browser, &healthy, screen).await;
-        assert_eq!(texts(&mut browser, ".word").await, ["Healthy"]);
-        assert_eq!(
-            texts(&mut browser, ".light p").await,
-            ["All four indicators are in range. Nothing to do."]
-        );
-        assert_eq!(texts(&mut browser, ".tile .state").await, ["Healthy"; 4]);
-        assert_eq!(count(&mut browser, ".to-do").await, 0);
-        assert_eq!(count(&mut browser, "path.line").await, 3);
-        // Today has none yet within minutes after midnight.
-        assert!(count(&mut browser, ".chart rect.bar").await >= 20);
-
+        healthy_page(&mut browser).await;
         look(&mut browser, &sick, screen).await;
         sick_page(&mut browser).await;
     }
+}
+
+/// What health warns of is on the page, and the light is not green beside it.
+async fn poor_page(browser: &mut Browser) {
+    assert_eq!(texts(browser, ".word").await, ["Warning"]);
+    let problems = texts(browser, ".problem").await;
+    assert!(
+        problems.len() == 1 && problems[0].contains("Alerts have nowhere to go"),
+        "{problems:?}"
+    );
+}
+
+async fn empty_page(browser: &mut Browser) {
+    assert_eq!(texts(browser, ".word").await, ["Healthy"]);
+    assert_eq!(texts(browser, "svg .note").await, ["nothing yet"; 8]);
+    assert_eq!(count(browser, ".to-do").await, 0);
+}
+
+async fn healthy_page(browser: &mut Browser) {
+    assert_eq!(texts(browser, ".word").await, ["Healthy"]);
+    assert_eq!(
+        texts(browser, ".light p").await,
+        ["All four indicators are in range. Nothing to do."]
+    );
+    assert_eq!(texts(browser, ".tile .state").await, ["Healthy"; 4]);
+    assert_eq!(count(browser, ".to-do").await, 0);
+    assert_eq!(count(browser, "path.line").await, 3);
+    // Today has none yet within minutes after midnight.
+    assert!(count(browser, ".chart rect.bar").await >= 20);
 }
 
 async fn sick_page(browser: &mut Browser) {

@@ -146,9 +146,9 @@ async fn every_view_is_explained_and_granted_to_nobody() {
     assert_eq!(refused(&analyst, table).await.sqlstate, "42501");
 }
 
-#[tokio::test]
-async fn days_count_what_was_received_and_what_became_of_it() {
-    let (_stack, client) = begin().await;
+/// A stack with what came on two days: ten webhooks that did well ten days ago, and three days ago twelve with every outcome.
+async fn two_days() -> (Stack, Client) {
+    let (stack, client) = begin().await;
     run(
         &client,
         "create function pg_temp.noon(days_ago integer) returns timestamptz language sql
@@ -162,25 +162,27 @@ async fn days_count_what_was_received_and_what_became_of_it() {
          select pg_temp.put(1, 'failed', pg_temp.noon(3), 20, 2, 'timeout');",
     )
     .await;
-    let on =
-        |view: &str, days: &str| format!("raw_ops.{view} WHERE current_date - day IN ({days}) ORDER BY day");
+    (stack, client)
+}
+
+/// These columns of a view, of the days that are so long ago.
+async fn of_days(client: &Client, view: &str, days_ago: &str, columns: &str) -> Vec<String> {
+    let from = format!("raw_ops.{view} WHERE current_date - day IN ({days_ago}) ORDER BY day");
+    rows(client, columns, &from).await
+}
+
+#[tokio::test]
+async fn days_count_what_was_received_and_what_became_of_it() {
+    let (_stack, client) = two_days().await;
+    let columns = "received_count, success_count, waiting_count, dead_lettered_count";
     assert_eq!(
-        rows(
-            &client,
-            "received_count, success_count, waiting_count, dead_lettered_count",
-            &on("dashboard_daily_volume", "10, 3, 2")
-        )
-        .await,
+        of_days(&client, "dashboard_daily_volume", "10, 3, 2", columns).await,
         ["10 10 0 0", "12 8 2 2", "0 0 0 0"]
     );
     // Ten days ago is within the seven days that end four days ago, and not in those that end three days ago.
+    let columns = "success_count, outcome_count, success_rate_percent, rolling_7_day_success_rate_percent";
     assert_eq!(
-        rows(
-            &client,
-            "success_count, outcome_count, success_rate_percent, rolling_7_day_success_rate_percent",
-            &on("dashboard_success_rate", "11, 10, 4, 3, 2, 0")
-        )
-        .await,
+        of_days(&client, "dashboard_success_rate", "11, 10, 4, 3, 2, 0", columns).await,
         [
             "0 0 - -",
             "10 10 100.00 100.00",
@@ -190,53 +192,39 @@ async fn days_count_what_was_received_and_what_became_of_it() {
             "0 0 - 72.72"
         ]
     );
+    let columns = "dlq_count, open_count, resolved_manual_count";
     assert_eq!(
-        rows(
-            &client,
-            "dlq_count, open_count, resolved_manual_count",
-            &on("dashboard_dlq_by_day", "4, 3, 2")
-        )
-        .await,
+        of_days(&client, "dashboard_dlq_by_day", "4, 3, 2", columns).await,
         ["0 0 0", "1 1 0", "1 0 1"]
     );
     // 10, 20, 20, 30, 40, 50, 60, 70, 70, 90, 100: half way between the last two.
+    let columns = "processed_count, p50_processing_ms, p95_processing_ms, max_processing_ms";
     assert_eq!(
-        rows(
-            &client,
-            "processed_count, p50_processing_ms, p95_processing_ms, max_processing_ms",
-            &on("dashboard_p95_latency", "3, 2")
-        )
-        .await,
+        of_days(&client, "dashboard_p95_latency", "3, 2", columns).await,
         ["11 50.0 95.0 100", "0 - - -"]
     );
+}
+
+#[tokio::test]
+async fn errors_and_retries_are_told_by_category_and_by_outcome() {
+    let (_stack, client) = two_days().await;
+    let columns = "error_category, webhook_count, share_percent, waiting_count, recovered_count, dlq_count, \
+                   resolved_manual_count, topics, sample_error";
     assert_eq!(
-        rows(
-            &client,
-            "error_category, webhook_count, share_percent, waiting_count, recovered_count, dlq_count, resolved_manual_count, topics, sample_error",
-            "raw_ops.error_summary"
-        )
-        .await,
+        rows(&client, columns, "raw_ops.error_summary").await,
         [
             "timeout 3 60.0 1 2 0 0 orders/create error of timeout",
             "malformed_payload 2 40.0 0 0 1 1 orders/create error of malformed_payload"
         ]
     );
+    let columns = "error_category, webhook_count, share_percent";
     assert_eq!(
-        rows(
-            &client,
-            "error_category, webhook_count, share_percent",
-            "raw_ops.dashboard_error_categories"
-        )
-        .await,
+        rows(&client, columns, "raw_ops.dashboard_error_categories").await,
         ["timeout 3 60.0", "malformed_payload 2 40.0"]
     );
+    let columns = "outcome, webhook_count, share_percent";
     assert_eq!(
-        rows(
-            &client,
-            "outcome, webhook_count, share_percent",
-            "raw_ops.dashboard_retry_resolution"
-        )
-        .await,
+        rows(&client, columns, "raw_ops.dashboard_retry_resolution").await,
         ["success 2 40.0", "dlq 2 40.0", "waiting 1 20.0"]
     );
 }

@@ -1,7 +1,5 @@
 //! The HTTP contract, through the router.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,7 +9,9 @@ use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use edge_shim::store::{Receipt, Webhook};
 use serde_json::{Value, json};
-use support::{ORDER, ScriptedInbox, TestApp, all_new, json, refusal, signed, status};
+
+use crate::support;
+use crate::support::{ORDER, ScriptedInbox, TestApp, all_new, json, refusal, signed, status};
 
 type Headers = &'static [(&'static str, &'static str)];
 

@@ -1,5 +1,4 @@
 //! What the tests share: an inbox that does as it is told, signed requests, an app to send them to.
-#![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

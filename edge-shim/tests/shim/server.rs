@@ -1,18 +1,18 @@
 //! What only real sockets show: time limits, chunked bodies, the graceful stop.
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use edge_shim::server::{Server, finish};
 use hyper_util::server::graceful::GracefulShutdown;
-use support::{DEADLINE, ORDER, ScriptedInbox, TestApp, all_new, config, sign};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::support;
+use crate::support::{DEADLINE, ORDER, ScriptedInbox, TestApp, all_new, config, sign};
 
 struct Running {
     address: SocketAddr,

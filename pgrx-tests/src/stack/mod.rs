@@ -1,12 +1,13 @@
 //! raw_ops as it runs: a private PostgreSQL with raw_ops and pg_cron preloaded, one database set up, the shim before it.
 
+mod set_up;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use tokio_postgres::Client;
 
-use crate::cluster::{Cluster, Machine, SUPERUSER, quote_identifier};
-use crate::documented::{self, Role};
+use crate::cluster::{Cluster, Machine, SUPERUSER};
 use crate::install;
 use crate::receiver::{Receiver, slack};
 use crate::shim::Shim;
@@ -122,8 +123,12 @@ impl Stack {
     /// Starts the server, sets raw_ops up in the database, starts the shim and waits until it is ready.
     pub async fn start(options: StackOptions) -> Result<Self> {
         install::check()?;
-        let cluster = start_cluster(&options).await?;
-        let started = set_up(&cluster, &options).await;
+        let template = set_up::template(&options).await?;
+        let cluster = start_cluster(&options, template.as_deref()).await?;
+        let started = match template {
+            Some(_) => set_up::settle(&cluster, &options).await,
+            None => set_up::run(&cluster, &options).await,
+        };
         started.with_context(|| format!("the end of the server's log:\n{}", cluster.log_tail()))?;
         let shopify_secret = options.shopify_secret.clone().unwrap_or_else(random_secret);
         let shim = match options.shim {
@@ -212,7 +217,8 @@ const UNFINISHED: &str =
     "SELECT EXISTS (SELECT FROM raw_ops.webhook_inbox WHERE processing_status = 'pending'
         OR processing_status IN ('failed', 'retrying') AND next_retry_at <= now())";
 
-async fn start_cluster(options: &StackOptions) -> Result<Cluster> {
+/// A server, with a copy of this data where there is any.
+async fn start_cluster(options: &StackOptions, data: Option<&Path>) -> Result<Cluster> {
     let mut builder = Cluster::builder().for_raw_ops(&options.database);
     for (name, value) in &options.settings {
         builder = builder.setting(name, value);
@@ -229,35 +235,10 @@ async fn start_cluster(options: &StackOptions) -> Result<Cluster> {
     if let Some(dir) = &options.persistent {
         builder = builder.persistent(&dir.join("postgres"));
     }
-    builder.start().await
-}
-
-/// Runs the statements of docs/install.md, each as the role it names. What is there already, a persistent stack that is
-/// started again, is only brought up to date by the owner's.
-async fn set_up(cluster: &Cluster, options: &StackOptions) -> Result<()> {
-    let superuser = cluster.connect(&options.database).await?;
-    let was_set_up = "SELECT to_regclass('raw_ops.schema_migrations') IS NOT NULL";
-    let is_new = !superuser.query_one(was_set_up, &[]).await?.get::<_, bool>(0);
-    let database = quote_identifier(&options.database);
-    let mut owner = None;
-    for section in [documented::OWNER, documented::SHIM] {
-        for statement in documented::statements(section, &database)? {
-            let schedules = statement.sql.contains("fn_schedule_jobs_v1");
-            let client = match statement.role {
-                Role::Superuser if is_new => &superuser,
-                Role::Owner if options.schedule_jobs || !schedules => {
-                    if owner.is_none() {
-                        owner = Some(cluster.connect_as(&options.database, OWNER_ROLE).await?);
-                    }
-                    owner.as_ref().unwrap_or(&superuser)
-                }
-                _ => continue,
-            };
-            let ran = client.batch_execute(&statement.sql).await;
-            ran.with_context(|| format!("in docs/install.md: {}", statement.sql))?;
-        }
+    if let Some(data) = data {
+        builder = builder.copy_of_data(data);
     }
-    Ok(())
+    builder.start().await
 }
 
 async fn start_shim(cluster: &Cluster, options: &StackOptions, secret: &str) -> Result<Shim> {

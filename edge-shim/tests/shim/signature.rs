@@ -1,10 +1,10 @@
 //! Shopify's signature: the vendor's own vectors, rotation, and proof that nothing altered passes.
 
-mod support;
-
 use edge_shim::signature::{Secret, hmac_sha256_base64};
 use proptest::prelude::*;
 use serde_json::Value;
+
+use crate::support;
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("data/shopify_hmac.json")).expect("the vector file")

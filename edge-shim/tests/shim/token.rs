@@ -1,10 +1,9 @@
 //! Providers without a signature: the token, wherever it is carried, and what is kept of it (nothing).
 
-mod support;
-
 use axum::body::Body;
 use axum::http::Request;
-use support::*;
+
+use crate::support::*;
 
 const PATH: &str = "/webhooks/dpd";
 const BODY: &str =

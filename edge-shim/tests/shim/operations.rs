@@ -1,7 +1,5 @@
 //! What an operator sees: health, readiness, metrics, the log, and answers while the database is in trouble.
 
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -11,8 +9,10 @@ use axum::http::{Request, StatusCode};
 use edge_shim::store::postgres::Postgres;
 use edge_shim::store::{Answer, Condition, Inbox, Receipt, StoreError, Webhook};
 use serde_json::json;
-use support::{ORDER, ScriptedInbox, TestApp, all_new, config, json, refusal, signed, status, text};
 use tokio::sync::Semaphore;
+
+use crate::support;
+use crate::support::{ORDER, ScriptedInbox, TestApp, all_new, config, json, refusal, signed, status, text};
 
 /// Everything that `/readyz` can say but `ready`.
 const CONDITIONS: [Condition; 8] = [

@@ -1,16 +1,16 @@
 //! What a client without a signature can do to others: over real sockets, with limits made small.
 
-mod support;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use edge_shim::server::Server;
-use support::{DEADLINE, ORDER, ScriptedInbox, TestApp, all_new, sign, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::timeout;
+
+use crate::support;
+use crate::support::{DEADLINE, ORDER, ScriptedInbox, TestApp, all_new, sign, until};
 
 const HONEST: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const GREEDY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);

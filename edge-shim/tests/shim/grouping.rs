@@ -1,14 +1,13 @@
 //! Grouping: what waits is stored together, a bad webhook costs only itself, nothing is promised that was not stored.
 
-mod support;
-
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use edge_shim::store::{Class, Condition, LARGE, Limits, PutError, Receipt, Store, StoreError, Webhook};
-use support::{DEADLINE, ScriptedInbox, all_new, receipt_of, store, until};
 use tokio::task::JoinHandle;
+
+use crate::support::{DEADLINE, ScriptedInbox, all_new, receipt_of, store, until};
 
 const ONE_WRITER: Limits = Limits {
     writers: 1,
