@@ -2,7 +2,7 @@
 
 use super::data::{Courier, CourierTask, CourierType};
 use super::figures::{age, count, counted, milliseconds, percent, plural};
-use super::panels::{more, nothing, panel, table};
+use super::parts::{more, nothing, panel, table};
 use maud::{Markup, html};
 
 pub fn all(courier: &Courier) -> Markup {

@@ -1,8 +1,8 @@
 //! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.
 //!
 //! `load` reads what stands in `data`; everything after that is pure: `page` puts together what `advice`, the
-//! `questions` (`trends` and `shares`) and the `panels` (and `courier`) make of it, in tags that `maud` escapes; `chart` draws
-//! with `svg`, `figures` are for people, and `html` is how the page leaves.
+//! `questions` (`trends` and `shares`) and the `panels` (and `courier`) make of it, of the same `parts`, in tags that `maud`
+//! escapes; `chart` draws with `svg`, `figures` are for people, and `html` is how the page leaves.
 
 mod advice;
 mod chart;
@@ -13,6 +13,7 @@ mod html;
 mod load;
 mod page;
 mod panels;
+mod parts;
 mod questions;
 mod shares;
 mod svg;

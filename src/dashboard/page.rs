@@ -3,6 +3,7 @@
 use super::advice::{Advice, advice};
 use super::data::{Data, Indicator, State};
 use super::figures::{count, counted, milliseconds, percent};
+use super::parts::{class, sign};
 use super::{html as text, panels, questions};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -77,35 +78,6 @@ fn word(state: State) -> &'static str {
         State::Healthy => "Healthy",
         State::Warning => "Warning",
         State::Critical => "Critical",
-    }
-}
-
-fn class(state: State) -> &'static str {
-    match state {
-        State::Healthy => "healthy",
-        State::Warning => "warning",
-        State::Critical => "critical",
-    }
-}
-
-/// A shape of its own for each state: disc, triangle, octagon.
-pub fn sign(state: State) -> Markup {
-    let shape = match state {
-        State::Healthy => html! {
-            circle cx="12" cy="12" r="11" {}
-            path d="M6.8 12.6l3.4 3.4 7-7.4" {}
-        },
-        State::Warning => html! {
-            path class="body" d="M12 1.6L23.4 22H.6z" {}
-            path d="M12 8.6v6.2M12 18.3v.2" {}
-        },
-        State::Critical => html! {
-            path class="body" d="M7.4 1h9.2L23 7.4v9.2L16.6 23H7.4L1 16.6V7.4z" {}
-            path d="M8 8l8 8M16 8l-8 8" {}
-        },
-    };
-    html! {
-        svg class={ "sign " (class(state)) } viewBox="0 0 24 24" aria-hidden="true" { (shape) }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::courier;
 use super::data::{Alert, Data, Outbox, State, Undelivered};
 use super::figures::{age, count, counted, plural};
-use super::page::sign;
+use super::parts::{more, nothing, panel, sign, table};
 use maud::{Markup, html};
 
 pub fn all(data: &Data) -> Markup {
@@ -16,32 +16,6 @@ pub fn all(data: &Data) -> Markup {
     }
 }
 
-pub fn panel((id, title): (&str, &str), (figure, unit): (i64, &str), content: Markup) -> Markup {
-    html! {
-        section class="card panel" aria-labelledby=(id) {
-            header {
-                h2 id=(id) { (title) }
-                p class="figure" { (count(figure)) " " small { (unit) } }
-            }
-            (content)
-        }
-    }
-}
-
-/// A table of rows under their headings.
-pub fn table(class: &str, headings: &[&str], rows: impl IntoIterator<Item = Markup>) -> Markup {
-    html! {
-        table class=(class) {
-            thead { tr { @for heading in headings { th { (heading) } } } }
-            tbody { @for row in rows { (row) "\n" } }
-        }
-    }
-}
-
-pub fn nothing(said: &str) -> Markup {
-    html! { p class="nothing" { (said) } }
-}
-
 fn severity(severity: &str) -> Markup {
     let state = match severity {
         "critical" => State::Critical,
@@ -49,16 +23,6 @@ fn severity(severity: &str) -> Markup {
         _ => State::Healthy,
     };
     html! { td class="severity" { (sign(state)) (severity) } }
-}
-
-/// That there are more than are shown, and the statement that shows them.
-pub fn more(shown: usize, all: i64, statement: &str) -> Markup {
-    let rest = all - shown as i64;
-    html! {
-        @if rest > 0 {
-            p class="about" { "and " (count(rest)) " more: " code { (statement) } }
-        }
-    }
 }
 
 fn alerts(data: &Data) -> Markup {

@@ -3,7 +3,7 @@
 use super::chart::{self, Gauge, Part};
 use super::data::{Data, ErrorCategory};
 use super::figures::{age, count, counted, percent, plural};
-use super::questions::{NOTHING_YET, card};
+use super::parts::{NOTHING_YET, card};
 use maud::{Markup, html};
 
 /// As many as `error_category` may have, and one for those without.

@@ -3,7 +3,7 @@
 use super::chart::{self, Plot};
 use super::data::{Data, DeadLetterDay};
 use super::figures::{compact, count, counted, milliseconds, percent};
-use super::questions::{NOTHING_YET, card};
+use super::parts::{NOTHING_YET, card};
 use super::svg::Svg;
 use crate::alerts::Severity;
 use maud::Markup;
