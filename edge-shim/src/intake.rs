@@ -16,7 +16,7 @@ use crate::log::{Note, shortened};
 use crate::places::Place;
 use crate::providers::{Delivery, Route};
 use crate::refusal::{Refusal, json_response};
-use crate::routes::App;
+use crate::state::App;
 use crate::store::{Receipt, Webhook};
 
 /// Which provider and route a handler stands for.

@@ -13,6 +13,7 @@
 //! | [`places`] | a bounded number of connections and requests, shared out among clients |
 //! | [`routes`] | paths → handlers; health, readiness, metrics; observes every request |
 //! | [`intake`] | one webhook: limits, signature, store, answer |
+//! | [`state`] | what handlers share |
 //! | [`body`] | reads a request body within limits of size, time and memory |
 //! | [`client_ip`] | whose address a request counts for |
 //! | [`refusal`] | the closed list of "no", each with its status and what to do next |
@@ -37,6 +38,8 @@ pub mod refusal;
 pub mod routes;
 pub mod server;
 pub mod signature;
+pub mod state;
 pub mod store;
 
-pub use routes::{App, app};
+pub use routes::app;
+pub use state::App;

@@ -12,59 +12,14 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::json;
-use tokio::sync::Semaphore;
 
-use crate::body::BodyLimits;
 use crate::client_ip::client_ip;
-use crate::config::Config;
 use crate::connection::Line;
 use crate::intake::{self, Gate};
-use crate::log::{Log, Note, RequestLine, shortened, timestamp};
-use crate::metrics::{Metrics, OTHER_ROUTE};
-use crate::places::Places;
+use crate::log::{Note, RequestLine, shortened, timestamp};
+use crate::metrics::OTHER_ROUTE;
 use crate::refusal::{Refusal, json_response};
-use crate::store::Store;
-
-/// What every handler shares. Cheap to clone.
-#[derive(Clone)]
-pub struct App {
-    /// The configuration.
-    pub config: Arc<Config>,
-    /// Where webhooks go.
-    pub store: Store,
-    /// What Prometheus reads.
-    pub metrics: Arc<Metrics>,
-    /// Where request lines go.
-    pub log: Log,
-    /// Limits for bodies.
-    pub bodies: Arc<BodyLimits>,
-    /// One for each webhook request that may be served at once.
-    pub requests: Arc<Places>,
-}
-
-impl App {
-    /// Puts the parts together.
-    pub fn new(config: Arc<Config>, store: Store, metrics: Arc<Metrics>, log: Log) -> Self {
-        let bodies = Arc::new(BodyLimits {
-            max_bytes: config.max_body_bytes,
-            max_time: config.body_time,
-            min_rate: config.min_body_rate,
-            budget: Arc::new(Semaphore::new(
-                config.max_buffered_bytes.min(Semaphore::MAX_PERMITS),
-            )),
-        });
-        let share = config.share_of(config.max_in_flight);
-        let requests = Places::new(config.max_in_flight, share);
-        Self {
-            config,
-            store,
-            metrics,
-            log,
-            bodies,
-            requests,
-        }
-    }
-}
+use crate::state::App;
 
 /// The whole program as a router, so that tests can run it in-process. The client's address is taken from an extension of type
 /// [`ConnectInfo<SocketAddr>`].

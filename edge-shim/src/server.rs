@@ -22,7 +22,8 @@ use crate::connection::{self, Ahead, End, Limits, Rules};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::places::{Client, Places};
-use crate::routes::{App, app};
+use crate::routes::app;
+use crate::state::App;
 use crate::store::Store;
 use crate::store::postgres::Postgres;
 

@@ -1,17 +1,11 @@
 //! Is raw_ops in PostgreSQL's directories, and is it the one that was built last? Installing is `make install`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::postgres::Postgres;
-
-/// The directory of the workspace.
-pub fn workspace_root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.parent().unwrap_or(package).to_owned()
-}
+use crate::workspace::target_dirs;
 
 /// Fails with the next step if the extension is not installed, or another build than the last one is.
 pub fn check() -> Result<()> {
@@ -25,7 +19,7 @@ pub fn check() -> Result<()> {
             path.display()
         );
     }
-    let built = crate::shim::target_dirs()
+    let built = target_dirs()
         .into_iter()
         .map(|dir| dir.join("release/libraw_ops.so"));
     let Some(built) = built.into_iter().find(|path| path.is_file()) else {

@@ -22,7 +22,7 @@
 //! - [`in_backend`]: runs the extension's own tests inside a backend
 //! - [`table`]: tables for a terminal
 //! - [`browser`]: a real browser without a screen
-//! - [`http`], [`postgres`], [`process`], [`wait`]: what these are made of
+//! - [`http`], [`postgres`], [`process`], [`wait`], [`workspace`]: what these are made of
 
 pub mod browser;
 pub mod cluster;
@@ -48,6 +48,7 @@ pub mod stack;
 pub mod table;
 pub mod truth;
 pub mod wait;
+pub mod workspace;
 
 pub use cluster::{Cluster, ClusterBuilder, Machine, Stop};
 pub use in_backend::run_test;

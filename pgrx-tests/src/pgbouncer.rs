@@ -11,9 +11,9 @@ use tokio_postgres::NoTls;
 use crate::cluster::{Cluster, SUPERUSER, free_port};
 use crate::postgres::Postgres;
 use crate::process::{Lifetime, Process, Signal};
-use crate::shim::target_dirs;
 use crate::stack::SHIM_ROLE;
 use crate::wait_until;
+use crate::workspace::target_dirs;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const STOP_LIMIT: Duration = Duration::from_secs(30);

@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::cluster::free_port;
 use crate::http::HttpClient;
 use crate::process::{self, Lifetime, Process, Signal};
-use crate::shim::target_dirs;
 use crate::wait_until;
+use crate::workspace::target_dirs;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(30);

@@ -11,6 +11,7 @@ use crate::cluster::free_port;
 use crate::http::HttpClient;
 use crate::process::{Identity, Lifetime, Process, Signal};
 use crate::wait_until;
+use crate::workspace::target_dirs;
 
 const START_LIMIT: Duration = Duration::from_secs(15);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
@@ -209,18 +210,6 @@ pub fn program() -> Result<PathBuf> {
     candidates.into_iter().find(|path| path.is_file()).context(
         "the program edge-shim is not built: run `make build` (or `cargo build --release -p edge-shim`)",
     )
-}
-
-/// Where cargo may have put its output, likeliest first.
-pub(crate) fn target_dirs() -> Vec<PathBuf> {
-    let mut dirs = Vec::new();
-    dirs.extend(env::var_os("CARGO_TARGET_DIR").map(PathBuf::from));
-    // This program is <target>/<profile>/name, a test <target>/<profile>/deps/name.
-    if let Ok(current) = env::current_exe() {
-        dirs.extend(current.ancestors().skip(2).take(2).map(Path::to_owned));
-    }
-    dirs.push(crate::install::workspace_root().join("target"));
-    dirs
 }
 
 #[cfg(test)]

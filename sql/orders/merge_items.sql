@@ -1,5 +1,5 @@
 -- Items of known orders: $1 ids of those that are gone; rowset `changed_items`, by id, where bit n of `take` is the
--- n-th name in src/orders/fields.rs, and quantity and price belong to the list (`is_listed`); rowset `added_items`. What
+-- n-th name in src/orders/fields/mod.rs, and quantity and price belong to the list (`is_listed`); rowset `added_items`. What
 -- is already so is not written. Gives back the orders whose items are other than before.
 with gone as (
     delete from raw_ops.order_items

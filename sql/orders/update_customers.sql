@@ -1,5 +1,5 @@
 -- Rowset `known_customers`, ordered by id: what payloads decide about people who are here, locked. Bit n of `take` is
--- the n-th name in src/orders/fields.rs. A guest may turn out to be a customer.
+-- the n-th name in src/orders/fields/mod.rs. A guest may turn out to be a customer.
 update raw_ops.customers as c
    set shopify_customer_id = coalesce(c.shopify_customer_id, k.shopify_customer_id),
        email = case when k.take & (1 << 0) <> 0 then k.email else c.email end,

@@ -1,5 +1,5 @@
--- Rowset `known_orders`: what their payloads decide. Bit n of `take` is the n-th name in src/orders/fields.rs. Gives
--- back each order, and whether what it says is other than before.
+-- Rowset `known_orders`: what their payloads decide. Bit n of `take` is the n-th name of ORDER in
+-- src/orders/fields/mod.rs. Gives back each order, and whether what it says is other than before.
 update raw_ops.orders as o
    set order_number = new.order_number,
        order_name = new.order_name,
@@ -25,29 +25,29 @@ update raw_ops.orders as o
        shopify_triggered_at = k.triggered_at,
        payload_hash = k.payload_hash,
        field_versions = k.field_versions,
-       guest_email_key = case when k.take & (1 << 2) <> 0 then k.guest_email_key else old.guest_email_key end,
+       guest_email_key = case when k.take & (1 << 0) <> 0 then k.guest_email_key else old.guest_email_key end,
        updated_at = case when changed.is_so then now() else old.updated_at end
   from known_orders as k
   join raw_ops.orders as old on old.id = k.order_id
  cross join lateral (
-       select case when k.take & (1 << 0) <> 0 then k.order_number else old.order_number end,
-              case when k.take & (1 << 1) <> 0 then k.order_name else old.order_name end,
-              case when k.take & (1 << 2) <> 0 then k.customer_id else old.customer_id end,
-              case when k.take & (1 << 3) <> 0 then k.email else old.email end,
-              case when k.take & (1 << 4) <> 0 then k.currency else old.currency end,
-              case when k.take & (1 << 5) <> 0 then k.total_price else old.total_price end,
-              case when k.take & (1 << 6) <> 0 then k.subtotal_price else old.subtotal_price end,
-              case when k.take & (1 << 7) <> 0 then k.total_tax else old.total_tax end,
-              case when k.take & (1 << 8) <> 0 then k.total_discounts else old.total_discounts end,
-              case when k.take & (1 << 9) <> 0 then k.total_shipping else old.total_shipping end,
-              case when k.take & (1 << 10) <> 0 then k.shipping_address else old.shipping_address end,
-              case when k.take & (1 << 11) <> 0 then k.billing_address else old.billing_address end,
-              case when k.take & (1 << 12) <> 0 then k.ordered_at else old.ordered_at end,
-              case when k.take & (1 << 13) <> 0 then k.is_test else old.is_test end,
-              case when k.take & (1 << 15) <> 0 then k.financial_status else old.financial_status end,
-              case when k.take & (1 << 16) <> 0 then k.fulfillment_status else old.fulfillment_status end,
-              case when k.take & (1 << 17) <> 0 then k.note else old.note end,
-              case when k.take & (1 << 18) <> 0 then k.tags else old.tags end,
+       select case when k.take & (1 << 3) <> 0 then k.order_number else old.order_number end,
+              case when k.take & (1 << 4) <> 0 then k.order_name else old.order_name end,
+              case when k.take & (1 << 0) <> 0 then k.customer_id else old.customer_id end,
+              case when k.take & (1 << 2) <> 0 then k.email else old.email end,
+              case when k.take & (1 << 5) <> 0 then k.currency else old.currency end,
+              case when k.take & (1 << 6) <> 0 then k.total_price else old.total_price end,
+              case when k.take & (1 << 7) <> 0 then k.subtotal_price else old.subtotal_price end,
+              case when k.take & (1 << 8) <> 0 then k.total_tax else old.total_tax end,
+              case when k.take & (1 << 9) <> 0 then k.total_discounts else old.total_discounts end,
+              case when k.take & (1 << 10) <> 0 then k.total_shipping else old.total_shipping end,
+              case when k.take & (1 << 13) <> 0 then k.shipping_address else old.shipping_address end,
+              case when k.take & (1 << 14) <> 0 then k.billing_address else old.billing_address end,
+              case when k.take & (1 << 18) <> 0 then k.ordered_at else old.ordered_at end,
+              case when k.take & (1 << 17) <> 0 then k.is_test else old.is_test end,
+              case when k.take & (1 << 11) <> 0 then k.financial_status else old.financial_status end,
+              case when k.take & (1 << 12) <> 0 then k.fulfillment_status else old.fulfillment_status end,
+              case when k.take & (1 << 15) <> 0 then k.note else old.note end,
+              case when k.take & (1 << 16) <> 0 then k.tags else old.tags end,
               case when k.take & (1 << 19) <> 0 then k.cancelled_at else old.cancelled_at end,
               case when k.take & (1 << 20) <> 0 then k.cancel_reason else old.cancel_reason end)
        as new (order_number, order_name, customer_id, email, currency, total_price, subtotal_price, total_tax,

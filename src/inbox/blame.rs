@@ -3,10 +3,12 @@
 //! stop the others for ever.
 
 use super::claim::Claimed;
-use super::process::{self, Outcome};
 use crate::command::Applied;
 use crate::db::{Session, statements};
 use crate::error::{Error, Result};
+
+/// What became of a claimed webhook; `None`: nothing, it stays as it is for another time.
+pub type Outcome = Option<Result<Applied>>;
 
 /// How often a webhook must fail alone to be blamed for what the server may lack.
 const TRIES: usize = 3;
@@ -17,7 +19,7 @@ statements! {
 
 /// Lets those stand that are settled. Of the others, which the server may have failed, those are to blame that fail three
 /// times by themselves while at least as many succeed beside them; the rest stays as it is. A table that somebody has
-/// locked is nobody's fault.
+/// locked is nobody's fault. `alone` is another attempt at one webhook, by itself.
 ///
 /// # Errors
 /// The server's fault, when nothing is left to record.
@@ -25,6 +27,7 @@ pub fn judge(
     session: &Session,
     claims: &[Claimed<'_>],
     mut outcomes: Vec<Result<Applied>>,
+    alone: impl Fn(&Claimed<'_>) -> Result<Result<Applied>>,
 ) -> Result<Vec<Outcome>> {
     let lacking = positions(&outcomes, Error::is_lack_of_means);
     let locked = positions(&outcomes, is_table_locked);
@@ -55,7 +58,7 @@ pub fn judge(
             if left.contains(&suspect) || !outcomes[suspect].as_ref().is_err_and(Error::is_lack_of_means) {
                 break;
             }
-            outcomes[suspect] = process::alone(session, &claims[suspect])?;
+            outcomes[suspect] = alone(&claims[suspect])?;
         }
         if outcomes[suspect].as_ref().is_err_and(is_table_locked) {
             left.push(suspect);

@@ -1,7 +1,7 @@
 //! Claimed webhooks to changed tables: the whole set at once, and when it fails, halves of it, down to the one that
 //! is to blame. A bad webhook costs only itself.
 
-use super::blame;
+use super::blame::{self, Outcome};
 use super::claim::Claimed;
 use crate::command::{Applied, Batch, Envelope, LockKey};
 use crate::courier;
@@ -32,9 +32,6 @@ const DOMAINS: &[Domain] = &[
 
 /// Webhooks a sub-transaction. More share its cost, but also more is done again when one of them fails.
 const SET: usize = 250;
-
-/// What became of a claimed webhook; `None`: nothing, it stays as it is for another time.
-pub type Outcome = Option<Result<Applied>>;
 
 type Read<'a> = Envelope<Command<'a, Jsonb<'a>>>;
 
@@ -71,7 +68,7 @@ pub fn webhooks(session: &Session, claims: &[Claimed<'_>]) -> Result<Vec<Outcome
     }
     outcomes.sort_by_key(|(index, _)| *index);
     let outcomes: Vec<Result<Applied>> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    blame::judge(session, claims, outcomes)
+    blame::judge(session, claims, outcomes, |claim| alone(session, claim))
 }
 
 fn lock_key<'e>(entry: &'e Entry<'_, '_>) -> Option<&'e LockKey> {
@@ -138,7 +135,7 @@ fn halving(
 }
 
 /// Another attempt at one webhook, by itself.
-pub(super) fn alone(session: &Session, claim: &Claimed<'_>) -> Result<Result<Applied>> {
+fn alone(session: &Session, claim: &Claimed<'_>) -> Result<Result<Applied>> {
     let mut entry = [Entry {
         index: 0,
         claim,

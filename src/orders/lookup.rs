@@ -1,6 +1,6 @@
 //! What a set of payloads meets: its orders and their items, its customers, and who else has an e-mail of theirs.
 
-use super::fields::{CUSTOMER, ITEM, ORDER};
+use super::fields::{CUSTOMER, ITEM, ORDER, has_street};
 use super::{Change, Id};
 use crate::convergence::columns::{state, version};
 use crate::convergence::{State, Version};
@@ -102,8 +102,8 @@ result_row! {
         payload_hash: Option<i64>,
         blank: i32,
         field_versions: Option<Jsonb<'s>>,
-        shipping_has_street: Option<bool>,
-        billing_has_street: Option<bool>,
+        shipping_address: Option<Jsonb<'s>>,
+        billing_address: Option<Jsonb<'s>>,
     }
 }
 
@@ -199,8 +199,8 @@ fn known_order(row: OrderLocked<'_>) -> (i64, KnownOrder) {
         id: row.id,
         customer_id: row.customer_id,
         state: state(&ORDER, version, row.blank, row.field_versions),
-        shipping_has_street: row.shipping_has_street.unwrap_or(false),
-        billing_has_street: row.billing_has_street.unwrap_or(false),
+        shipping_has_street: row.shipping_address.is_some_and(has_street),
+        billing_has_street: row.billing_address.is_some_and(has_street),
     };
     (row.shopify_order_id, order)
 }

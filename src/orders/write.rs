@@ -7,43 +7,69 @@ use super::{Id, Outcome, Plan, items};
 use crate::db::{Jsonb, Session, TypedRowset, result_row, rowset_row, statements};
 use crate::error::Result;
 use crate::json::{Decimal, Timestamp};
+use crate::providers::shopify::order::order_columns;
 use serde_json::Value as Json;
 use std::collections::HashSet;
 
-rowset_row! {
-    /// What the payloads say of an order. Bit n of `take` is the n-th name of [`ORDER`].
-    struct OrderRow<'a> {
-        order_id: Id,
-        shopify_order_id: i64,
-        order_number: Option<i64>,
-        order_name: Option<&'a str>,
-        customer_id: Option<Id>,
-        email: Option<&'a str>,
-        currency: Option<&'a str>,
-        total_price: Option<&'a Decimal<'a>>,
-        subtotal_price: Option<&'a Decimal<'a>>,
-        total_tax: Option<&'a Decimal<'a>>,
-        total_discounts: Option<&'a Decimal<'a>>,
-        total_shipping: Option<&'a Decimal<'a>>,
-        financial_status: Option<&'a str>,
-        fulfillment_status: Option<&'a str>,
-        shipping_address: Option<Jsonb<'a>>,
-        billing_address: Option<Jsonb<'a>>,
-        note: Option<&'a str>,
-        tags: Option<&'a str>,
-        is_test: Option<bool>,
-        ordered_at: Option<Timestamp>,
-        cancelled_at: Option<Timestamp>,
-        cancel_reason: Option<&'a str>,
-        version: Option<Timestamp>,
-        triggered_at: Option<Timestamp>,
-        payload_hash: Option<i64>,
-        field_versions: Option<Json>,
-        guest_email_key: Option<&'a [u8]>,
-        take: i32,
-        items_changed: bool,
-    }
+/// A column's type as a rowset takes it.
+macro_rules! cell_type {
+    (Sum $type:ty) => { Option<&'a Decimal<'a>> };
+    (Address $type:ty) => { Option<Jsonb<'a>> };
+    ($kind:ident $type:ty) => { Option<$type> };
 }
+
+macro_rules! cell {
+    (Sum $value:expr) => {
+        $value.as_ref()
+    };
+    (Clearable $value:expr) => {
+        $value.flatten()
+    };
+    ($kind:ident $value:expr) => {
+        $value
+    };
+}
+
+macro_rules! order_row {
+    ($($name:ident: $kind:ident<$type:ty> = $read:ident($($member:literal)?);)+) => {
+        rowset_row! {
+            /// What the payloads say of an order. Bit n of `take` is the n-th name of [`ORDER`].
+            struct OrderRow<'a> {
+                order_id: Id,
+                shopify_order_id: i64,
+                customer_id: Option<Id>,
+                $($name: cell_type!($kind $type),)+
+                version: Option<Timestamp>,
+                triggered_at: Option<Timestamp>,
+                payload_hash: Option<i64>,
+                field_versions: Option<Json>,
+                guest_email_key: Option<&'a [u8]>,
+                take: i32,
+                items_changed: bool,
+            }
+        }
+
+        fn row<'a>(plan: &'a Plan<'_, '_>, items_changed: bool) -> OrderRow<'a> {
+            let order = &plan.change.command.order;
+            let version = plan.after.version;
+            let guest = plan.person.as_ref().and_then(|person| person.guest_key.as_ref());
+            OrderRow {
+                order_id: plan.order_id,
+                shopify_order_id: order.shopify_order_id,
+                customer_id: plan.person.as_ref().map(|person| person.id),
+                $($name: cell!($kind order.$name),)+
+                version: version.updated_at(),
+                triggered_at: version.triggered_at(),
+                payload_hash: version.payload_hash(),
+                field_versions: ORDER.own_to_json(&plan.after.own),
+                guest_email_key: guest.map(|key| key.as_slice()),
+                take: plan.take.cast_signed(),
+                items_changed,
+            }
+        }
+    };
+}
+order_columns!(order_row);
 
 result_row! {
     struct OrderUpdated {
@@ -127,41 +153,4 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
         }
     };
     Ok(plans.iter().map(|plan| (*plan, outcome(plan))).collect())
-}
-
-fn row<'a>(plan: &'a Plan<'_, '_>, items_changed: bool) -> OrderRow<'a> {
-    let order = &plan.change.command.order;
-    let version = plan.after.version;
-    let guest = plan.person.as_ref().and_then(|person| person.guest_key.as_ref());
-    OrderRow {
-        order_id: plan.order_id,
-        shopify_order_id: order.shopify_order_id,
-        order_number: order.order_number,
-        order_name: order.order_name,
-        customer_id: plan.person.as_ref().map(|person| person.id),
-        email: order.email,
-        currency: order.currency,
-        total_price: order.total_price.as_ref(),
-        subtotal_price: order.subtotal_price.as_ref(),
-        total_tax: order.total_tax.as_ref(),
-        total_discounts: order.total_discounts.as_ref(),
-        total_shipping: order.total_shipping.as_ref(),
-        financial_status: order.financial_status.flatten(),
-        fulfillment_status: order.fulfillment_status.flatten(),
-        shipping_address: order.shipping_address,
-        billing_address: order.billing_address,
-        note: order.note.flatten(),
-        tags: order.tags.flatten(),
-        is_test: order.is_test,
-        ordered_at: order.ordered_at,
-        cancelled_at: order.cancelled_at.flatten(),
-        cancel_reason: order.cancel_reason.flatten(),
-        version: version.updated_at(),
-        triggered_at: version.triggered_at(),
-        payload_hash: version.payload_hash(),
-        field_versions: ORDER.own_to_json(&plan.after.own),
-        guest_email_key: guest.map(|key| key.as_slice()),
-        take: plan.take.cast_signed(),
-        items_changed,
-    }
 }

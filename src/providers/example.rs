@@ -1,8 +1,9 @@
 //! A courier made up for the tests: what a new provider takes, and no more.
 
 use super::Provider;
-use super::commands::{Command, ShipmentEvent, ShipmentReport, tracking_no};
+use super::commands::{Command, ShipmentEvent, ShipmentReport};
 use super::list::read_each;
+use super::tracking::tracking_no;
 use crate::error::Result;
 use crate::json::{Field, Json};
 

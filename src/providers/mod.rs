@@ -12,6 +12,7 @@ pub mod list;
 pub mod shopify;
 #[cfg(test)]
 mod tests;
+mod tracking;
 
 use crate::error::{Error, Result};
 use crate::json::Json;

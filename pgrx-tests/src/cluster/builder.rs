@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
+use tokio::sync::Mutex;
 
-use super::{Cluster, Machine, SUPERUSER, free_port, keeps_files, machine, quote_identifier, template};
+use super::dirs::{copy, private_dir, socket_dir};
+use super::{Cluster, Machine, SUPERUSER, free_port, machine, quote_identifier, template};
 use crate::postgres::{Postgres, checked};
 use crate::process::Lifetime;
 
-/// A unix socket's path has room for 107 bytes, its file name takes up to 17.
-const SOCKET_DIR_MAX: usize = 85;
 /// Another process may take the free port between the look and the start.
 const PORT_TRIES: usize = 5;
 
@@ -153,12 +153,12 @@ impl ClusterBuilder {
         if cluster.lifetime == Lifetime::Persistent || cluster.machine.is_some() {
             return self.make(cluster, database).await;
         }
-        let template = template::of(&cluster.postgres, database).await?;
+        let template = fresh(&cluster.postgres, database).await?;
         copy(&template, &cluster.data_dir()).await
     }
 
     /// Makes the data anew.
-    pub(super) async fn make(&self, cluster: &Cluster, database: Option<&str>) -> Result<()> {
+    async fn make(&self, cluster: &Cluster, database: Option<&str>) -> Result<()> {
         initialise(cluster).await?;
         std::fs::write(
             cluster.data_dir().join("pg_hba.conf"),
@@ -211,6 +211,38 @@ impl ClusterBuilder {
     }
 }
 
+/// One is made at a time.
+static MAKING: Mutex<()> = Mutex::const_new(());
+
+/// A data directory fresh from initdb, never started, with an empty database of this name. Its copies have one system
+/// identifier among them.
+async fn fresh(postgres: &Postgres, database: Option<&str>) -> Result<PathBuf> {
+    let place = template::place("postgres", template::key(postgres, database)?)?;
+    let _one = MAKING.lock().await;
+    if !place.is_dir() {
+        let maker = maker(postgres)?;
+        ClusterBuilder::default().make(&maker, database).await?;
+        template::keep(&maker.data_dir(), &place).await?;
+    }
+    Ok(place)
+}
+
+/// A server that is never started; its directory goes with it.
+fn maker(postgres: &Postgres) -> Result<Cluster> {
+    let dir = private_dir(true)?;
+    postgres.make_private_dir(&dir)?;
+    Ok(Cluster {
+        postgres: postgres.clone(),
+        socket_dir: socket_dir(postgres, &dir)?,
+        dir,
+        port: free_port()?,
+        lifetime: Lifetime::Bound,
+        environment: Vec::new(),
+        machine: None,
+        server: None,
+    })
+}
+
 /// The key of this server's secrets, beside its data; made once.
 fn key_file(cluster: &Cluster) -> Result<String> {
     let path = cluster.dir().join("secret.key");
@@ -260,14 +292,6 @@ async fn initialise(cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// With owners, permissions and times, as PostgreSQL's data must be copied.
-pub(super) async fn copy(from: &Path, to: &Path) -> Result<()> {
-    let mut command = tokio::process::Command::new("cp");
-    command.arg("-a").arg(from).arg(to);
-    checked("copying the data", command.output().await?)?;
-    Ok(())
-}
-
 /// Creates a database with no server running, so that libraries preloaded for it never miss it.
 async fn create_before_start(cluster: &Cluster, name: &str) -> Result<()> {
     let mut command = cluster.postgres.command("postgres");
@@ -291,44 +315,4 @@ async fn create_before_start(cluster: &Cluster, name: &str) -> Result<()> {
         "creating the database {name} failed:\n{said}"
     );
     Ok(())
-}
-
-/// A fresh directory with a short path, the socket's sake. One that need not survive a crash of the machine is in memory where
-/// there is room: every server has a thousand files, and making and removing those on a disk takes longer than most tests.
-pub(super) fn private_dir(need_not_last: bool) -> Result<PathBuf> {
-    let temp = std::env::temp_dir();
-    let base = if need_not_last && !keeps_files() && has_room(MEMORY) {
-        PathBuf::from(MEMORY)
-    } else if rustix::process::geteuid().is_root() {
-        // As another user, PostgreSQL may be unable to enter a private TMPDIR.
-        PathBuf::from("/tmp")
-    } else {
-        temp
-    };
-    let dir = tempfile::Builder::new()
-        .prefix("raw_ops-")
-        .tempdir_in(base)
-        .context("cannot make a directory")?;
-    Ok(dir.keep())
-}
-
-/// A file system in memory that Linux has for everybody.
-const MEMORY: &str = "/dev/shm";
-/// Several servers with a test's data each.
-const ROOM: u64 = 2 << 30;
-
-fn has_room(directory: &str) -> bool {
-    rustix::fs::statvfs(directory).is_ok_and(|disk| disk.f_bavail * disk.f_frsize >= ROOM)
-}
-
-pub(super) fn socket_dir(postgres: &Postgres, dir: &Path) -> Result<PathBuf> {
-    let mut socket_dir = dir.join("socket");
-    if socket_dir.as_os_str().len() > SOCKET_DIR_MAX {
-        socket_dir = tempfile::Builder::new()
-            .prefix("raw_ops-")
-            .tempdir_in("/tmp")?
-            .keep();
-    }
-    postgres.make_private_dir(&socket_dir)?;
-    Ok(socket_dir)
 }

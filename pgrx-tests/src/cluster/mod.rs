@@ -1,6 +1,7 @@
 //! A private PostgreSQL server in a directory of its own: started, stopped, crashed, started again, thrown away.
 
 mod builder;
+mod dirs;
 mod machine;
 mod replica;
 pub(crate) mod template;
@@ -209,9 +210,10 @@ impl Cluster {
         .await
     }
 
-    /// `kill -9` of one process of this server (`pg_backend_pid()`, a background worker's pid): every session ends and
-    /// the server recovers; see [`Cluster::wait_ready`].
-    pub fn kill_backend(&self, pid: i32) -> Result<()> {
+    /// `kill -9` of one process of this server (`pg_backend_pid()`, a background worker's pid), then waits until the server has
+    /// noticed: until then it lets others in whom it ends too. Every session ends and the server recovers; see
+    /// [`Cluster::wait_ready`].
+    pub async fn kill_backend(&self, pid: i32) -> Result<()> {
         let postmaster = self.postmaster().context("the server does not run")?;
         ensure!(
             process::parent_of(pid) == Some(postmaster.pid),
@@ -219,7 +221,11 @@ impl Cluster {
         );
         let killed = Identity::of(pid).is_some_and(|backend| backend.signal(Signal::KILL));
         ensure!(killed, "process {pid} has ended by itself");
-        Ok(())
+        let noticed = format!("(PID {pid}) was terminated by signal");
+        wait_until(STOP_LIMIT, "the server to notice", async || {
+            self.log().contains(&noticed)
+        })
+        .await
     }
 
     /// The log file.

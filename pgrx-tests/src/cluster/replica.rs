@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 
-use super::builder::{private_dir, socket_dir};
+use super::dirs::{private_dir, socket_dir};
 use super::{Cluster, Machine, free_port};
 use crate::postgres::checked;
 use crate::process::Lifetime;

@@ -48,7 +48,7 @@ async fn a_server_lives_through_stops_and_crashes_and_leaves_nothing() {
         .await
         .unwrap()
         .get(0);
-    cluster.kill_backend(pid).unwrap();
+    cluster.kill_backend(pid).await.unwrap();
     wait_until(START_LIMIT, "the crash to end the session", async || {
         client.is_closed()
     })
@@ -124,6 +124,6 @@ async fn a_server_that_cannot_start_says_why() {
 async fn foreign_processes_are_refused() {
     let cluster = Cluster::builder().fast().socket_only().start().await.unwrap();
     let own: i32 = std::process::id().try_into().unwrap();
-    assert!(cluster.kill_backend(own).is_err());
+    assert!(cluster.kill_backend(own).await.is_err());
     assert!(port_is_free(cluster.port()));
 }

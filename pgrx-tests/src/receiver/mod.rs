@@ -16,6 +16,7 @@
 
 pub mod black_hole;
 pub mod customerio;
+mod lock;
 pub mod partner;
 mod record;
 mod reply;

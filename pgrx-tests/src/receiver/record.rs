@@ -12,7 +12,7 @@ use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap};
 use tokio::sync::watch;
 
-use super::server::Lock;
+use super::lock::Lock;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::task::{Context as Task, Poll};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
@@ -22,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{oneshot, watch};
 
+use super::lock::Lock;
 use super::record::{Received, Records};
 use super::reply::{Ending, Reply};
 use super::script::Script;
@@ -29,20 +30,6 @@ use super::tls::Identity;
 
 /// Connections that may wait to be taken: a burst must not run into the kernel's second of patience.
 const BACKLOG: u32 = 4096;
-
-/// A lock whose holder may have panicked in another test's thread: the data is still whole.
-#[derive(Debug)]
-pub(super) struct Lock<T>(Mutex<T>);
-
-impl<T> Lock<T> {
-    pub(super) fn new(value: T) -> Self {
-        Self(Mutex::new(value))
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, T> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// How many at once.
 #[derive(Debug, Default)]

@@ -50,7 +50,7 @@ async fn make(database: &str, place: &Path) -> Result<()> {
     let ran = run(&cluster, &options).await;
     ran.with_context(|| format!("the end of the server's log:\n{}", cluster.log_tail()))?;
     cluster.stop(Stop::Fast).await?;
-    template::keep(&cluster, place).await
+    template::keep(&cluster.data_dir(), place).await
 }
 
 /// Differs for another server, another build of the extension or of pg_cron, another docs/install.md, and on another day, since

@@ -4,8 +4,9 @@
 
 mod uk_time;
 
-use super::commands::{Command, ShipmentEvent, ShipmentReport, tracking_no};
+use super::commands::{Command, ShipmentEvent, ShipmentReport};
 use super::list::{Element, read_each};
+use super::tracking::tracking_no;
 use super::{ANY_TOPIC, Provider};
 use crate::error::Result;
 use crate::json::{Field, Json, Kind, Timestamp};

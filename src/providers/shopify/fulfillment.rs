@@ -5,7 +5,7 @@
 
 use crate::error::Result;
 use crate::json::{Field, Json, Timestamp};
-use crate::providers::commands::tracking_no;
+use crate::providers::tracking::tracking_no;
 use std::collections::HashSet;
 
 /// One fulfillment, borrowed from its payload.

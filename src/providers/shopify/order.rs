@@ -11,35 +11,93 @@ use std::collections::HashMap;
 /// `None` when the payload says nothing about it, `Some(None)` when it says that there is none (any more).
 pub type Clearable<T> = Option<Option<T>>;
 
-/// One order, borrowed from its payload.
-#[derive(Clone, Debug)]
-pub struct Order<'a, J> {
-    pub shopify_order_id: i64,
-    pub order_number: Option<i64>,
-    pub order_name: Option<&'a str>,
-    pub email: Option<&'a str>,
-    pub currency: Option<&'a str>,
-    pub total_price: Option<Decimal<'a>>,
-    pub subtotal_price: Option<Decimal<'a>>,
-    pub total_tax: Option<Decimal<'a>>,
-    pub total_discounts: Option<Decimal<'a>>,
-    pub total_shipping: Option<Decimal<'a>>,
-    pub financial_status: Clearable<&'a str>,
-    pub fulfillment_status: Clearable<&'a str>,
-    pub shipping_address: Option<J>,
-    pub billing_address: Option<J>,
-    pub note: Clearable<&'a str>,
-    pub tags: Clearable<&'a str>,
-    pub is_test: Option<bool>,
-    pub ordered_at: Option<Timestamp>,
-    pub cancelled_at: Clearable<Timestamp>,
-    pub cancel_reason: Clearable<&'a str>,
-    /// `updated_at`: which of two payloads of one order is the newer.
-    pub version: Option<Timestamp>,
-    pub customer: Customer<'a>,
-    /// `None` when the payload says nothing about items; `Some` is the whole set, also when empty.
-    pub items: Option<Vec<Item<'a>>>,
+/// What null says nothing about: where the row has null, an older payload may fill it.
+pub type Open<T> = Option<T>;
+/// The same, of money.
+pub type Sum<T> = Option<T>;
+/// The same, of an address as it came.
+pub type Address<T> = Option<T>;
+/// What is never null in the table.
+pub type Kept<T> = Option<T>;
+
+/// The columns of an order that a payload fills: the name of each, its type, where it comes from: a method of [`Field`] and the
+/// member it reads, or a function of the whole order.
+///
+/// A new column is a line here, at the end, and its places in `sql/orders/`, which a test of `orders::fields` names.
+macro_rules! order_columns {
+    ($then:ident) => {
+        $then! {
+            email: Open<&'a str> = email();
+            order_number: Open<i64> = integer("order_number");
+            order_name: Open<&'a str> = text("name");
+            currency: Open<&'a str> = text("currency");
+            total_price: Sum<Decimal<'a>> = decimal("total_price");
+            subtotal_price: Sum<Decimal<'a>> = decimal("subtotal_price");
+            total_tax: Sum<Decimal<'a>> = decimal("total_tax");
+            total_discounts: Sum<Decimal<'a>> = decimal("total_discounts");
+            total_shipping: Sum<Decimal<'a>> = shipping();
+            financial_status: Clearable<&'a str> = text("financial_status");
+            fulfillment_status: Clearable<&'a str> = text("fulfillment_status");
+            shipping_address: Address<J> = optional_object("shipping_address");
+            billing_address: Address<J> = optional_object("billing_address");
+            note: Clearable<&'a str> = text("note");
+            tags: Clearable<&'a str> = text_or_empty("tags");
+            is_test: Kept<bool> = boolean("test");
+            ordered_at: Open<Timestamp> = timestamp("created_at");
+            cancelled_at: Clearable<Timestamp> = timestamp("cancelled_at");
+            cancel_reason: Clearable<&'a str> = text("cancel_reason");
+        }
+    };
 }
+pub(crate) use order_columns;
+
+macro_rules! read_field {
+    ($order:ident $kind:ident $read:ident()) => {
+        $read(&$order)?
+    };
+    ($order:ident Clearable $read:ident($member:literal)) => {
+        $order.member($member).clearable(Field::$read)?
+    };
+    ($order:ident $kind:ident $read:ident($member:literal)) => {
+        $order.member($member).$read()?
+    };
+}
+
+macro_rules! order {
+    ($($name:ident: $kind:ident<$type:ty> = $read:ident($($member:literal)?);)+) => {
+        /// One order, borrowed from its payload.
+        #[derive(Clone, Debug)]
+        pub struct Order<'a, J> {
+            pub shopify_order_id: i64,
+            $(pub $name: $kind<$type>,)+
+            /// `updated_at`: which of two payloads of one order is the newer.
+            pub version: Option<Timestamp>,
+            pub customer: Customer<'a>,
+            /// `None` when the payload says nothing about items; `Some` is the whole set, also when empty.
+            pub items: Option<Vec<Item<'a>>>,
+        }
+
+        /// Reads an order.
+        ///
+        /// # Errors
+        /// [`crate::error::Error::Payload`] naming the first field that is not what Shopify documents.
+        pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Order<'a, J>> {
+            let order = Field::root("order", payload).object()?;
+            let id = order.member("id");
+            let mut read = Order {
+                shopify_order_id: id.required(id.id()?)?,
+                $($name: read_field!(order $kind $read($($member)?)),)+
+                version: order.member("updated_at").timestamp()?,
+                customer: Customer::default(),
+                items: None,
+            };
+            read.customer = customer(&order, read.email)?;
+            read.items = items(&order)?;
+            Ok(read)
+        }
+    };
+}
+order_columns!(order);
 
 /// Who bought. Without an id it is a guest, known by e-mail if at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,42 +127,11 @@ pub struct Item<'a> {
     pub gift_card: Option<bool>,
 }
 
-/// Reads an order.
-///
-/// # Errors
-/// [`crate::error::Error::Payload`] naming the first field that is not what Shopify documents.
-pub fn parse<'a, J: Json<'a>>(payload: J) -> Result<Order<'a, J>> {
-    let order = Field::root("order", payload).object()?;
-    let id = order.member("id");
-    let email = match order.member("email").trimmed()? {
-        Some(email) => Some(email),
-        None => order.member("contact_email").trimmed()?,
-    };
-    Ok(Order {
-        shopify_order_id: id.required(id.id()?)?,
-        order_number: order.member("order_number").integer()?,
-        order_name: order.member("name").text()?,
-        email,
-        currency: order.member("currency").text()?,
-        total_price: order.member("total_price").decimal()?,
-        subtotal_price: order.member("subtotal_price").decimal()?,
-        total_tax: order.member("total_tax").decimal()?,
-        total_discounts: order.member("total_discounts").decimal()?,
-        total_shipping: shipping(&order)?,
-        financial_status: order.member("financial_status").clearable(Field::text)?,
-        fulfillment_status: order.member("fulfillment_status").clearable(Field::text)?,
-        shipping_address: order.member("shipping_address").optional_object()?,
-        billing_address: order.member("billing_address").optional_object()?,
-        note: order.member("note").clearable(Field::text)?,
-        tags: order.member("tags").clearable(Field::text_or_empty)?,
-        is_test: order.member("test").boolean()?,
-        ordered_at: order.member("created_at").timestamp()?,
-        cancelled_at: order.member("cancelled_at").clearable(Field::timestamp)?,
-        cancel_reason: order.member("cancel_reason").clearable(Field::text)?,
-        version: order.member("updated_at").timestamp()?,
-        customer: customer(&order, email)?,
-        items: items(&order)?,
-    })
+fn email<'a, J: Json<'a>>(order: &Field<'_, J>) -> Result<Option<&'a str>> {
+    match order.member("email").trimmed()? {
+        Some(email) => Ok(Some(email)),
+        None => order.member("contact_email").trimmed(),
+    }
 }
 
 /// What shipping cost, in shop money.

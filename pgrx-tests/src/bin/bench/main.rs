@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use raw_ops_e2e::orders::Generator;
 use raw_ops_e2e::table::Table;
+use raw_ops_e2e::workspace::workspace_root;
 use raw_ops_e2e::{Cluster, install};
 use tokio_postgres::Client;
 
@@ -101,9 +102,7 @@ async fn main() -> Result<()> {
     let client = cluster.connect("bench").await?;
     client.batch_execute(PREPARE).await?;
     for script in ["drain.sql", "floor.sql"] {
-        let path = install::workspace_root()
-            .join("pgrx-tests/reference")
-            .join(script);
+        let path = workspace_root().join("pgrx-tests/reference").join(script);
         let sql = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         client.batch_execute(&sql).await?;
     }

@@ -308,7 +308,7 @@ async fn a_crash_of_the_server_empties_it_and_its_ids_begin_again() {
         .get(0);
     // Nothing else is durable on this server.
     net.run("CHECKPOINT").await;
-    net.cluster.kill_backend(pid).unwrap();
+    net.cluster.kill_backend(pid).await.unwrap();
     wait_until(LIMIT, "the server to have noticed", async || {
         net.client.is_closed()
     })

@@ -142,7 +142,7 @@ async fn a_backend_killed_in_the_middle_of_a_drain_leaves_every_webhook_to_the_n
     })
     .await
     .unwrap();
-    stack.cluster.kill_backend(pid).unwrap();
+    stack.cluster.kill_backend(pid).await.unwrap();
     assert!(drain_dies.await.unwrap().is_err());
     wait_until(LIMIT, "the server to have noticed", async || client.is_closed())
         .await

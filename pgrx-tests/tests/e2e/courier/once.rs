@@ -134,7 +134,7 @@ async fn a_sender_killed_between_send_and_record_sends_the_same_message_again() 
         "SELECT pid FROM pg_stat_activity WHERE backend_type = 'raw_ops sender'",
     )
     .await;
-    courier.stack.cluster.kill_backend(sender).unwrap();
+    courier.stack.cluster.kill_backend(sender).await.unwrap();
     wait_until(LIMIT, "the server to have noticed", async || {
         courier.client.is_closed()
     })

@@ -43,7 +43,7 @@ async fn a_sender_killed_while_it_sends_is_followed_by_one_that_sends_again(carr
     let mut sending = Sending::start_with(carrier, durable()).await;
     let first = sending.sender().await;
     let request = held(&sending).await;
-    sending.stack.cluster.kill_backend(first).unwrap();
+    sending.stack.cluster.kill_backend(first).await.unwrap();
     sending.recovered().await;
     assert_sent_again(&sending, &request).await;
     assert_ne!(sending.sender().await, first);
@@ -108,7 +108,7 @@ async fn under_load_nothing_is_lost_whenever_the_sender_is_killed() {
         let arrived = sending.world.wait_for_requests(LONG, round * 100).await.unwrap();
         assert!(arrived.len() < MANY, "too late to kill");
         let pid = sending.sender().await;
-        sending.stack.cluster.kill_backend(pid).unwrap();
+        sending.stack.cluster.kill_backend(pid).await.unwrap();
         sending.recovered().await;
     }
     wait_until(LONG, "all to be sent", async || {

@@ -166,7 +166,7 @@ async fn after_a_crash_the_answer_to_somebody_elses_request_is_not_taken_for_our
     // Our own repeat must not be the first to take an id.
     sending.set("raw_ops.delivery_hosts", "another-host").await;
     let pid: i32 = one(&sending.client, "SELECT pg_backend_pid()").await;
-    sending.stack.cluster.kill_backend(pid).unwrap();
+    sending.stack.cluster.kill_backend(pid).await.unwrap();
     sending.recovered().await;
     // The very same id, given to another, and answered.
     let sql = format!("SELECT net.http_post('{}')", theirs.url("/x"));

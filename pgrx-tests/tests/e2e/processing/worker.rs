@@ -87,7 +87,7 @@ async fn a_worker_killed_outright_comes_back_and_drains_the_queue() {
     let first = worker(&stack).await;
     let load = Load::start(&stack.sender().unwrap());
     load.wait_for_more(100).await;
-    stack.cluster.kill_backend(first).unwrap();
+    stack.cluster.kill_backend(first).await.unwrap();
     load.wait_for_more(100).await;
     stack.cluster.wait_ready().await.unwrap();
     let sent = load.finish().await;

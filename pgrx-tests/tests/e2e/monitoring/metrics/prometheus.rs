@@ -7,10 +7,10 @@ use super::{fill, nobody_sends, text};
 use crate::support::*;
 use raw_ops_e2e::http::HttpClient;
 use raw_ops_e2e::inetd::Inetd;
-use raw_ops_e2e::install::workspace_root;
 use raw_ops_e2e::orders::{Generator, Order};
 use raw_ops_e2e::prometheus::{Prometheus, promtool};
 use raw_ops_e2e::shopify::Delivery;
+use raw_ops_e2e::workspace::workspace_root;
 use raw_ops_e2e::{Stack, StackOptions, Stop, wait_until};
 
 async fn shims_text(stack: &Stack) -> String {

@@ -5,40 +5,52 @@
 
 use crate::convergence::{Fields, Shape, Version};
 use crate::json::{Json, Kind};
-use crate::providers::shopify::order::{Customer, Item, Order};
+use crate::providers::shopify::order::{Customer, Item, Order, order_columns};
 
-/// In the order of the bits of `take` in `sql/orders/update_orders.sql`. The first 13 are open while null.
-pub const ORDER: Shape = Shape {
-    names: &[
-        "order_number",
-        "order_name",
-        "customer_id",
-        "email",
-        "currency",
-        "total_price",
-        "subtotal_price",
-        "total_tax",
-        "total_discounts",
-        "total_shipping",
-        "shipping_address",
-        "billing_address",
-        "ordered_at",
-        "is_test",
-        "items",
-        "financial_status",
-        "fulfillment_status",
-        "note",
-        "tags",
-        "cancelled_at",
-        "cancel_reason",
-    ],
-    open_when_blank: (1 << 13) - 1,
-};
-pub const CUSTOMER_ID: Fields = 1 << 2;
-pub const SHIPPING_ADDRESS: Fields = 1 << 10;
-pub const BILLING_ADDRESS: Fields = 1 << 11;
+/// Bit that a kind of column has where it is open while null.
+macro_rules! open_bit {
+    (Kept) => {
+        0
+    };
+    (Clearable) => {
+        0
+    };
+    ($kind:ident) => {
+        1
+    };
+}
+
+macro_rules! order_fields {
+    ($($name:ident: $kind:ident<$type:ty> = $read:ident($($member:literal)?);)+) => {
+        /// The fields of an order by their number: the buyer, the list of items as a whole, and its columns.
+        #[allow(non_camel_case_types, reason = "named as their columns")]
+        #[derive(Clone, Copy)]
+        enum OrderField {
+            customer_id,
+            items,
+            $($name),+
+        }
+
+        /// Bit n of `take` and of `blank` in `sql/orders/` is the n-th name.
+        pub const ORDER: Shape = Shape {
+            names: &["customer_id", "items", $(stringify!($name)),+],
+            open_when_blank: CUSTOMER_ID $(| open_bit!($kind) << OrderField::$name as u32)+,
+        };
+
+        /// What an order's payload speaks of, its buyer apart. (Whether it is null there makes no difference to a version.)
+        pub fn said_of_order<J>(order: &Order<'_, J>) -> Fields {
+            (Fields::from(order.items.is_some()) << ITEMS)
+                $(| Fields::from(order.$name.is_some()) << OrderField::$name as u32)+
+        }
+    };
+}
+order_columns!(order_fields);
+
+pub const CUSTOMER_ID: Fields = 1 << OrderField::customer_id as u32;
+pub const SHIPPING_ADDRESS: Fields = 1 << OrderField::shipping_address as u32;
+pub const BILLING_ADDRESS: Fields = 1 << OrderField::billing_address as u32;
 /// The number of the field; the list of items as a whole.
-pub const ITEMS: usize = 14;
+pub const ITEMS: usize = OrderField::items as usize;
 
 /// Of an item, what a list of items may leave open; in the order of `sql/orders/merge_items.sql`.
 pub const ITEM: Shape = Shape {
@@ -69,33 +81,6 @@ fn set<const N: usize>(members: [bool; N]) -> Fields {
         .fold(0, |fields, (field, is_member)| {
             fields | (Fields::from(is_member) << field)
         })
-}
-
-/// What an order's payload speaks of, its buyer apart. (Whether it is null there makes no difference to a version.)
-pub fn said_of_order<J>(order: &Order<'_, J>) -> Fields {
-    set([
-        order.order_number.is_some(),
-        order.order_name.is_some(),
-        false,
-        order.email.is_some(),
-        order.currency.is_some(),
-        order.total_price.is_some(),
-        order.subtotal_price.is_some(),
-        order.total_tax.is_some(),
-        order.total_discounts.is_some(),
-        order.total_shipping.is_some(),
-        order.shipping_address.is_some(),
-        order.billing_address.is_some(),
-        order.ordered_at.is_some(),
-        order.is_test.is_some(),
-        order.items.is_some(),
-        order.financial_status.is_some(),
-        order.fulfillment_status.is_some(),
-        order.note.is_some(),
-        order.tags.is_some(),
-        order.cancelled_at.is_some(),
-        order.cancel_reason.is_some(),
-    ])
 }
 
 pub fn said_of_item(item: &Item<'_>) -> Fields {
@@ -141,3 +126,6 @@ pub fn version<J>(order: &Order<'_, J>, triggered_at: Option<i64>, hash: i64) ->
         hash,
     }
 }
+
+#[cfg(test)]
+mod tests;
