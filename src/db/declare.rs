@@ -13,8 +13,8 @@
 ///
 /// Each becomes a function: `find_orders(session, ids)` returns the rows ([`Found`](crate::db::Found));
 /// `update_customers(session, &mut rows)`, which returns none, how many rows it has written. `execute` keeps the plan and may
-/// write ([`Session::execute`](crate::db::Session::execute)); `query` only reads, and plans anew each time
-/// ([`Session::query`](crate::db::Session::query)). A `file` stands in `sql/`. A row that borrows from the session is
+/// write ([`Session::execute_with`](crate::db::Session::execute_with)); `query` only reads, and plans anew each time
+/// ([`Session::query_with`](crate::db::Session::query_with)). A `file` stands in `sql/`. A row that borrows from the session is
 /// named with the lifetime `'s`; a row of a rowset that borrows, with `'static`.
 macro_rules! statements {
     ($(

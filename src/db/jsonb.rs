@@ -1,6 +1,6 @@
 //! PostgreSQL's `jsonb`, read in place: no text, no copy, every digit of every number.
 
-use super::Session;
+use super::{Session, in_memory};
 use crate::json::{Json, Kind, LONGEST_NUMBER, numbers};
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::pg_sys::{self, Datum, jbvType};
@@ -43,20 +43,6 @@ impl<'fcx> JsonbArgument<'fcx> {
     pub fn open(&self) -> Jsonb<'fcx> {
         // SAFETY: the datum is the function's jsonb argument, the memory its call's.
         unsafe { in_memory(self.memory, || Jsonb::detoasted(self.datum)) }
-    }
-}
-
-/// Runs `work` with its allocations in `memory`.
-///
-/// # Safety
-/// `memory` is a memory context.
-unsafe fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
-    // SAFETY: as promised by the caller. After an ERROR whoever catches it sets the context.
-    unsafe {
-        let before = pg_sys::MemoryContextSwitchTo(memory);
-        let done = work();
-        pg_sys::MemoryContextSwitchTo(before);
-        done
     }
 }
 

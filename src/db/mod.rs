@@ -65,6 +65,20 @@ pub fn session<T>(work: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
     owners_triggers::hinted(connected)
 }
 
+/// Runs `work` with its allocations in `memory`.
+///
+/// # Safety
+/// `memory` is a memory context.
+unsafe fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) -> T {
+    // SAFETY: as promised by the caller. After an ERROR whoever catches it sets the context.
+    unsafe {
+        let before = pg_sys::MemoryContextSwitchTo(memory);
+        let done = work();
+        pg_sys::MemoryContextSwitchTo(before);
+        done
+    }
+}
+
 /// Microseconds since 2000-01-01 UTC, now (not the transaction's start).
 pub fn clock() -> i64 {
     // SAFETY: reads the clock.

@@ -167,7 +167,7 @@ impl Session {
     }
 
     /// Runs a statement whose text PostgreSQL's own `format()` has put together, because only the database knows its
-    /// columns or tables. Planned as [`Session::execute`] plans, kept by nobody. `name` is for messages.
+    /// columns or tables. Planned as [`Session::execute_with`] plans, kept by nobody. `name` is for messages.
     pub fn find_dynamic<'s, R: FromRow<'s>>(
         &'s self,
         name: &'static str,

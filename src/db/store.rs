@@ -1,6 +1,6 @@
 //! Rows in a tuple store, which statements read under a name, as a trigger's transition tables are.
 
-use super::Session;
+use super::{Session, in_memory};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, Datum, Oid};
 use std::cell::RefCell;
@@ -64,26 +64,28 @@ impl Store {
     /// Lets statements of this session read the rows under a name, until the session ends, the store goes or another one
     /// takes the name.
     pub fn register(&mut self, session: &Session, name: &'static CStr) -> Result<()> {
-        // SAFETY: SPI is connected and copies nothing: the structure is allocated in the session's memory, where a dead
-        // rowset's stays readable until it is forgotten; the rows stay in `self`, which unregisters them when dropped.
-        unsafe {
-            let size = size_of::<pg_sys::EphemeralNamedRelationData>();
-            let relation = pg_sys::MemoryContextAllocZero(session.memory(), size)
-                .cast::<pg_sys::EphemeralNamedRelationData>();
-            (*relation).md.name = name.as_ptr().cast_mut();
-            (*relation).md.reliddesc = pg_sys::InvalidOid;
-            (*relation).md.tupdesc = self.descriptor;
-            (*relation).md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
-            (*relation).md.enrtuples = self.rows as f64;
-            (*relation).reldata = self.store.cast();
-            // Its earlier name is given up, and an ERROR may have left a dead rowset under this one: forgotten first.
-            for earlier in self.registered.into_iter().chain([name]) {
-                pg_sys::SPI_unregister_relation(earlier.as_ptr());
-            }
-            let code = pg_sys::SPI_register_relation(relation);
-            if code != pg_sys::SPI_OK_REL_REGISTER as i32 {
-                return Err(Error::Internal(format!("SPI code {code} registering {name:?}")));
-            }
+        // SAFETY: SPI is connected and copies nothing: the structure, and SPI's own list of such names, are allocated in the
+        // session's memory, so that what a failed attempt leaves behind stays readable until it is forgotten; the rows stay in
+        // `self`, which unregisters them when dropped.
+        let code = unsafe {
+            in_memory(session.memory(), || {
+                let size = size_of::<pg_sys::EphemeralNamedRelationData>();
+                let relation = pg_sys::palloc0(size).cast::<pg_sys::EphemeralNamedRelationData>();
+                (*relation).md.name = name.as_ptr().cast_mut();
+                (*relation).md.reliddesc = pg_sys::InvalidOid;
+                (*relation).md.tupdesc = self.descriptor;
+                (*relation).md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
+                (*relation).md.enrtuples = self.rows as f64;
+                (*relation).reldata = self.store.cast();
+                // Its earlier name is given up, and an ERROR may have left a dead rowset under this one: forgotten first.
+                for earlier in self.registered.into_iter().chain([name]) {
+                    pg_sys::SPI_unregister_relation(earlier.as_ptr());
+                }
+                pg_sys::SPI_register_relation(relation)
+            })
+        };
+        if code != pg_sys::SPI_OK_REL_REGISTER as i32 {
+            return Err(Error::Internal(format!("SPI code {code} registering {name:?}")));
         }
         self.registered = Some(name);
         Ok(())

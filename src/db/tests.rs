@@ -59,6 +59,7 @@ statements! {
     execute find_handed() with (handed: HandedRow<'static>) -> Pair = text "select id, name from handed order by id";
     query find_texts() -> Texts = text
         "select 'a'::varchar(3) as varchar, 'b'::char(1) as bpchar, 'c'::pg_temp.code as domain, 'd'::text as text";
+    execute divide_by_zero() with (handed: HandedRow<'static>) -> i64 = text "select 1 / (id - id) from handed";
     execute make_nothing() = text "select where false";
 }
 
@@ -68,6 +69,16 @@ fn refused<T>(work: impl FnOnce() -> Result<T>) -> String {
         Err(error) => error.to_string(),
         Ok(_) => panic!("no error"),
     }
+}
+
+/// A rowset of one row.
+fn handed(session: &Session) -> Result<TypedRowset<'_, HandedRow<'static>>> {
+    let mut rows = TypedRowset::new(session);
+    rows.push(HandedRow {
+        id: 7,
+        name: Some("a"),
+    })?;
+    Ok(rows)
 }
 
 #[pg_schema]
@@ -177,6 +188,18 @@ mod tests {
             find_handed(session, &mut rows)?.map(|pair| (pair.id, pair.name))
         });
         assert_eq!(found.unwrap(), [(97, "a".to_owned()), (98, "b".to_owned())]);
+    }
+
+    #[pg_test]
+    fn what_a_failed_attempt_leaves_of_its_rowset_harms_no_later_one() {
+        let found = session(|session| {
+            for _ in 0..3 {
+                let failed = attempt(|| divide_by_zero(session, &mut handed(session)?)?.first());
+                assert!(failed.unwrap_err().to_string().contains("division by zero"));
+            }
+            find_handed(session, &mut handed(session)?)?.map(|pair| pair.id)
+        });
+        assert_eq!(found.unwrap(), [7]);
     }
 
     /// Without running the path that a statement is on.
