@@ -1,9 +1,9 @@
 //! A bounded number of places, shared out among clients: connections, and webhook requests.
 //!
-//! As long as places are free anybody gets one. Once all are taken a newcomer gets the place of somebody who only waits, whoever the
-//! newcomer is and however short the other has waited: so nobody can keep others out by holding places, neither one client nor many
-//! together. The place is taken from the client that holds most, if that is more than its share; else from whoever has got least done
-//! for the time he has had it. Nobody who is being served loses a place, and what is being served counts for no share.
+//! While places are free any client gets one. Once all are taken, a new client gets the place of one that only waits, whichever
+//! client that is and however short it has waited: so no client can keep others out by holding places, and neither can many
+//! together. The place is taken from the client that holds most, if that is more than its share; else from the one that has sent
+//! least for the time it has had. A client that is being served loses no place, and what is being served counts for no share.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -14,8 +14,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What everybody is taken to have got done when he begins: about what a sender may send before he first hears from the receiver (RFC
-/// 6928: ten segments, of which some are headers). Whoever has just come is thus not behind those who have sent little for long.
+/// Bytes that every client is credited with when it begins: about what a sender may send before the receiver's first acknowledgement
+/// (RFC 6928: ten segments, some of them headers). So a new client is not behind those that have sent little for long.
 const CREDIT: u64 = 8 << 10;
 
 /// Who holds a place: an IPv4 address, or the /64 network of an IPv6 address, which is what one client is given.
@@ -84,7 +84,7 @@ impl Places {
         })
     }
 
-    /// A place for `client`; `None` stands for someone who has no share of his own. No place is given while all are taken by
+    /// A place for `client`; `None` is a client without a share of its own. No place is given while all are taken by
     /// clients that are being served.
     pub fn take(self: &Arc<Self>, client: Option<Client>) -> Option<Place> {
         let mut taken = self.taken();
@@ -101,7 +101,7 @@ impl Places {
         })
     }
 
-    /// Takes the place of whoever is furthest behind. False if nobody waits.
+    /// Takes the place of the client that is furthest behind. False if none waits.
     pub fn displace_furthest_behind(&self) -> bool {
         let mut taken = self.taken();
         let loser = furthest_behind(taken.seats_waiting());
@@ -125,7 +125,7 @@ impl Places {
         let own = own.copied().unwrap_or_default();
         match taken.waiting.iter().max_by_key(|(_, held)| **held) {
             Some((greediest, held)) if *held > own.max(self.share) => of(*greediest),
-            // Who has had his share makes room himself.
+            // A client that has its share already makes room itself.
             _ if own >= self.share => of(newcomer?),
             _ => furthest_behind(taken.seats_waiting()),
         }
@@ -215,7 +215,7 @@ impl Taken {
     }
 }
 
-/// Who has had most time for each byte he has sent; of several the first comer.
+/// The client that has had most time for each byte it has sent; of several the first.
 fn furthest_behind<'a>(seats: impl Iterator<Item = (u64, &'a Seated)>) -> Option<u64> {
     let now = Instant::now();
     let nanos_a_byte = |seated: &Seated| {

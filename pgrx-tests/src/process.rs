@@ -1,4 +1,4 @@
-//! Processes that this crate starts: known by id and start time, so that no signal ever meets a stranger.
+//! Processes that this crate starts: known by id and start time, so that no signal reaches another process that got the same id.
 
 use std::fs;
 use std::io::Write;
@@ -93,7 +93,7 @@ pub struct Process {
     name: String,
     child: Child,
     identity: Identity,
-    janitor: Option<Janitor>,
+    guard: Option<Guard>,
 }
 
 impl Process {
@@ -113,15 +113,15 @@ impl Process {
         // Nobody has reaped it, so its entry is there even if it has ended already: `ended` will tell.
         let (_, identity) =
             Identity::read(pid).with_context(|| format!("no entry in /proc for {name} (process {pid})"))?;
-        let janitor = match lifetime {
-            Lifetime::Bound => Some(Janitor::hire(identity, removes)?),
+        let guard = match lifetime {
+            Lifetime::Bound => Some(Guard::start(identity, removes)?),
             Lifetime::Persistent => None,
         };
         Ok(Self {
             name,
             child,
             identity,
-            janitor,
+            guard,
         })
     }
 
@@ -163,8 +163,8 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         let ended = self.ended().is_some();
-        if let Some(janitor) = self.janitor.take() {
-            janitor.leave(ended);
+        if let Some(guard) = self.guard.take() {
+            guard.finish(ended);
         }
     }
 }
@@ -190,12 +190,12 @@ pub async fn run(what: &str, command: Command, input: &[u8]) -> Result<Vec<u8>> 
 /// A small shell process that holds the reading end of a pipe. When the pipe closes without a word, its writer died:
 /// it ends the process (checked by start time) and removes the directory.
 #[derive(Debug)]
-struct Janitor {
+struct Guard {
     shell: Child,
 }
 
 /// To PostgreSQL, TERM and then INT mean: end the sessions, too. A zombie only waits for its parent to look.
-const JANITOR: &str = r#"
+const GUARD: &str = r#"
 read -r word
 [ "$word" = done ] && exit 0
 alive() {
@@ -216,15 +216,15 @@ alive "$1" "$2" && kill -s KILL "$1"
 exit 0
 "#;
 
-impl Janitor {
-    fn hire(charge: Identity, removes: Option<&Path>) -> Result<Self> {
+impl Guard {
+    fn start(guarded: Identity, removes: Option<&Path>) -> Result<Self> {
         let shell = Command::new("/bin/sh")
             .args([
                 "-c",
-                JANITOR,
-                "janitor",
-                &charge.pid.to_string(),
-                &charge.started.to_string(),
+                GUARD,
+                "guard",
+                &guarded.pid.to_string(),
+                &guarded.started.to_string(),
             ])
             .arg(removes.unwrap_or(Path::new("")))
             .stdin(Stdio::piped())
@@ -237,8 +237,8 @@ impl Janitor {
         Ok(Self { shell })
     }
 
-    /// Sends the janitor home; if its charge still runs it is dealt with first.
-    fn leave(mut self, ended: bool) {
+    /// Ends the guard; if the process still runs it is ended first.
+    fn finish(mut self, ended: bool) {
         if let Some(mut pipe) = self.shell.stdin.take()
             && ended
         {
@@ -293,12 +293,12 @@ mod tests {
     #[test]
     fn another_process_with_the_same_id_is_left_alone() {
         let mut process = sleeper();
-        let stranger = Identity {
+        let other = Identity {
             started: process.identity().started + 1,
             ..process.identity()
         };
-        assert!(!stranger.alive());
-        assert!(!stranger.signal(Signal::KILL));
+        assert!(!other.alive());
+        assert!(!other.signal(Signal::KILL));
         assert!(process.ended().is_none());
     }
 

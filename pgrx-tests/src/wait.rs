@@ -47,8 +47,10 @@ mod tests {
     #[tokio::test]
     async fn a_deadline_names_what_was_waited_for() {
         let limit = Duration::from_millis(30);
-        let error = wait_until(limit, "the moon", async || false).await.unwrap_err();
-        assert!(error.to_string().ends_with("in vain: the moon"), "{error}");
+        let error = wait_until(limit, "the condition", async || false)
+            .await
+            .unwrap_err();
+        assert!(error.to_string().ends_with("in vain: the condition"), "{error}");
     }
 
     #[tokio::test]

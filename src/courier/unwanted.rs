@@ -1,4 +1,4 @@
-//! A last look at a notification before it goes out: is it still news?
+//! The last check of a notification before it is sent: is its event still news?
 
 use super::Id;
 use super::notification::as_own_write;

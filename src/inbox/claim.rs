@@ -1,4 +1,4 @@
-//! Taking webhooks to work on: row locks, nothing written, so that a crash just lets go.
+//! Claiming webhooks to work on: row locks, nothing written, so that a crash releases them.
 
 use super::crash;
 use crate::db::subtransaction::{self, ends_transaction};
@@ -19,7 +19,7 @@ pub struct Claimed<'a> {
     pub triggered_at: Option<i64>,
     /// `None` when the body is not JSON, or cannot be read.
     pub payload: Option<Jsonb<'a>>,
-    /// Why the payload cannot be read: damaged on disk, larger than there is memory, or the server dies of it.
+    /// Why the payload cannot be read: damaged on disk, larger than there is memory, or it has crashed the server.
     pub unreadable: Option<(PgSqlErrorCode, String)>,
 }
 
@@ -185,7 +185,7 @@ fn claimed_or_why_not(row: ClaimRow<'_>) -> Result<Claimed<'_>> {
     }
 }
 
-/// One that the server has died of too often.
+/// A webhook that has crashed the server too often.
 fn not_touched(row: ClaimRow<'_>, deaths: u32) -> Claimed<'_> {
     let why = format!(
         "the server died {deaths} times while it worked on this webhook alone; it is only processed again by hand"

@@ -1,6 +1,6 @@
 //! Webhooks that take the server down (out of memory, killed by the operating system): whoever drains notes in a small file
 //! which webhooks it works on. After a crash those are under suspicion: the others go first, then each is worked on alone.
-//! One that the server has died of three times is not touched again by itself.
+//! A webhook that has crashed the server three times is not processed again without a person.
 //!
 //! The files lie beside the server's own statistics, one a process and one list of suspects a database. What is written
 //! there outlives the death of a process, without a commit and without waiting for the disk.
@@ -15,21 +15,21 @@ use std::path::PathBuf;
 
 type Id = [u8; 16];
 
-/// How often the server may die of a webhook.
+/// How often a webhook may crash the server.
 pub const TIMES: u32 = 3;
 /// Longer than all attempts at a webhook take together; in seconds.
 const REMEMBERED: u64 = 24 * 3600;
 /// Within the data directory, where every server process is.
 const DIRECTORY: &str = "pg_stat";
 
-/// How often the server has died while each of them was worked on alone.
+/// How often the server has crashed while each of them was worked on alone.
 pub type Suspects = BTreeMap<Id, u32>;
 
 thread_local! {
     static NOTE: RefCell<Option<File>> = const { RefCell::new(None) };
     static IS_STARTED: Cell<bool> = const { Cell::new(false) };
     static IS_NOTED: Cell<bool> = const { Cell::new(false) };
-    /// Whom the commit of this transaction clears.
+    /// The webhooks that are no longer suspects once this transaction commits.
     static CLEARED: Cell<Option<Id>> = const { Cell::new(None) };
 }
 

@@ -5,7 +5,7 @@
 
 use super::{Delivery, Description, Provider, Route, kept_headers, token};
 
-/// DPD, as the registry knows it.
+/// DPD's entry in the registry.
 pub static PROVIDER: Provider = Provider {
     name: "dpd",
     secret_variable: "DPD_WEBHOOK_TOKEN",

@@ -2,7 +2,7 @@
 
 use super::{Delivery, Description, Provider, Route, kept_headers, token};
 
-/// It, as the registry knows it.
+/// The example provider's entry in the registry.
 pub static PROVIDER: Provider = Provider {
     name: "example",
     secret_variable: "EXAMPLE_WEBHOOK_TOKEN",

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::signature::{self, Secret};
 
-/// Shopify, as the registry knows it.
+/// Shopify's entry in the registry.
 pub static PROVIDER: Provider = Provider {
     name: "shopify",
     secret_variable: "SHOPIFY_WEBHOOK_SECRET",

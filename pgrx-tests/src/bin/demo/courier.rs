@@ -134,7 +134,7 @@ async fn missed_delivery(
         &sent().await.as_str(),
     );
     waited?;
-    // Senders repeat themselves; customers must not notification.
+    // Senders repeat events; a customer must be notified once.
     for _ in 0..2 {
         world.dpd.send(&event).await?;
     }
