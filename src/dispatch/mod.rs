@@ -13,9 +13,9 @@ use crate::outbox::carriers::pg_net;
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard;
 use crate::outbox::policy::Response;
-use crate::outbox::receivers::{self, PreparedRequest, Unprepared};
 use crate::outbox::secrets::Secrets;
 use crate::outbox::{self, Attempt, Lanes, Request};
+use crate::outbox::{PreparedRequest, Unprepared, prepare_request};
 
 /// What a look at the outbox brought.
 pub enum Work {
@@ -109,7 +109,7 @@ fn ready(session: &Session, claimed: Vec<Request>) -> Result<Vec<(Request, Prepa
         let about = request.purpose.map(|purpose| (purpose, request.subject));
         let response = match about.and_then(|about| unwanted.get(&about)) {
             Some(why) => Response::refused(*why),
-            None => match receivers::prepare_request(&secrets, &request)? {
+            None => match prepare_request(&secrets, &request)? {
                 Ok(target) => {
                     ready.push((request, target));
                     continue;

@@ -24,7 +24,7 @@ pub fn parse(url: &str) -> Result<Uri, String> {
 
 /// Whether a request may be sent there, as far as the URL's text tells: https, and no private address spelled out.
 /// What a name resolves to is asked when it is resolved.
-pub fn check(uri: &Uri, allow_private: bool) -> Result<(), String> {
+pub fn ensure_allowed(uri: &Uri, allow_private: bool) -> Result<(), String> {
     if allow_private {
         return Ok(());
     }
@@ -36,7 +36,7 @@ pub fn check(uri: &Uri, allow_private: bool) -> Result<(), String> {
     let host = uri.host().unwrap_or_default();
     let literal = host.trim_start_matches('[').trim_end_matches(']');
     match literal.parse::<IpAddr>() {
-        Ok(address) => check_resolved(address, allow_private),
+        Ok(address) => ensure_resolved_allowed(address, allow_private),
         // 0x7f.1, 2130706433, 127.1: other spellings of addresses, which resolvers understand.
         Err(_) if ends_in_a_number(literal) => Err(refusal(host)),
         Err(_) if is_local_name(literal) => Err(refusal(host)),
@@ -45,7 +45,7 @@ pub fn check(uri: &Uri, allow_private: bool) -> Result<(), String> {
 }
 
 /// Whether a request may be sent to this resolved address.
-pub fn check_resolved(address: IpAddr, allow_private: bool) -> Result<(), String> {
+pub fn ensure_resolved_allowed(address: IpAddr, allow_private: bool) -> Result<(), String> {
     if allow_private || is_public(address) {
         return Ok(());
     }
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     fn verdict(url: &str) -> Result<(), String> {
-        check(&parse(url)?, false)
+        ensure_allowed(&parse(url)?, false)
     }
 
     #[test]
@@ -166,7 +166,7 @@ mod tests {
             "https://127.1/",
         ] {
             assert!(verdict(url).is_err(), "{url}");
-            assert_eq!(check(&parse(url).unwrap(), true), Ok(()), "{url}");
+            assert_eq!(ensure_allowed(&parse(url).unwrap(), true), Ok(()), "{url}");
         }
     }
 

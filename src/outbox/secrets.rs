@@ -1,17 +1,11 @@
 //! Secrets, encrypted at rest with a key that the database never holds: the content of `raw_ops.secret_key_file`.
 //! XChaCha20-Poly1305; the secret's name is authenticated with it, so that ciphertexts cannot change places.
 
-use super::receivers::SECRETS;
-use crate::audit;
 use crate::config;
-use crate::db::{self, Session, owner, process, result_row, schema, statements};
+use crate::db::{self, Session, result_row, statements};
 use crate::error::{Error, Result};
 use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use pgrx::JsonB;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
-use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -22,7 +16,7 @@ use std::io::Read;
 pub struct Secret {
     pub name: &'static str,
     /// Whether it is where requests go: it must be a URL then.
-    is_url: bool,
+    pub(super) is_url: bool,
 }
 
 impl Secret {
@@ -35,13 +29,7 @@ impl Secret {
     }
 }
 
-/// Every secret an operator may set.
-fn known_secrets() -> impl Iterator<Item = Secret> {
-    SECRETS.into_iter().flatten().copied()
-}
-
 const SHORTEST_KEY: usize = 32;
-const LONGEST_SECRET: usize = 4096;
 
 statements! {
     execute find_sealed() -> SealedRow = text "select name, ciphertext, nonce, key_id from raw_ops.secrets";
@@ -50,7 +38,8 @@ statements! {
              on conflict (name) do update
             set ciphertext = excluded.ciphertext, nonce = excluded.nonce, key_id = excluded.key_id,
                 updated_at = now(), updated_by = excluded.updated_by";
-    execute remove(name: &str) = text "delete from raw_ops.secrets where name = $1";
+    /// Returns 0 where there was none.
+    pub(super) execute remove(name: &str) = text "delete from raw_ops.secrets where name = $1";
     execute exists(name: &str) -> bool = text "select exists (select from raw_ops.secrets where name = $1)";
 }
 
@@ -61,57 +50,6 @@ result_row! {
         nonce: Vec<u8>,
         key_id: String,
     }
-}
-
-#[pg_extern(volatile, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB, ErrorReport> {
-    // First of all, so that it holds whatever fails.
-    process::show_instead_of_statement(c"SELECT raw_ops.fn_set_secret_v1(...); -- not shown");
-    let secret = known_secret(p_name)?;
-    let name = secret.name;
-    let value = p_value.map(str::trim).filter(|value| !value.is_empty());
-    if let Some(value) = value {
-        validate(secret, value)?;
-    }
-    Ok(owner::as_table_owner(|| {
-        db::session(|session| {
-            schema::ensure_ready(session)?;
-            db::settings::commit_durably();
-            let is_set = match value {
-                Some(value) => store(session, name, value).map(|()| true)?,
-                None => remove(session, name).map(|_| false)?,
-            };
-            let message = if is_set { "secret.set" } else { "secret.removed" };
-            let details = json!({"who": db::session_user(), "name": name});
-            audit::log_act(session, "secret", message, &details)?;
-            Ok(JsonB(json!({"success": true, "name": name, "is_set": is_set})))
-        })
-    })?)
-}
-
-fn known_secret(name: Option<&str>) -> Result<Secret> {
-    let known = known_secrets().find(|known| Some(known.name) == name);
-    known.ok_or_else(|| {
-        // Not repeated: whoever mixes up the arguments has put the secret here.
-        let given = name.map_or("is null", |_| "is no secret of raw_ops");
-        let names: Vec<&str> = known_secrets().map(|known| known.name).collect();
-        Error::argument("p_name", format!("{given}; known: {}", names.join(", ")))
-    })
-}
-
-/// Never puts the value into the message.
-fn validate(secret: Secret, value: &str) -> Result<()> {
-    let name = secret.name;
-    if value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
-        let problem = format!("{name} must be one line of at most {LONGEST_SECRET} bytes");
-        return Err(Error::argument("p_value", problem));
-    }
-    if secret.is_url {
-        super::address::parse(value)
-            .map_err(|problem| Error::argument("p_value", format!("{name}: {problem}")))?;
-    }
-    Ok(())
 }
 
 /// Encrypts and stores a secret under a name.
@@ -301,29 +239,5 @@ mod tests {
         assert!(key.key == with_break.key);
         assert!(MasterKey::of(&[8u8; 32]).unwrap().id != key.id);
         assert!(MasterKey::of(&content[1..]).is_none());
-    }
-
-    #[test]
-    fn only_known_names_are_secrets_and_the_error_lists_them() {
-        assert_eq!(
-            known_secret(Some("customerio_api_key")).unwrap(),
-            Secret::text("customerio_api_key")
-        );
-        let error = known_secret(Some("slack_url")).unwrap_err().to_string();
-        assert!(error.contains("slack_url_ops_urgent"), "{error}");
-    }
-
-    #[test]
-    fn a_refused_value_is_not_in_the_message() {
-        let channel = known_secret(Some("slack_url_ops_alerts")).unwrap();
-        for value in [
-            "not a url xoxb-123",
-            "https://hooks.slack.com/\nxoxb-123",
-            "ftp://xoxb-123",
-        ] {
-            let error = validate(channel, value).unwrap_err().to_string();
-            assert!(!error.contains("xoxb"), "{error}");
-        }
-        assert!(validate(channel, "https://hooks.slack.com/services/T/B/X").is_ok());
     }
 }

@@ -3,7 +3,6 @@
 //! it again never makes damage the rule.
 
 use super::objects::{Kind, objects};
-use super::views;
 use crate::db::settings::Temporarily;
 use crate::db::{Found, Session, result_row, statements};
 use crate::error::Result;
@@ -144,13 +143,8 @@ pub fn record_definitions(session: &Session, before: &Definitions) -> Result<()>
     Ok(())
 }
 
-/// Records what is to be recorded of the views.
-pub fn record_views(session: &Session) -> Result<()> {
-    let made = views::to_record(session)?;
-    write(session, &made.iter().collect::<Vec<_>>())
-}
-
-fn write(session: &Session, made: &[(&Key, &Definition)]) -> Result<()> {
+/// Writes down what has been made.
+pub(super) fn write(session: &Session, made: &[(&Key, &Definition)]) -> Result<()> {
     if made.is_empty() {
         return Ok(());
     }

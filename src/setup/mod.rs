@@ -3,6 +3,7 @@
 
 pub mod definitions;
 pub mod objects;
+mod view_scripts;
 pub mod views;
 
 use crate::db::schema::LATEST_VERSION;
@@ -90,7 +91,7 @@ fn run(session: &Session) -> Result<JsonB> {
     }
     refuse_what_lost_tables(session, found)?;
     let before = definitions::standing_by_now(session)?;
-    let kept = views::kept(session)?;
+    let kept = views::find_owners_settings(session)?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         db::run_script(session, migration.sql)?;
@@ -102,10 +103,10 @@ fn run(session: &Session) -> Result<JsonB> {
     if let Some(check) = check {
         db::run_script(session, &check)?;
     }
-    let are_views_new = views::make(session, &kept)?;
+    let are_views_new = views::make_views(session, &kept)?;
     definitions::record_definitions(session, &before)?;
     if are_views_new {
-        definitions::record_views(session)?;
+        views::record_views(session)?;
     }
     Ok(JsonB(serde_json::json!({
         "schema_version": LATEST_VERSION,

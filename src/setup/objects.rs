@@ -1,7 +1,7 @@
 //! What `setup()` makes, read from its own scripts, so that it cannot disagree with them: whoever looks whether
 //! something was dropped compares with this.
 
-use super::views::VIEWS;
+use super::view_scripts::VIEWS;
 use super::{ATTACH, BOOKKEEPING, MIGRATIONS};
 use std::sync::LazyLock;
 

@@ -6,57 +6,13 @@
 //! What an owner has built on such a view is never dropped: `setup()` names it and stops.
 
 use super::definitions::{self, Definition, Definitions, Key};
+use super::view_scripts::{VIEWS, View};
 use crate::db::settings::Temporarily;
 use crate::db::{self, Session, attempt, result_row, statements};
 use crate::error::{Error, Result};
 use pgrx::prelude::*;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-
-pub struct View {
-    pub name: &'static str,
-    pub sql: &'static str,
-}
-
-macro_rules! views {
-    ($($name:literal),+ $(,)?) => {
-        [$(View {
-            name: $name,
-            sql: include_str!(concat!("../../sql/views/", $name, ".sql")),
-        }),+]
-    };
-}
-
-/// Every view; each stands after those it reads.
-pub const VIEWS: &[View] = &views![
-    "webhook_elements_left",
-    "undelivered_alerts",
-    "webhook_health",
-    "retry_queue_depth",
-    "webhook_processing_by_hour",
-    "error_summary",
-    "alert_retry_queue_backup",
-    "alert_slow_processing",
-    "dashboard_success_rate",
-    "dashboard_queue_depth",
-    "dashboard_dlq_by_day",
-    "dashboard_p95_latency",
-    "dashboard_error_categories",
-    "dashboard_retry_resolution",
-    "dashboard_oldest_pending",
-    "dashboard_daily_volume",
-    "health_indicators",
-    "courier_exceptions_by_type",
-    "courier_exceptions_by_day",
-    "courier_notification_success",
-    "courier_time_to_notify",
-    "courier_failed_notifications",
-    "courier_open_tasks",
-    "courier_manual_interventions",
-    "courier_delivery_after_exception",
-    "courier_delivery_attempts",
-    "courier_kpis",
-];
 
 statements! {
     execute find_printed(names: Vec<&str>) -> PrintedRow = file "setup/views_printed.sql";
@@ -80,10 +36,10 @@ result_row! {
 }
 
 /// What an owner has granted and set on the views, as statements. To be asked before a migration may drop one of them.
-pub struct Kept(Vec<String>);
+pub struct OwnersSettings(Vec<String>);
 
-pub fn kept(session: &Session) -> Result<Kept> {
-    Ok(Kept(find_kept(session, names())?.all()?))
+pub fn find_owners_settings(session: &Session) -> Result<OwnersSettings> {
+    Ok(OwnersSettings(find_kept(session, names())?.all()?))
 }
 
 /// Makes all views, unless all stand as `setup()` has made them of these scripts; returns whether it did.
@@ -91,14 +47,14 @@ pub fn kept(session: &Session) -> Result<Kept> {
 /// # Errors
 /// [`Error::CannotSetUp`] where something of an owner's is in the way: built on a view whose columns are others now, or in
 /// the place of a view.
-pub fn make(session: &Session, before: &Kept) -> Result<bool> {
+pub fn make_views(session: &Session, before: &OwnersSettings) -> Result<bool> {
     if stand(&definitions::recorded_by_now(session)?, &printed(session)?) {
         return Ok(false);
     }
     for view in VIEWS {
         make_one(session, view)?;
     }
-    let Kept(now) = kept(session)?;
+    let OwnersSettings(now) = find_owners_settings(session)?;
     for statement in before.0.iter().filter(|statement| !now.contains(statement)) {
         match attempt(|| db::run_script(session, statement)) {
             // Granted on a column that is no more.
@@ -112,18 +68,19 @@ pub fn make(session: &Session, before: &Kept) -> Result<bool> {
     Ok(true)
 }
 
-/// What is to be recorded of the views when [`make`] has made them.
-pub(super) fn to_record(session: &Session) -> Result<Definitions> {
+/// Records how the views stand when [`make_views`] has made them.
+pub fn record_views(session: &Session) -> Result<()> {
     let printed = printed(session)?;
     let of = |view: &View| {
         let text = printed.get(view.name).cloned().unwrap_or_default();
         [(SCRIPT, fingerprint(view)), (PRINT, text)].map(|(name, text)| (key(view, name), definition(text)))
     };
-    Ok(VIEWS.iter().flat_map(of).collect())
+    let made: Definitions = VIEWS.iter().flat_map(of).collect();
+    definitions::write(session, &made.iter().collect::<Vec<_>>())
 }
 
 /// The views that another version's `setup()` has made, of other scripts than ours.
-pub fn outdated(recorded: &Definitions) -> Vec<&'static str> {
+pub fn find_outdated_views(recorded: &Definitions) -> Vec<&'static str> {
     let is_another =
         |view: &&View| text_of(recorded, view, SCRIPT).is_some_and(|script| script != fingerprint(view));
     VIEWS.iter().filter(is_another).map(|view| view.name).collect()
@@ -285,9 +242,9 @@ mod tests {
             printed.insert(view.name.to_owned(), "SELECT 1".to_owned());
         }
         assert!(stand(&recorded, &printed));
-        assert_eq!(outdated(&recorded), Vec::<&str>::new());
+        assert_eq!(find_outdated_views(&recorded), Vec::<&str>::new());
         assert!(!stand(&Definitions::new(), &printed), "nothing recorded");
-        assert_eq!(outdated(&Definitions::new()), Vec::<&str>::new());
+        assert_eq!(find_outdated_views(&Definitions::new()), Vec::<&str>::new());
         let mut replaced = printed.clone();
         replaced.insert("webhook_health".to_owned(), "SELECT 2".to_owned());
         assert!(!stand(&recorded, &replaced), "replaced");
@@ -296,6 +253,6 @@ mod tests {
         let health = VIEWS.iter().find(|view| view.name == "webhook_health").unwrap();
         recorded.insert(key(health, SCRIPT), definition("another".to_owned()));
         assert!(!stand(&recorded, &printed), "of another version");
-        assert_eq!(outdated(&recorded), ["webhook_health"]);
+        assert_eq!(find_outdated_views(&recorded), ["webhook_health"]);
     }
 }

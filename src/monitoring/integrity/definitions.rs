@@ -28,7 +28,7 @@ pub fn faults(session: &Session) -> Result<Vec<Fault>> {
     }
     let standing = definitions::standing(session)?;
     let mut faults = compare(&recorded, &standing, objects());
-    faults.extend(outdated_views(&views::outdated(&recorded)));
+    faults.extend(outdated_views(&views::find_outdated_views(&recorded)));
     Ok(faults)
 }
 

@@ -2,10 +2,11 @@
 //! the sender process, between transactions, never inside one.
 
 use crate::db;
+use crate::outbox::PreparedRequest;
 use crate::outbox::address;
 use crate::outbox::network_error::{self, Unresolved};
 use crate::outbox::policy::{Response, retry_after};
-use crate::outbox::receivers::{MOST_TO_ONE_HOST, PreparedRequest, origin};
+use crate::outbox::receivers::{MOST_TO_ONE_HOST, origin};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -254,7 +255,7 @@ impl tower_service::Service<Name> for CheckedResolver {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await;
             let addresses: Vec<SocketAddr> = found.map_err(|_| Unresolved)?.collect();
             for address in &addresses {
-                address::check_resolved(address.ip(), allow_private).map_err(Refused)?;
+                address::ensure_resolved_allowed(address.ip(), allow_private).map_err(Refused)?;
             }
             Ok(addresses.into_iter())
         })

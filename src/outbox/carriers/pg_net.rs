@@ -5,9 +5,9 @@
 use super::builtin::shown;
 use crate::db::{self, Session, TextBytes, TypedRowset, ids, result_row, rowset_row, statements};
 use crate::error::{Error, Result};
+use crate::outbox::PreparedRequest;
 use crate::outbox::claim::LostRow;
 use crate::outbox::policy::{Response, retry_after};
-use crate::outbox::receivers::PreparedRequest;
 use crate::outbox::{Attempt, Destination, Id, Request};
 use crate::schedule::Purpose;
 use hyper::header::{CONTENT_TYPE, HeaderMap, USER_AGENT};

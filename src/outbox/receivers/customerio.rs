@@ -5,7 +5,6 @@ use crate::config;
 use crate::error::Result;
 use crate::outbox::policy::{self, Response};
 use crate::outbox::redaction::{self, Redacted};
-use crate::outbox::request::Request;
 use crate::outbox::secrets::{Secret, Secrets};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -26,8 +25,8 @@ const SITE_ID: &str = "customerio_site_id";
 const API_KEY: &str = "customerio_api_key";
 
 /// Base URL and path, with the account's credentials.
-pub fn target(secrets: &Secrets<'_>, request: &Request) -> Result<Target> {
-    let url = config::customerio_base_url() + request.path.as_deref().unwrap_or_default();
+pub fn target(secrets: &Secrets<'_>, path: &str) -> Result<Target> {
+    let url = config::customerio_base_url() + path;
     let site_id = secrets.reveal(SITE_ID)?;
     let api_key = secrets.reveal(API_KEY)?;
     let basic = STANDARD.encode(format!("{site_id}:{api_key}"));

@@ -4,7 +4,6 @@
 use super::{MOST_TO_ONE_HOST, Receiver, Target};
 use crate::outbox::policy::{self, Class};
 use crate::outbox::redaction;
-use crate::outbox::request::Request;
 use hyper::header::HeaderMap;
 
 pub const RECEIVER: Receiver = Receiver {
@@ -16,11 +15,10 @@ pub const RECEIVER: Receiver = Receiver {
 };
 
 /// Where a request goes: the row says it.
-pub fn target(request: &Request) -> Target {
-    let url = request.url.clone().unwrap_or_default();
+pub fn target(url: &str) -> Target {
     Target {
-        public_url: url.clone(),
-        url,
+        public_url: url.to_owned(),
+        url: url.to_owned(),
         headers: HeaderMap::new(),
     }
 }
