@@ -1,5 +1,5 @@
 -- Monitors that are silent, or failed the last time; a monitor that was never scheduled is the jobs' fault.
-select monitor.check_name
+select monitor.check_name, last_run.status is not distinct from 'error' as has_failed
   from raw_ops.monitors as monitor
   left join lateral (select run.run_at, run.status
                        from raw_ops.monitoring_runs as run

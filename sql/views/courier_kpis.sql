@@ -10,13 +10,18 @@ select kpi.position, kpi.kpi, kpi.value, kpi.unit, kpi.target, kpi.is_met
                raw_ops.courier_delivery_after_exception as delivery,
                raw_ops.courier_delivery_attempts as attempts,
                (select count(*) filter (where coalesce(notification_status, 'pending') = 'pending'
-                                              and created_at < now() - interval '1 hour')::numeric as stuck,
+                                              and created_at < now() - limits.stuck_after)::numeric as stuck,
                        count(*) filter (where notification_status = 'failed')::numeric as failed
                   from raw_ops.ops_events
+                 cross join (select min(threshold) * interval '1 minute' as stuck_after
+                               from raw_ops.monitor_thresholds
+                              where check_name = 'courier_watchdog_health' and condition = 'stuck_events') as limits
                  where processed_at is null and kind = 'CUSTOMER_EVENT' and customer_event_type = 'courier_exception'
                    and created_at > now() - interval '24 hours') as now_state,
                (select max(duration_ms)::numeric as duration_ms,
-                       case when max(run_at) > now() - interval '1 hour' then 100 else 0 end::numeric as is_covered
+                       case when max(run_at) > now() - (select heartbeat_every from raw_ops.monitors
+                                                         where check_name = 'courier_watchdog_health')
+                            then 100 else 0 end::numeric as is_covered
                   from raw_ops.monitoring_runs
                  where check_name = 'courier_watchdog_health' and run_at > now() - interval '24 hours') as monitor)
        as figure

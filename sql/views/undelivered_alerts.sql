@@ -16,10 +16,10 @@ select message.id as message_id, alert.check_name, alert.condition, message.kind
          from raw_ops.http_requests as request
         where request.subject_id = message.id and request.state = 'queued') as next_attempt on true
  where message.delivery in ('pending', 'undelivered')
-   and (message.delivery = 'undelivered' or message.created_at < now() - (
+   and (message.delivery = 'undelivered' or message.created_at < now() - coalesce((
             select max(threshold.lookback)
               from raw_ops.monitor_thresholds as threshold
-             where threshold.check_name = 'monitoring_heartbeat' and threshold.condition = 'undelivered_alerts' and threshold.enabled));
+             where threshold.check_name = 'monitoring_heartbeat' and threshold.condition = 'undelivered_alerts'), interval '0'));
 comment on view raw_ops.undelivered_alerts is
     'Alerts that have reached nobody: no attempt is left, or the lookback of monitor_thresholds (5 minutes) has passed. After mending the cause: SELECT raw_ops.fn_resend_alerts_v1();';
 revoke all on raw_ops.undelivered_alerts from public;

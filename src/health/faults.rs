@@ -212,18 +212,30 @@ fn pg_cron(figures: &Figures) -> Vec<Fault> {
         let problem = format!("jobs are not scheduled or not active: {}", missing.join(", "));
         faults.push(Fault::warning("jobs", problem).next(schedule));
     }
-    if !figures.bad_monitors.is_empty() {
-        let problem = format!(
-            "monitors do not run, or failed: {}",
-            figures.bad_monitors.join(", ")
-        );
-        let fault = Fault::warning("monitors", problem).next(
-            "SELECT DISTINCT ON (check_name) check_name, status, error, run_at FROM raw_ops.monitoring_runs ORDER BY check_name, \
-             run_at DESC;",
-        );
-        faults.push(fault);
-    }
+    faults.extend(bad_monitors(figures));
     faults
+}
+
+/// Those that are silent, and those whose last run failed.
+fn bad_monitors(figures: &Figures) -> Option<Fault> {
+    let limits = figures.limits.of(monitoring_heartbeat::NAME);
+    let (failing, silent): (Vec<_>, Vec<_>) = figures.bad_monitors.iter().partition(|one| one.has_failed);
+    let crossed = [
+        limits.crossed(monitoring_heartbeat::SILENT, silent.len() as f64),
+        limits.crossed(monitoring_heartbeat::FAILING, failing.len() as f64),
+    ];
+    let worst = crossed.into_iter().flatten().map(|one| one.severity).max()?;
+    let names: Vec<&str> = figures
+        .bad_monitors
+        .iter()
+        .map(|one| one.check_name.as_str())
+        .collect();
+    let problem = format!("monitors do not run, or failed: {}", names.join(", "));
+    let fault = Fault::new("monitors", worst, problem).next(
+        "SELECT DISTINCT ON (check_name) check_name, status, error, run_at FROM raw_ops.monitoring_runs ORDER BY check_name, \
+         run_at DESC;",
+    );
+    Some(fault)
 }
 
 fn preload(figures: &Figures) -> Option<Fault> {
@@ -284,7 +296,10 @@ fn dead_letters(inbox: &Inbox) -> Option<Fault> {
         Fault::new(
             "dead_letters",
             Severity::Warning,
-            format!("{} dead letters wait for a person", inbox.dead_letters),
+            match inbox.dead_letters {
+                1 => "1 dead letter waits for a person".to_owned(),
+                many => format!("{many} dead letters wait for a person"),
+            },
         )
         .since(inbox.oldest_dead_at)
         .next(
@@ -323,7 +338,10 @@ fn bloat(figures: &Figures) -> Vec<Fault> {
     });
     let dead = figures.tuples.and_then(|(live, dead)| {
         let crossed = limits.crossed("dead_rows", dead as f64)?;
-        limits.crossed("dead_rows_share", 100.0 * dead as f64 / live.max(1) as f64)?;
+        let share = 100.0 * dead as f64 / live.max(1) as f64;
+        if limits.lowest("dead_rows_share").is_some_and(|most| share <= most) {
+            return None;
+        }
         let problem = format!("{dead} dead rows in the inbox, {live} live ones");
         let fault = Fault::new("bloat", crossed.severity, problem);
         Some(fault.next("VACUUM ANALYZE raw_ops.webhook_inbox;"))

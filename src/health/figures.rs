@@ -18,7 +18,7 @@ statements! {
     query find_inbox() -> InboxRow = file "health/inbox.sql";
     query find_outbox() -> OutboxRow = file "health/outbox.sql";
     query find_alerts() -> AlertsRow = file "health/alerts.sql";
-    query find_bad_monitors() -> String = file "health/monitors.sql";
+    query find_bad_monitors() -> BadMonitor = file "health/monitors.sql";
     query find_snapshot() -> SnapshotRow = file "health/snapshot.sql";
     query does_preload_pg_cron() -> Option<bool> = file "health/preloads_pg_cron.sql";
     query find_version() -> Option<i32> = text "select max(version) from raw_ops.schema_migrations";
@@ -79,6 +79,15 @@ result_row! {
 }
 
 result_row! {
+    #[derive(Debug)]
+    pub struct BadMonitor {
+        pub check_name: String,
+        /// The last time it ran; else it is silent.
+        pub has_failed: bool,
+    }
+}
+
+result_row! {
     struct OutboxRow {
         waiting: i64,
         overdue_seconds: Option<f64>,
@@ -132,7 +141,7 @@ pub struct Figures {
     pub tuples: Option<(i64, i64)>,
     pub missing_secrets: Vec<String>,
     /// Silent or failed.
-    pub bad_monitors: Vec<String>,
+    pub bad_monitors: Vec<BadMonitor>,
     pub jobs: Option<Vec<String>>,
     pub preloads_pg_cron: Option<bool>,
     pub listening: Option<Listening>,

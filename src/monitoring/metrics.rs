@@ -142,7 +142,7 @@ sources! {
         ),
         undelivered: gauge(
             "raw_ops_alerts_undelivered",
-            "Messages about alerts that have reached nobody: no attempt is left, or five minutes have passed."
+            "Messages about alerts that have reached nobody: no attempt is left, or the lookback in monitor_thresholds has passed."
         ),
     }
     http_requests = "monitoring/metrics/http_requests.sql" by (purpose, outcome) {

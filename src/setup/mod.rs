@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn every_script_in_the_folder_is_a_migration() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql/migrations");
+        let scripts = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name());
+        let mut scripts: Vec<String> = scripts.map(|name| name.into_string().unwrap()).collect();
+        scripts.sort();
+        let migrations = MIGRATIONS
+            .iter()
+            .map(|migration| format!("{}.sql", migration.name));
+        assert_eq!(scripts, migrations.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn migrations_are_numbered_one_by_one_and_named_after_their_number() {
         for (index, migration) in MIGRATIONS.iter().enumerate() {
             assert_eq!(migration.version, index as i32 + 1);

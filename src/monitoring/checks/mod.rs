@@ -3,6 +3,8 @@
 pub mod courier_watchdog_health;
 pub mod monitoring_heartbeat;
 mod order_ingestion_slo;
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
 mod webhook_daily_digest;
 pub mod webhook_health;
 mod webhook_silence;
@@ -11,8 +13,6 @@ use super::report::Report;
 use crate::db::{self, Session, owner, schema};
 use crate::error::{Error, Result};
 use pgrx::JsonB;
-#[cfg(any(test, feature = "pg_test"))]
-use pgrx::prelude::*;
 
 /// A check and when it runs.
 pub struct Check {
@@ -57,32 +57,4 @@ fn answer(check: &Check) -> Result<JsonB> {
             Ok(JsonB(db::json_for_client((check.run)(session)?.to_json())))
         })
     })
-}
-
-// Inside a backend: the registry holds functions that only a server has symbols for.
-#[cfg(any(test, feature = "pg_test"))]
-#[pg_schema]
-mod tests {
-    use super::*;
-
-    #[pg_test]
-    fn every_check_has_a_name_a_job_and_a_schedule_of_its_own() {
-        for (index, check) in CHECKS.iter().enumerate() {
-            assert!(check.job.starts_with("monitor-"), "{}", check.job);
-            assert_eq!(check.schedule.split(' ').count(), 5, "{}", check.schedule);
-            for other in &CHECKS[..index] {
-                assert!(other.name != check.name && other.job != check.job);
-            }
-        }
-    }
-
-    #[pg_test]
-    fn an_unknown_name_is_answered_with_the_known_ones() {
-        let error = find_check(Some("webhook_helth")).err().unwrap().to_string();
-        assert!(
-            error.contains("webhook_health") && error.contains("order_ingestion_slo"),
-            "{error}"
-        );
-        assert!(find_check(None).is_err());
-    }
 }

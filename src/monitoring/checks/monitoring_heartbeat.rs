@@ -17,6 +17,10 @@ use serde_json::json;
 pub const NAME: &str = "monitoring_heartbeat";
 /// Minutes.
 pub const STUCK_OUTBOX: &str = "outbox_stuck";
+/// Monitors.
+pub const SILENT: &str = "silent_monitor";
+/// Monitors.
+pub const FAILING: &str = "failing_monitor";
 /// Alerts.
 pub const UNDELIVERED: &str = "undelivered_alerts";
 
@@ -176,7 +180,7 @@ fn blocked(faults: &[Fault], thresholds: &Thresholds) -> Option<Finding> {
 }
 
 fn silent_monitors(silent: &[&Monitor], thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed("silent_monitor", silent.len() as f64)?;
+    let crossed = thresholds.crossed(SILENT, silent.len() as f64)?;
     let longest = silent.iter().filter_map(|one| one.silent_for).fold(0.0, f64::max);
     let never = silent.iter().any(|one| one.silent_for.is_none());
     let names: Vec<&str> = silent.iter().map(|one| one.name.as_str()).collect();
@@ -185,7 +189,7 @@ fn silent_monitors(silent: &[&Monitor], thresholds: &Thresholds) -> Option<Findi
     } else {
         format!("{} minutes ago", rounded(longest))
     };
-    let finding = Finding::new("silent_monitor", crossed, "Monitors Do Not Run")
+    let finding = Finding::new(SILENT, crossed, "Monitors Do Not Run")
         .field("Monitors", names.join(", "))
         .field("Last Run", since)
         .next_step(
@@ -197,13 +201,13 @@ fn silent_monitors(silent: &[&Monitor], thresholds: &Thresholds) -> Option<Findi
 }
 
 fn failing_monitors(failing: &[&Monitor], thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed("failing_monitor", failing.len() as f64)?;
+    let crossed = thresholds.crossed(FAILING, failing.len() as f64)?;
     let names: Vec<&str> = failing.iter().map(|one| one.name.as_str()).collect();
     let error = failing
         .first()
         .and_then(|one| one.error.clone())
         .unwrap_or_default();
-    let finding = Finding::new("failing_monitor", crossed, "Monitors Fail")
+    let finding = Finding::new(FAILING, crossed, "Monitors Fail")
         .field("Monitors", names.join(", "))
         .field("Error", error)
         .next_step(
