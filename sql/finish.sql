@@ -1,11 +1,11 @@
 comment on function raw_ops.setup() is
     'Creates, and after ALTER EXTENSION raw_ops UPDATE migrates, the tables as objects of the caller. Idempotent.';
-comment on function raw_ops.receive_webhook(text, text, text, jsonb, bytea) is
-    'Stores one webhook, any bytes; a repeated (provider, event_id) counts on the first. Returns webhook_id, duplicate, status.';
-comment on function raw_ops.receive_webhooks(text[], text[], text[], jsonb[], bytea[]) is
-    'Stores many webhooks in one transaction: arrays of equal length, one row back each, in order.';
-comment on function raw_ops.process_order_webhook_txn(jsonb) is
-    'Applies one Shopify order payload: customer, order, items, all or nothing. A wrong field is an error that names it.';
+comment on function raw_ops.receive_webhook(text, text, text, jsonb, bytea, text) is
+    'Stores one webhook, any bytes; a repeated (shop, provider, event_id) counts on the first. p_shop_domain null: the shop of Shopify''s header. Returns webhook_id, duplicate, status.';
+comment on function raw_ops.receive_webhooks(text[], text[], text[], jsonb[], bytea[], text[], text[]) is
+    'Stores many webhooks in one transaction: arrays of equal length (shops and references may be left out), one row back each, in order, with the reference the caller gave it.';
+comment on function raw_ops.process_order_webhook_txn(jsonb, text) is
+    'Applies one Shopify order payload: customer, order, items, all or nothing. Without a shop: the only one that has the order, else the only active one. A wrong field is an error that names it.';
 comment on function raw_ops.process_webhook(uuid) is
     'Processes one webhook now, due or not; the outcome is recorded on it and returned.';
 comment on function raw_ops.process_pending_webhooks(integer) is

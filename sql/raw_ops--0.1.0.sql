@@ -273,7 +273,7 @@ AS 'MODULE_PATHNAME', 'fn_schedule_jobs_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::outbox::secrets::fn_set_secret_v1
+-- raw_ops::outbox::set_secret::fn_set_secret_v1
 CREATE  FUNCTION "fn_set_secret_v1"(
 	"p_name" TEXT, /* Option < & str > */
 	"p_value" TEXT /* Option < & str > */
@@ -330,7 +330,8 @@ AS 'MODULE_PATHNAME', 'process_courier_event_wrapper';
 /* <begin connected objects> */
 -- raw_ops::orders::transaction::process_order_webhook_txn
 CREATE  FUNCTION "process_order_webhook_txn"(
-	"webhook_data" jsonb /* Option < JsonbArgument < '_ > > */
+	"webhook_data" jsonb, /* Option < JsonbArgument < '_ > > */
+	"p_shop_domain" TEXT DEFAULT '' /* Option < & str > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
 VOLATILE
 SET search_path TO pg_catalog, pg_temp
@@ -367,7 +368,8 @@ CREATE  FUNCTION "receive_webhook"(
 	"p_topic" TEXT, /* Option < & str > */
 	"p_event_id" TEXT, /* Option < & str > */
 	"p_headers" jsonb, /* Option < JsonbArgument < '_ > > */
-	"p_body" bytea /* Option < & [u8] > */
+	"p_body" bytea, /* Option < & [u8] > */
+	"p_shop_domain" TEXT DEFAULT NULL /* Option < & str > */
 ) RETURNS jsonb /* Result < JsonB, ErrorReport > */
 VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -382,12 +384,15 @@ CREATE  FUNCTION "receive_webhooks"(
 	"p_topics" TEXT[], /* :: std :: option :: Option < Array < '_, & '_ str > > */
 	"p_event_ids" TEXT[], /* :: std :: option :: Option < Array < '_, & '_ str > > */
 	"p_headers" jsonb[], /* Option < JsonbArrayArgument < '_ > > */
-	"p_bodies" bytea[] /* :: std :: option :: Option < Array < '_, & '_ [u8] > > */
+	"p_bodies" bytea[], /* :: std :: option :: Option < Array < '_, & '_ [u8] > > */
+	"p_shop_domains" TEXT[] DEFAULT NULL, /* :: std :: option :: Option < Array < '_, & '_ str > > */
+	"p_references" TEXT[] DEFAULT NULL /* :: std :: option :: Option < Array < '_, & '_ str > > */
 ) RETURNS TABLE (
 	"ordinal" INT,  /* i32 */
 	"webhook_id" uuid,  /* pgrx :: Uuid */
 	"duplicate" bool,  /* bool */
-	"status" TEXT  /* String */
+	"status" TEXT,  /* String */
+	"reference" TEXT  /* Option < String > */
 )
 VOLATILE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp
@@ -570,12 +575,12 @@ CREATE FUNCTION "wake_worker"()
 -- finalize
 comment on function raw_ops.setup() is
     'Creates, and after ALTER EXTENSION raw_ops UPDATE migrates, the tables as objects of the caller. Idempotent.';
-comment on function raw_ops.receive_webhook(text, text, text, jsonb, bytea) is
-    'Stores one webhook, any bytes; a repeated (provider, event_id) counts on the first. Returns webhook_id, duplicate, status.';
-comment on function raw_ops.receive_webhooks(text[], text[], text[], jsonb[], bytea[]) is
-    'Stores many webhooks in one transaction: arrays of equal length, one row back each, in order.';
-comment on function raw_ops.process_order_webhook_txn(jsonb) is
-    'Applies one Shopify order payload: customer, order, items, all or nothing. A wrong field is an error that names it.';
+comment on function raw_ops.receive_webhook(text, text, text, jsonb, bytea, text) is
+    'Stores one webhook, any bytes; a repeated (shop, provider, event_id) counts on the first. p_shop_domain null: the shop of Shopify''s header. Returns webhook_id, duplicate, status.';
+comment on function raw_ops.receive_webhooks(text[], text[], text[], jsonb[], bytea[], text[], text[]) is
+    'Stores many webhooks in one transaction: arrays of equal length (shops and references may be left out), one row back each, in order, with the reference the caller gave it.';
+comment on function raw_ops.process_order_webhook_txn(jsonb, text) is
+    'Applies one Shopify order payload: customer, order, items, all or nothing. Without a shop: the only one that has the order, else the only active one. A wrong field is an error that names it.';
 comment on function raw_ops.process_webhook(uuid) is
     'Processes one webhook now, due or not; the outcome is recorded on it and returned.';
 comment on function raw_ops.process_pending_webhooks(integer) is

@@ -120,8 +120,10 @@ CREATE TABLE raw_ops.courier_events (
     requires_customer_notification boolean DEFAULT false NOT NULL,
     withheld text,
     raw_payload jsonb DEFAULT '{}'::jsonb NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT courier_events_event_code_check CHECK (((length(event_code) >= 1) AND (length(event_code) <= 100))),
+    CONSTRAINT courier_events_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253))),
     CONSTRAINT courier_events_withheld_check CHECK (((withheld IS NULL) OR ((withheld = ANY (ARRAY['too_old'::text, 'delivered'::text, 'returned'::text])) AND (NOT requires_customer_notification))))
 );
 COMMENT ON TABLE raw_ops.courier_events IS 'Every event a courier reported, once each; written by process_courier_event().';
@@ -152,9 +154,11 @@ CREATE TABLE raw_ops.courier_tasks (
     done_at timestamp with time zone,
     done_by text,
     note text,
+    shop_domain text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT courier_tasks_done_check CHECK (((done_at IS NULL) OR (note <> ''::text))),
-    CONSTRAINT courier_tasks_due_check CHECK ((due_at > created_at))
+    CONSTRAINT courier_tasks_due_check CHECK ((due_at > created_at)),
+    CONSTRAINT courier_tasks_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.courier_tasks IS 'What a person has to do about a courier event, and until when. Closed by fn_complete_courier_task_v1().';
 COMMENT ON COLUMN raw_ops.courier_tasks.due_at IS 'When it was recorded, plus the mapping''s task_sla.';
@@ -188,6 +192,7 @@ ALTER TABLE raw_ops.customer_former_emails ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.customers (
     id uuid DEFAULT raw_ops.fn_uuid_v7() NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     shopify_customer_id bigint,
     email text,
     first_name text,
@@ -199,7 +204,8 @@ CREATE TABLE raw_ops.customers (
     payload_hash bigint,
     field_versions jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT customers_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.customers IS 'One row a buyer: Shopify customers by their id, guests by lower-cased e-mail until Shopify gives them an id.';
 COMMENT ON COLUMN raw_ops.customers.shopify_customer_id IS 'Null for a guest.';
@@ -210,14 +216,15 @@ COMMENT ON COLUMN raw_ops.customers.field_versions IS 'Fields that the newest pa
 ALTER TABLE ONLY raw_ops.customers
     ADD CONSTRAINT customers_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY raw_ops.customers
-    ADD CONSTRAINT customers_shopify_customer_id_key UNIQUE (shopify_customer_id);
-CREATE UNIQUE INDEX customers_guest_email_key ON raw_ops.customers USING btree (sha256((replace(lower(email), '\'::text, '\\'::text))::bytea)) WHERE (shopify_customer_id IS NULL);
+    ADD CONSTRAINT customers_shop_domain_shopify_customer_id_key UNIQUE (shop_domain, shopify_customer_id);
+CREATE UNIQUE INDEX customers_guest_email_key ON raw_ops.customers USING btree (sha256((replace(lower(email), '\'::text, '\\'::text))::bytea), shop_domain) WHERE (shopify_customer_id IS NULL);
 COMMENT ON INDEX raw_ops.customers_guest_email_key IS 'One guest row an e-mail, also when two orders arrive at once.';
-CREATE INDEX idx_customers_email ON raw_ops.customers USING btree (sha256((replace(lower(email), '\'::text, '\\'::text))::bytea));
+CREATE INDEX idx_customers_email ON raw_ops.customers USING btree (sha256((replace(lower(email), '\'::text, '\\'::text))::bytea), shop_domain);
 COMMENT ON INDEX raw_ops.idx_customers_email IS 'Who has an e-mail: SHA-256 of it in lower case, so that its length is no matter.';
 ALTER TABLE raw_ops.customers ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.fulfillments (
+    shop_domain text DEFAULT ''::text NOT NULL,
     shopify_fulfillment_id bigint NOT NULL,
     courier_name text,
     status text,
@@ -230,6 +237,7 @@ CREATE TABLE raw_ops.fulfillments (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT fulfillments_formal_status_check CHECK ((formal_status = ANY (ARRAY['pending'::text, 'open'::text, 'success'::text]))),
+    CONSTRAINT fulfillments_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253))),
     CONSTRAINT fulfillments_tracking_numbers_check CHECK ((tracking_numbers <> '{}'::text[]))
 );
 COMMENT ON TABLE raw_ops.fulfillments IS 'What the payloads of a Shopify fulfillment come to, so that its shipments are the same whatever order they arrive in.';
@@ -241,7 +249,7 @@ COMMENT ON COLUMN raw_ops.fulfillments.shopify_triggered_at IS 'When the newest 
 COMMENT ON COLUMN raw_ops.fulfillments.payload_hash IS 'XXH3 of that payload: decides where the times do not.';
 COMMENT ON COLUMN raw_ops.fulfillments.field_versions IS 'Fields that the newest payload said nothing about, and the version of the one that did; as in orders. Null: none.';
 ALTER TABLE ONLY raw_ops.fulfillments
-    ADD CONSTRAINT fulfillments_pkey PRIMARY KEY (shopify_fulfillment_id);
+    ADD CONSTRAINT fulfillments_pkey PRIMARY KEY (shopify_fulfillment_id, shop_domain);
 ALTER TABLE raw_ops.fulfillments ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.http_bodies (
@@ -291,6 +299,7 @@ CREATE TABLE raw_ops.http_requests (
     latency_ms integer,
     error text,
     response_body text,
+    shop_domain text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     lane text GENERATED ALWAYS AS (
 CASE
@@ -308,6 +317,7 @@ END) STORED,
     CONSTRAINT http_requests_purpose_check CHECK ((purpose = ANY (ARRAY['alert'::text, 'courier'::text, 'outbound'::text]))),
     CONSTRAINT http_requests_response_body_check CHECK ((octet_length(response_body) <= 4096)),
     CONSTRAINT http_requests_sending_check CHECK (((state = 'sending'::text) = (lease_until IS NOT NULL))),
+    CONSTRAINT http_requests_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253))),
     CONSTRAINT http_requests_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'succeeded'::text, 'failed'::text, 'abandoned'::text]))),
     CONSTRAINT http_requests_status_code_check CHECK (((status_code >= 100) AND (status_code <= 999))),
     CONSTRAINT http_requests_timeout_ms_check CHECK (((timeout_ms >= 100) AND (timeout_ms <= 60000))),
@@ -444,9 +454,11 @@ CREATE TABLE raw_ops.ops_events (
     notification_attempts integer DEFAULT 0 NOT NULL,
     notification_last_error text,
     notification_next_retry_at timestamp with time zone,
+    shop_domain text DEFAULT ''::text NOT NULL,
     CONSTRAINT ops_events_created_at_check CHECK (((created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at <= '3000-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT ops_events_notification_attempts_check CHECK ((notification_attempts >= 0)),
-    CONSTRAINT ops_events_notification_status_check CHECK ((notification_status = ANY (ARRAY['pending'::text, 'sent'::text, 'failed'::text, 'skipped'::text])))
+    CONSTRAINT ops_events_notification_status_check CHECK ((notification_status = ANY (ARRAY['pending'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
+    CONSTRAINT ops_events_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.ops_events IS 'Append-only operational log: receipts the SLO counts from, dead letters, and every manual step with who and why.';
 COMMENT ON COLUMN raw_ops.ops_events.kind IS 'INFO (receipt), ERROR (a dead letter), AUDIT (a person''s act) or CUSTOMER_EVENT (a notification to a customer).';
@@ -477,6 +489,7 @@ ALTER TABLE raw_ops.ops_events ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.order_items (
     id uuid DEFAULT raw_ops.fn_uuid_v7() NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     order_id uuid NOT NULL,
     shopify_line_item_id bigint NOT NULL,
     product_id bigint,
@@ -494,17 +507,16 @@ CREATE TABLE raw_ops.order_items (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT order_items_current_quantity_check CHECK ((current_quantity >= 0)),
-    CONSTRAINT order_items_quantity_check CHECK ((quantity >= 0))
+    CONSTRAINT order_items_quantity_check CHECK ((quantity >= 0)),
+    CONSTRAINT order_items_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.order_items IS 'Line items, as in the newest payload of their order.';
 COMMENT ON COLUMN raw_ops.order_items.current_quantity IS 'What is left after edits and refunds; 0 for an item removed by an edit.';
 COMMENT ON COLUMN raw_ops.order_items.price IS 'Unit price, major units of the order''s currency.';
 COMMENT ON COLUMN raw_ops.order_items.field_versions IS 'Fields that the newest list of items said nothing about, and the version of the one that did; as in orders. Null: none.';
 ALTER TABLE ONLY raw_ops.order_items
-    ADD CONSTRAINT order_items_order_id_shopify_line_item_id_key UNIQUE (order_id, shopify_line_item_id);
-ALTER TABLE ONLY raw_ops.order_items
     ADD CONSTRAINT order_items_pkey PRIMARY KEY (id);
-CREATE INDEX idx_order_items_order_id ON raw_ops.order_items USING btree (order_id);
+CREATE UNIQUE INDEX idx_order_items_order_id ON raw_ops.order_items USING btree (order_id, shopify_line_item_id);
 CREATE INDEX idx_order_items_product ON raw_ops.order_items USING btree (product_id) WHERE (product_id IS NOT NULL);
 ALTER TABLE ONLY raw_ops.order_items
     ADD CONSTRAINT order_items_order_id_fkey FOREIGN KEY (order_id) REFERENCES raw_ops.orders(id) ON DELETE CASCADE;
@@ -512,6 +524,7 @@ ALTER TABLE raw_ops.order_items ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.orders (
     id uuid DEFAULT raw_ops.fn_uuid_v7() NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     shopify_order_id bigint NOT NULL,
     order_number bigint,
     order_name text,
@@ -540,7 +553,8 @@ CREATE TABLE raw_ops.orders (
     guest_email_key bytea,
     export_state text DEFAULT 'pending'::text NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT orders_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.orders IS 'Order headers, one per Shopify order, as of the newest payload seen.';
 COMMENT ON COLUMN raw_ops.orders.shopify_order_id IS 'Shopify''s id; beyond 2^53, so never through a JavaScript number.';
@@ -557,12 +571,10 @@ COMMENT ON COLUMN raw_ops.orders.guest_email_key IS 'Of a guest''s order: SHA-25
 COMMENT ON COLUMN raw_ops.orders.export_state IS 'For the 3PL export that follows; raw_ops only sets the initial pending.';
 ALTER TABLE ONLY raw_ops.orders
     ADD CONSTRAINT orders_pkey PRIMARY KEY (id);
-ALTER TABLE ONLY raw_ops.orders
-    ADD CONSTRAINT orders_shopify_order_id_key UNIQUE (shopify_order_id);
 CREATE INDEX idx_orders_customer_id ON raw_ops.orders USING btree (customer_id);
 CREATE INDEX idx_orders_export_state ON raw_ops.orders USING btree (export_state, ordered_at);
 CREATE INDEX idx_orders_ordered_at ON raw_ops.orders USING btree (ordered_at);
-CREATE INDEX idx_orders_shopify_order_id ON raw_ops.orders USING btree (shopify_order_id);
+CREATE UNIQUE INDEX idx_orders_shopify_order_id ON raw_ops.orders USING btree (shopify_order_id, shop_domain);
 ALTER TABLE ONLY raw_ops.orders
     ADD CONSTRAINT orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES raw_ops.customers(id);
 ALTER TABLE raw_ops.orders ENABLE ROW LEVEL SECURITY;
@@ -647,8 +659,10 @@ CREATE TABLE raw_ops.shipments (
     status text DEFAULT 'created'::text NOT NULL,
     shopify_fulfillment_id bigint,
     shopify_created_at timestamp with time zone,
+    shop_domain text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     updated_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT shipments_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253))),
     CONSTRAINT shipments_tracking_no_check CHECK ((tracking_no <> ''::text))
 );
 COMMENT ON TABLE raw_ops.shipments IS 'One row a tracking number of a Shopify fulfillment, or one of your own making.';
@@ -663,7 +677,7 @@ CREATE INDEX idx_shipments_created_at ON raw_ops.shipments USING btree (created_
 CREATE INDEX idx_shipments_order_id ON raw_ops.shipments USING btree (order_id);
 CREATE INDEX idx_shipments_tracking_no ON raw_ops.shipments USING btree (upper("left"(tracking_no, 100)), created_at DESC) WHERE (tracking_no IS NOT NULL);
 COMMENT ON INDEX raw_ops.idx_shipments_tracking_no IS 'From a courier''s event to its shipment.';
-CREATE UNIQUE INDEX shipments_fulfillment_parcel_key ON raw_ops.shipments USING btree (shopify_fulfillment_id, hashtextextended(COALESCE(tracking_no, ''::text), (0)::bigint)) WHERE (shopify_fulfillment_id IS NOT NULL);
+CREATE UNIQUE INDEX shipments_fulfillment_parcel_key ON raw_ops.shipments USING btree (shopify_fulfillment_id, hashtextextended(COALESCE(tracking_no, ''::text), (0)::bigint), shop_domain) WHERE (shopify_fulfillment_id IS NOT NULL);
 CREATE TRIGGER trigger_match_named_shipment AFTER UPDATE OF tracking_no ON raw_ops.shipments FOR EACH ROW WHEN (((new.tracking_no IS NOT NULL) AND (new.tracking_no IS DISTINCT FROM old.tracking_no))) EXECUTE FUNCTION raw_ops.match_waiting_courier_events();
 COMMENT ON TRIGGER trigger_match_named_shipment ON raw_ops.shipments IS 'The same for a shipment that has its number now.';
 CREATE TRIGGER trigger_match_new_shipment AFTER INSERT ON raw_ops.shipments FOR EACH ROW WHEN ((new.tracking_no IS NOT NULL)) EXECUTE FUNCTION raw_ops.match_waiting_courier_events();
@@ -672,9 +686,30 @@ ALTER TABLE ONLY raw_ops.shipments
     ADD CONSTRAINT shipments_order_id_fkey FOREIGN KEY (order_id) REFERENCES raw_ops.orders(id);
 ALTER TABLE raw_ops.shipments ENABLE ROW LEVEL SECURITY;
 
+CREATE TABLE raw_ops.shops (
+    shop_domain text NOT NULL,
+    name text,
+    time_zone text,
+    currency text,
+    active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT shops_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT shops_shop_domain_check CHECK (((shop_domain ~ '^[a-z0-9_-]+(\.[a-z0-9_-]+)*$'::text) AND (length(shop_domain) <= 253)))
+);
+COMMENT ON TABLE raw_ops.shops IS 'The shops whose webhooks come here: a row is made at the first one of a shop, and is yours to edit. Ids of Shopify''s count only together with the shop.';
+COMMENT ON COLUMN raw_ops.shops.shop_domain IS 'As Shopify names it, in lower case: example.myshopify.com. The same in the column shop_domain of every table; '''' there: no shop is known.';
+COMMENT ON COLUMN raw_ops.shops.name IS 'What people call it; shown where there is more than one shop.';
+COMMENT ON COLUMN raw_ops.shops.time_zone IS 'As PostgreSQL names it, for example Europe/Berlin.';
+COMMENT ON COLUMN raw_ops.shops.currency IS 'ISO 4217.';
+COMMENT ON COLUMN raw_ops.shops.active IS 'A shop that is not active any more: its webhooks are still taken in, but what names no shop is never taken to be about it.';
+ALTER TABLE ONLY raw_ops.shops
+    ADD CONSTRAINT shops_pkey PRIMARY KEY (shop_domain);
+ALTER TABLE raw_ops.shops ENABLE ROW LEVEL SECURITY;
+
 CREATE TABLE raw_ops.webhook_elements (
     id uuid DEFAULT raw_ops.fn_uuid_v7() NOT NULL,
     webhook_id uuid NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     provider text NOT NULL,
     path text NOT NULL,
     element jsonb NOT NULL,
@@ -684,6 +719,7 @@ CREATE TABLE raw_ops.webhook_elements (
     waits_until timestamp with time zone,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT webhook_elements_reference_check CHECK ((length(reference) <= 100)),
+    CONSTRAINT webhook_elements_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253))),
     CONSTRAINT webhook_elements_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'refused'::text]))),
     CONSTRAINT webhook_elements_waiting_check CHECK (((state <> 'waiting'::text) OR ((reference IS NOT NULL) AND (waits_until IS NOT NULL))))
 );
@@ -699,7 +735,7 @@ ALTER TABLE ONLY raw_ops.webhook_elements
     ADD CONSTRAINT webhook_elements_pkey PRIMARY KEY (id);
 CREATE INDEX idx_webhook_elements_created_at ON raw_ops.webhook_elements USING btree (created_at);
 CREATE UNIQUE INDEX webhook_elements_path_key ON raw_ops.webhook_elements USING btree (webhook_id, hashtextextended(path, (0)::bigint));
-CREATE UNIQUE INDEX webhook_elements_waiting_key ON raw_ops.webhook_elements USING btree (provider, reference, jsonb_hash_extended(element, (0)::bigint)) WHERE (state = 'waiting'::text);
+CREATE UNIQUE INDEX webhook_elements_waiting_key ON raw_ops.webhook_elements USING btree (provider, reference, shop_domain, jsonb_hash_extended(element, (0)::bigint)) WHERE (state = 'waiting'::text);
 COMMENT ON INDEX raw_ops.webhook_elements_waiting_key IS 'From what has appeared to what waits for it; the same element sent twice waits once.';
 ALTER TABLE raw_ops.webhook_elements ENABLE ROW LEVEL SECURITY;
 
@@ -708,7 +744,7 @@ CREATE TABLE raw_ops.webhook_inbox (
     provider text NOT NULL,
     topic text NOT NULL,
     event_id text NOT NULL,
-    shop_domain text,
+    shop_domain text DEFAULT ''::text NOT NULL,
     payload jsonb,
     raw_body bytea,
     headers jsonb DEFAULT '{}'::jsonb NOT NULL,
@@ -734,6 +770,7 @@ CREATE TABLE raw_ops.webhook_inbox (
     CONSTRAINT webhook_inbox_processing_duration_ms_check CHECK ((processing_duration_ms >= 0)),
     CONSTRAINT webhook_inbox_processing_status_check CHECK ((processing_status = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text]))),
     CONSTRAINT webhook_inbox_provider_check CHECK ((provider = ANY (ARRAY['shopify'::text, 'clerk'::text, 'stripe'::text, 'mitto'::text, 'dpd'::text]))),
+    CONSTRAINT webhook_inbox_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253))),
     CONSTRAINT webhook_inbox_times_check CHECK (((received_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (received_at <= '3000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (created_at <= '3000-01-01 00:00:00+00'::timestamp with time zone)))
 )
 WITH (toast_tuple_target='128', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='5000', autovacuum_vacuum_insert_scale_factor='0.02', autovacuum_analyze_scale_factor='0.02', autovacuum_vacuum_cost_delay='1', autovacuum_vacuum_cost_limit='2000', toast.autovacuum_vacuum_scale_factor='0.02');
@@ -747,8 +784,8 @@ COMMENT ON TABLE raw_ops.webhook_inbox IS 'Every webhook as it came, one row a d
 COMMENT ON COLUMN raw_ops.webhook_inbox.id IS 'Time-ordered UUID (version 7).';
 COMMENT ON COLUMN raw_ops.webhook_inbox.provider IS 'Who sent it: shopify, clerk, stripe, mitto or dpd.';
 COMMENT ON COLUMN raw_ops.webhook_inbox.topic IS 'The provider''s event type, for example orders/create.';
-COMMENT ON COLUMN raw_ops.webhook_inbox.event_id IS 'The provider''s delivery id, or sha256:… of topic and body where it sent none. Unique per provider.';
-COMMENT ON COLUMN raw_ops.webhook_inbox.shop_domain IS 'The shop the webhook is about, from the provider''s headers.';
+COMMENT ON COLUMN raw_ops.webhook_inbox.event_id IS 'The provider''s delivery id, or sha256:… of topic and body where it sent none. Unique for shop and provider.';
+COMMENT ON COLUMN raw_ops.webhook_inbox.shop_domain IS 'The shop the webhook is about, in lower case: as the caller says, else as Shopify''s header does. Empty: no shop is known.';
 COMMENT ON COLUMN raw_ops.webhook_inbox.payload IS 'The body as jsonb; null when raw_body holds it.';
 COMMENT ON COLUMN raw_ops.webhook_inbox.raw_body IS 'The body''s bytes, only when they cannot be jsonb: not JSON, not UTF-8, \u0000, a number beyond 1e308.';
 COMMENT ON COLUMN raw_ops.webhook_inbox.headers IS 'The provider''s headers; signatures and credentials are never kept.';
@@ -768,7 +805,7 @@ COMMENT ON COLUMN raw_ops.webhook_inbox.replay_of IS 'The webhook this one is a 
 ALTER TABLE ONLY raw_ops.webhook_inbox
     ADD CONSTRAINT webhook_inbox_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY raw_ops.webhook_inbox
-    ADD CONSTRAINT webhook_inbox_provider_event_id_key UNIQUE (provider, event_id);
+    ADD CONSTRAINT webhook_inbox_shop_domain_provider_event_id_key UNIQUE (shop_domain, provider, event_id);
 CREATE INDEX idx_webhook_inbox_due ON raw_ops.webhook_inbox USING btree (next_retry_at) WHERE (processing_status = ANY (ARRAY['failed'::text, 'retrying'::text]));
 COMMENT ON INDEX raw_ops.idx_webhook_inbox_due IS 'When the next retry is due.';
 CREATE INDEX idx_webhook_inbox_pending ON raw_ops.webhook_inbox USING btree (received_at) WHERE (processing_status = 'pending'::text);
@@ -788,7 +825,7 @@ CREATE TABLE raw_ops.webhook_inbox_archive (
     provider text NOT NULL,
     topic text NOT NULL,
     event_id text NOT NULL,
-    shop_domain text,
+    shop_domain text DEFAULT ''::text NOT NULL,
     payload jsonb,
     raw_body bytea,
     headers jsonb NOT NULL,
@@ -819,10 +856,10 @@ COMMENT ON COLUMN raw_ops.webhook_inbox_archive.archived_at IS 'When it was move
 ALTER TABLE ONLY raw_ops.webhook_inbox_archive ATTACH PARTITION raw_ops.webhook_inbox_archive_other DEFAULT;
 ALTER TABLE ONLY raw_ops.webhook_inbox_archive
     ADD CONSTRAINT webhook_inbox_archive_pkey PRIMARY KEY (id, created_at);
-CREATE INDEX idx_webhook_inbox_archive_event ON ONLY raw_ops.webhook_inbox_archive USING btree (provider, event_id);
+CREATE INDEX idx_webhook_inbox_archive_event ON ONLY raw_ops.webhook_inbox_archive USING btree (shop_domain, provider, event_id);
 CREATE INDEX idx_webhook_inbox_archive_shopify_order ON ONLY raw_ops.webhook_inbox_archive USING btree (shopify_order_id) WHERE (shopify_order_id IS NOT NULL);
 ALTER INDEX raw_ops.webhook_inbox_archive_pkey ATTACH PARTITION raw_ops.webhook_inbox_archive_other_pkey;
-ALTER INDEX raw_ops.idx_webhook_inbox_archive_event ATTACH PARTITION raw_ops.webhook_inbox_archive_other_provider_event_id_idx;
+ALTER INDEX raw_ops.idx_webhook_inbox_archive_event ATTACH PARTITION raw_ops.webhook_inbox_archive_other_shop_domain_provider_event_id_idx;
 ALTER INDEX raw_ops.idx_webhook_inbox_archive_shopify_order ATTACH PARTITION raw_ops.webhook_inbox_archive_other_shopify_order_id_idx;
 ALTER TABLE raw_ops.webhook_inbox_archive ENABLE ROW LEVEL SECURITY;
 
@@ -831,7 +868,7 @@ CREATE TABLE raw_ops.webhook_inbox_archive_other (
     provider text NOT NULL,
     topic text NOT NULL,
     event_id text NOT NULL,
-    shop_domain text,
+    shop_domain text DEFAULT ''::text NOT NULL,
     payload jsonb,
     raw_body bytea,
     headers jsonb NOT NULL,
@@ -859,12 +896,13 @@ ALTER TABLE ONLY raw_ops.webhook_inbox_archive_other ALTER COLUMN headers SET CO
 COMMENT ON TABLE raw_ops.webhook_inbox_archive_other IS 'Rows whose month has no partition yet; the archive run that makes one moves them there.';
 ALTER TABLE ONLY raw_ops.webhook_inbox_archive_other
     ADD CONSTRAINT webhook_inbox_archive_other_pkey PRIMARY KEY (id, created_at);
-CREATE INDEX webhook_inbox_archive_other_provider_event_id_idx ON raw_ops.webhook_inbox_archive_other USING btree (provider, event_id);
+CREATE INDEX webhook_inbox_archive_other_shop_domain_provider_event_id_idx ON raw_ops.webhook_inbox_archive_other USING btree (shop_domain, provider, event_id);
 CREATE INDEX webhook_inbox_archive_other_shopify_order_id_idx ON raw_ops.webhook_inbox_archive_other USING btree (shopify_order_id) WHERE (shopify_order_id IS NOT NULL);
 ALTER TABLE raw_ops.webhook_inbox_archive_other ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.webhook_tallies (
     provider text NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     processed bigint DEFAULT 0 NOT NULL,
     failed bigint DEFAULT 0 NOT NULL,
     duration_ms bigint DEFAULT 0 NOT NULL,
@@ -872,22 +910,24 @@ CREATE TABLE raw_ops.webhook_tallies (
     counted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT webhook_tallies_counts_check CHECK (((processed >= 0) AND (failed >= 0) AND (duration_ms >= 0) AND (duplicates >= 0)))
 );
-COMMENT ON TABLE raw_ops.webhook_tallies IS 'What drains and captures counted, one row a set and provider, not yet folded into webhook_totals.';
+COMMENT ON TABLE raw_ops.webhook_tallies IS 'What drains and captures counted, one row a set, provider and shop, not yet folded into webhook_totals.';
 COMMENT ON COLUMN raw_ops.webhook_tallies.failed IS 'Failed attempts, those included that ended in a dead letter.';
 COMMENT ON COLUMN raw_ops.webhook_tallies.duration_ms IS 'Sum of processing_duration_ms of these attempts.';
 ALTER TABLE raw_ops.webhook_tallies ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.webhook_totals (
     provider text NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     processed bigint DEFAULT 0 NOT NULL,
     failed bigint DEFAULT 0 NOT NULL,
     duration_ms bigint DEFAULT 0 NOT NULL,
     duplicates bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT webhook_totals_counts_check CHECK (((processed >= 0) AND (failed >= 0) AND (duration_ms >= 0) AND (duplicates >= 0)))
+    CONSTRAINT webhook_totals_counts_check CHECK (((processed >= 0) AND (failed >= 0) AND (duration_ms >= 0) AND (duplicates >= 0))),
+    CONSTRAINT webhook_totals_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.webhook_totals IS 'Webhooks processed, failed attempts and duplicates since the beginning, archival included. Add webhook_tallies for the figure of now.';
 ALTER TABLE ONLY raw_ops.webhook_totals
-    ADD CONSTRAINT webhook_totals_pkey PRIMARY KEY (provider);
+    ADD CONSTRAINT webhook_totals_pkey PRIMARY KEY (provider, shop_domain);
 ALTER TABLE raw_ops.webhook_totals ENABLE ROW LEVEL SECURITY;
 
 CREATE VIEW raw_ops.alert_retry_queue_backup AS
@@ -1039,14 +1079,19 @@ CREATE VIEW raw_ops.courier_kpis AS
             raw_ops.courier_manual_interventions hands,
             raw_ops.courier_delivery_after_exception delivery,
             raw_ops.courier_delivery_attempts attempts,
-            ( SELECT (count(*) FILTER (WHERE ((COALESCE(ops_events.notification_status, 'pending'::text) = 'pending'::text) AND (ops_events.created_at < (now() - '01:00:00'::interval)))))::numeric AS stuck,
+            ( SELECT (count(*) FILTER (WHERE ((COALESCE(ops_events.notification_status, 'pending'::text) = 'pending'::text) AND (ops_events.created_at < (now() - limits.stuck_after)))))::numeric AS stuck,
                     (count(*) FILTER (WHERE (ops_events.notification_status = 'failed'::text)))::numeric AS failed
-                   FROM raw_ops.ops_events
+                   FROM (raw_ops.ops_events
+                     CROSS JOIN ( SELECT ((min(monitor_thresholds.threshold))::double precision * '00:01:00'::interval) AS stuck_after
+                           FROM raw_ops.monitor_thresholds
+                          WHERE ((monitor_thresholds.check_name = 'courier_watchdog_health'::text) AND (monitor_thresholds.condition = 'stuck_events'::text))) limits)
                   WHERE ((ops_events.processed_at IS NULL) AND (ops_events.kind = 'CUSTOMER_EVENT'::text) AND (ops_events.customer_event_type = 'courier_exception'::text) AND (ops_events.created_at > (now() - '24:00:00'::interval)))) now_state,
             ( SELECT (max(monitoring_runs.duration_ms))::numeric AS duration_ms,
                     (
                         CASE
-                            WHEN (max(monitoring_runs.run_at) > (now() - '01:00:00'::interval)) THEN 100
+                            WHEN (max(monitoring_runs.run_at) > (now() - ( SELECT monitors.heartbeat_every
+                               FROM raw_ops.monitors
+                              WHERE (monitors.check_name = 'courier_watchdog_health'::text)))) THEN 100
                             ELSE 0
                         END)::numeric AS is_covered
                    FROM raw_ops.monitoring_runs
@@ -1327,55 +1372,96 @@ CREATE VIEW raw_ops.health_indicators AS
            FROM (raw_ops.webhook_health health
              CROSS JOIN raw_ops.retry_queue_depth queue)
         ), limits AS (
-         SELECT max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'success_rate'::text) AND (enabled.severity = 'warning'::text))) AS success_warning,
-            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'success_rate'::text) AND (enabled.severity = 'critical'::text))) AS success_critical,
-            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'queue_depth'::text) AND (enabled.severity = 'warning'::text))) AS queue_warning,
-            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'queue_depth'::text) AND (enabled.severity = 'critical'::text))) AS queue_critical,
-            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'p95_latency'::text) AND (enabled.severity = 'warning'::text))) AS p95_warning,
-            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'p95_latency'::text) AND (enabled.severity = 'critical'::text))) AS p95_critical,
-            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'dlq_per_day'::text) AND (enabled.severity = 'warning'::text))) AS dlq_warning,
-            max(enabled.threshold) FILTER (WHERE ((enabled.condition = 'dlq_per_day'::text) AND (enabled.severity = 'critical'::text))) AS dlq_critical
-           FROM ( SELECT monitor_thresholds.condition,
-                    monitor_thresholds.severity,
-                    trim_scale(monitor_thresholds.threshold) AS threshold
-                   FROM raw_ops.monitor_thresholds
-                  WHERE ((monitor_thresholds.check_name = 'health_indicators'::text) AND monitor_thresholds.enabled)) enabled
-        ), indicators AS (
-         SELECT indicator.place,
-            indicator.indicator,
-            indicator.value,
-            indicator.unit,
-            indicator.state,
-            indicator.healthy,
-            indicator.warning,
-            indicator.critical
+         SELECT monitor_thresholds.condition,
+            max(trim_scale(monitor_thresholds.threshold)) FILTER (WHERE (monitor_thresholds.severity = 'warning'::text)) AS warning,
+            max(trim_scale(monitor_thresholds.threshold)) FILTER (WHERE (monitor_thresholds.severity = 'critical'::text)) AS critical
+           FROM raw_ops.monitor_thresholds
+          WHERE ((monitor_thresholds.check_name = 'health_indicators'::text) AND monitor_thresholds.enabled)
+          GROUP BY monitor_thresholds.condition
+        ), figures AS (
+         SELECT figure.place,
+            figure.indicator,
+            figure.value,
+            figure.unit,
+            m.success_count,
+            m.outcome_count,
+            l.warning AS w,
+            l.critical AS c,
+            floor(l.warning) AS last_healthy,
+            floor(l.critical) AS last_warning
            FROM ((measured m
-             CROSS JOIN limits l)
-             CROSS JOIN LATERAL ( VALUES (1,'success_rate'::text,m.success_rate_percent,'%'::text,
-                        CASE
-                            WHEN ((m.success_count)::numeric < ((l.success_critical / (100)::numeric) * (m.outcome_count)::numeric)) THEN 'critical'::text
-                            WHEN ((m.outcome_count > 0) AND ((m.success_count)::numeric <= ((l.success_warning / (100)::numeric) * (m.outcome_count)::numeric))) THEN 'warning'::text
-                            ELSE 'healthy'::text
-                        END,concat('> ', l.success_warning),concat(l.success_critical, ' to ', l.success_warning),concat('< ', l.success_critical)), (2,'queue_depth'::text,(m.queue_depth)::numeric,'webhooks'::text,
-                        CASE
-                            WHEN ((m.queue_depth)::numeric > l.queue_critical) THEN 'critical'::text
-                            WHEN ((m.queue_depth)::numeric > l.queue_warning) THEN 'warning'::text
-                            ELSE 'healthy'::text
-                        END,concat('0 to ', l.queue_warning),concat((l.queue_warning + (1)::numeric), ' to ', l.queue_critical),concat('> ', l.queue_critical)), (3,'p95_latency'::text,m.p95_processing_ms,'milliseconds'::text,
-                        CASE
-                            WHEN (m.p95_processing_ms > l.p95_critical) THEN 'critical'::text
-                            WHEN (m.p95_processing_ms >= l.p95_warning) THEN 'warning'::text
-                            ELSE 'healthy'::text
-                        END,concat('< ', l.p95_warning),concat(l.p95_warning, ' to ', l.p95_critical),concat('> ', l.p95_critical)), (4,'dlq_per_day'::text,(m.new_dlq_count)::numeric,'dead letters'::text,
-                        CASE
-                            WHEN ((m.new_dlq_count)::numeric > l.dlq_critical) THEN 'critical'::text
-                            WHEN ((m.new_dlq_count)::numeric > l.dlq_warning) THEN 'warning'::text
-                            ELSE 'healthy'::text
-                        END,
-                        CASE l.dlq_warning
-                            WHEN 0 THEN '0'::text
-                            ELSE concat('0 to ', l.dlq_warning)
-                        END,concat((l.dlq_warning + (1)::numeric), ' to ', l.dlq_critical),concat((l.dlq_critical + (1)::numeric), ' or more'))) indicator(place, indicator, value, unit, state, healthy, warning, critical))
+             CROSS JOIN LATERAL ( VALUES (1,'success_rate'::text,m.success_rate_percent,'%'::text), (2,'queue_depth'::text,(m.queue_depth)::numeric,'webhooks'::text), (3,'p95_latency'::text,m.p95_processing_ms,'milliseconds'::text), (4,'dlq_per_day'::text,(m.new_dlq_count)::numeric,'dead letters'::text)) figure(place, indicator, value, unit))
+             LEFT JOIN limits l ON ((l.condition = figure.indicator)))
+        ), indicators AS (
+         SELECT figures.place,
+            figures.indicator,
+            figures.value,
+            figures.unit,
+                CASE figures.indicator
+                    WHEN 'success_rate'::text THEN
+                    CASE
+                        WHEN ((figures.success_count)::numeric < ((figures.c / (100)::numeric) * (figures.outcome_count)::numeric)) THEN 'critical'::text
+                        WHEN ((figures.outcome_count > 0) AND ((figures.success_count)::numeric <= ((figures.w / (100)::numeric) * (figures.outcome_count)::numeric))) THEN 'warning'::text
+                        ELSE 'healthy'::text
+                    END
+                    WHEN 'p95_latency'::text THEN
+                    CASE
+                        WHEN (figures.value > figures.c) THEN 'critical'::text
+                        WHEN (figures.value >= figures.w) THEN 'warning'::text
+                        ELSE 'healthy'::text
+                    END
+                    ELSE
+                    CASE
+                        WHEN (figures.value > figures.c) THEN 'critical'::text
+                        WHEN (figures.value > figures.w) THEN 'warning'::text
+                        ELSE 'healthy'::text
+                    END
+                END AS state,
+                CASE figures.indicator
+                    WHEN 'success_rate'::text THEN
+                    CASE
+                        WHEN (figures.w >= COALESCE(figures.c, figures.w)) THEN ('> '::text || figures.w)
+                        ELSE COALESCE(('>= '::text || figures.c), 'any'::text)
+                    END
+                    WHEN 'p95_latency'::text THEN
+                    CASE
+                        WHEN (figures.w <= COALESCE(figures.c, figures.w)) THEN ('< '::text || figures.w)
+                        ELSE COALESCE(('<= '::text || figures.c), 'any'::text)
+                    END
+                    ELSE COALESCE(
+                    CASE LEAST(figures.last_healthy, figures.last_warning)
+                        WHEN 0 THEN '0'::text
+                        ELSE ('0 to '::text || LEAST(figures.last_healthy, figures.last_warning))
+                    END, 'any'::text)
+                END AS healthy,
+                CASE figures.indicator
+                    WHEN 'success_rate'::text THEN
+                    CASE
+                        WHEN (figures.w >= figures.c) THEN ((figures.c || ' to '::text) || figures.w)
+                        WHEN (figures.c IS NULL) THEN COALESCE(('<= '::text || figures.w), 'none'::text)
+                        ELSE 'none'::text
+                    END
+                    WHEN 'p95_latency'::text THEN
+                    CASE
+                        WHEN (figures.w <= figures.c) THEN ((figures.w || ' to '::text) || figures.c)
+                        WHEN (figures.c IS NULL) THEN COALESCE(('>= '::text || figures.w), 'none'::text)
+                        ELSE 'none'::text
+                    END
+                    ELSE
+                    CASE
+                        WHEN (figures.last_warning = (figures.last_healthy + (1)::numeric)) THEN (figures.last_warning)::text
+                        WHEN (figures.last_warning > figures.last_healthy) THEN (((figures.last_healthy + (1)::numeric) || ' to '::text) || figures.last_warning)
+                        WHEN (figures.c IS NULL) THEN COALESCE(('> '::text || figures.last_healthy), 'none'::text)
+                        ELSE 'none'::text
+                    END
+                END AS warning,
+                CASE figures.indicator
+                    WHEN 'success_rate'::text THEN COALESCE(('< '::text || figures.c), 'none'::text)
+                    WHEN 'dlq_per_day'::text THEN COALESCE(((figures.last_warning + (1)::numeric) || ' or more'::text), 'none'::text)
+                    WHEN 'queue_depth'::text THEN COALESCE(('> '::text || figures.last_warning), 'none'::text)
+                    ELSE COALESCE(('> '::text || figures.c), 'none'::text)
+                END AS critical
+           FROM figures
         )
  SELECT rows.indicator,
     rows.value,
@@ -1411,7 +1497,7 @@ CREATE VIEW raw_ops.health_indicators AS
 COMMENT ON VIEW raw_ops.health_indicators IS 'ORD''s table of health: success rate, P95 latency and new dead letters of the last 24 hours and the queue now, each healthy (green), warning (yellow) or critical (red); the row overall is the worst of them.';
 COMMENT ON COLUMN raw_ops.health_indicators.value IS 'In unit; null when there is nothing to measure, which is healthy. Null for overall.';
 COMMENT ON COLUMN raw_ops.health_indicators.state IS 'healthy, warning or critical.';
-COMMENT ON COLUMN raw_ops.health_indicators.healthy IS 'The values that are healthy; warning and critical likewise.';
+COMMENT ON COLUMN raw_ops.health_indicators.healthy IS 'The values that are healthy; warning and critical likewise. any, none: no limit is set.';
 
 CREATE VIEW raw_ops.retry_queue_depth AS
  SELECT queue.queue_depth,
@@ -1467,9 +1553,9 @@ CREATE VIEW raw_ops.undelivered_alerts AS
      LEFT JOIN LATERAL ( SELECT min(request.send_after) AS send_after
            FROM raw_ops.http_requests request
           WHERE ((request.subject_id = message.id) AND (request.state = 'queued'::text))) next_attempt ON (true))
-  WHERE ((message.delivery = ANY (ARRAY['pending'::text, 'undelivered'::text])) AND ((message.delivery = 'undelivered'::text) OR (message.created_at < (now() - ( SELECT max(threshold.lookback) AS max
+  WHERE ((message.delivery = ANY (ARRAY['pending'::text, 'undelivered'::text])) AND ((message.delivery = 'undelivered'::text) OR (message.created_at < (now() - COALESCE(( SELECT max(threshold.lookback) AS max
            FROM raw_ops.monitor_thresholds threshold
-          WHERE ((threshold.check_name = 'monitoring_heartbeat'::text) AND (threshold.condition = 'undelivered_alerts'::text) AND threshold.enabled))))));
+          WHERE ((threshold.check_name = 'monitoring_heartbeat'::text) AND (threshold.condition = 'undelivered_alerts'::text))), '00:00:00'::interval)))));
 COMMENT ON VIEW raw_ops.undelivered_alerts IS 'Alerts that have reached nobody: no attempt is left, or the lookback of monitor_thresholds (5 minutes) has passed. After mending the cause: SELECT raw_ops.fn_resend_alerts_v1();';
 
 CREATE VIEW raw_ops.webhook_elements_left AS

@@ -10,6 +10,8 @@ pub struct Envelope<C> {
     pub index: usize,
     /// The row of the inbox; nil where a function was called without one.
     pub webhook: [u8; 16],
+    /// The shop it is about, in lower case; empty where none is named.
+    pub shop: String,
     /// When the webhook was triggered: tells two payloads of one second apart. Microseconds since 2000.
     pub triggered_at: Option<i64>,
     /// Of the payload: the same one again is recognised by it, and it decides where times do not.
@@ -25,6 +27,7 @@ impl<C> Envelope<C> {
         let bare = Envelope {
             index: self.index,
             webhook: self.webhook,
+            shop: self.shop,
             triggered_at: self.triggered_at,
             payload_hash: self.payload_hash,
             lock_key: self.lock_key,
@@ -39,6 +42,7 @@ impl Envelope<()> {
         Envelope {
             index: self.index,
             webhook: self.webhook,
+            shop: self.shop,
             triggered_at: self.triggered_at,
             payload_hash: self.payload_hash,
             lock_key: self.lock_key,
@@ -51,10 +55,14 @@ impl Envelope<()> {
 /// for each other instead of deadlocking; those of one key in the order received.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LockKey {
-    /// An order, or what belongs to it: `part` is that one's id, 0 for the order itself.
-    Order { shopify_order_id: i64, part: i64 },
-    /// A shipment, by its tracking number. Events are about shipments that orders bring: they come after them.
-    Shipment(String),
+    /// An order of a shop, or what belongs to it: `part` is that one's id, 0 for the order itself.
+    Order {
+        shop: String,
+        shopify_order_id: i64,
+        part: i64,
+    },
+    /// A shipment of a shop, by its tracking number. Events are about shipments that orders bring: they come after them.
+    Shipment { shop: String, tracking_no: String },
 }
 
 /// What a command did.
@@ -140,9 +148,13 @@ mod tests {
         Envelope {
             index,
             webhook: [0; 16],
+            shop: String::new(),
             triggered_at: None,
             payload_hash: 0,
-            lock_key: Some(LockKey::Shipment(command.into())),
+            lock_key: Some(LockKey::Shipment {
+                shop: String::new(),
+                tracking_no: command.into(),
+            }),
             command,
         }
     }
@@ -178,16 +190,22 @@ mod tests {
 
     #[test]
     fn an_order_is_locked_before_what_belongs_to_it_and_shipments_last() {
-        let order = |shopify_order_id, part| LockKey::Order {
+        let order = |shop: &str, shopify_order_id, part| LockKey::Order {
+            shop: shop.into(),
             shopify_order_id,
             part,
         };
+        let shipment = LockKey::Shipment {
+            shop: "eu".into(),
+            tracking_no: "155".into(),
+        };
         let keys = [
             None,
-            Some(order(1, 0)),
-            Some(order(1, 9)),
-            Some(order(2, 0)),
-            Some(LockKey::Shipment("155".into())),
+            Some(order("eu", 1, 0)),
+            Some(order("eu", 1, 9)),
+            Some(order("eu", 2, 0)),
+            Some(order("uk", 1, 0)),
+            Some(shipment),
         ];
         assert!(keys.is_sorted());
     }

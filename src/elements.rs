@@ -23,7 +23,7 @@ statements! {
     execute lock_keys(keys: Vec<i64>, alone: bool) = file "elements/lock.sql";
     execute write_elements() with (left_elements: LeftRow<'static>) = file "elements/keep.sql";
     execute would_be_too_many(more: i64, most: i64) -> bool = file "elements/is_full.sql";
-    execute find_waiting(provider: &str, references: Vec<&str>, most: i64) -> Waiting<'s>
+    execute find_waiting(provider: &str, shop: &str, references: Vec<&str>, most: i64) -> Waiting<'s>
         = file "elements/find_waiting.sql";
     execute delete_element(id: [u8; 16]) = text "delete from raw_ops.webhook_elements where id = $1";
     execute refuse_element(id: [u8; 16], error: &str) = text
@@ -34,6 +34,7 @@ rowset_row! {
     struct LeftRow<'a> {
         id: [u8; 16],
         webhook_id: [u8; 16],
+        shop_domain: &'a str,
         provider: &'a str,
         path: &'a str,
         element: Jsonb<'a>,
@@ -73,6 +74,8 @@ result_row! {
     /// An element that has waited.
     pub struct Waiting<'s> {
         pub id: [u8; 16],
+        /// Empty: it names none, and waits for one of any shop.
+        pub shop_domain: String,
         pub reference: String,
         pub element: Jsonb<'s>,
     }
@@ -112,11 +115,20 @@ fn lock(session: &Session, provider: &str, references: &[String], alone: bool) -
     Ok(())
 }
 
+/// The webhook that elements are left of.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    pub webhook: [u8; 16],
+    pub provider: &'a str,
+    /// Empty where it names none.
+    pub shop: &'a str,
+}
+
 /// Keeps what is left of a webhook.
 ///
 /// # Errors
 /// [`Error::MissingReference`] when too many wait already: then those of this webhook do not, and it is to be tried again.
-pub fn keep_elements(session: &Session, provider: &str, webhook: [u8; 16], left: &[Left<'_>]) -> Result<()> {
+pub fn keep_elements(session: &Session, from: &Source<'_>, left: &[Left<'_>]) -> Result<()> {
     let waiting: Vec<&Left<'_>> = left.iter().filter(|one| one.reference.is_some()).collect();
     let refused: Vec<&Left<'_>> = left.iter().filter(|one| one.reference.is_none()).collect();
     let more = refused.len().saturating_sub(MOST_REFUSED);
@@ -133,7 +145,7 @@ pub fn keep_elements(session: &Session, provider: &str, webhook: [u8; 16], left:
         .iter()
         .filter(|_| !is_full)
         .map(|one| (*one, one.error.clone()));
-    write(session, provider, webhook, shown.chain(patient))?;
+    write(session, from, shown.chain(patient))?;
     match waiting.first() {
         Some(first) if is_full => Err(Error::MissingReference(format!(
             "{}; {MOST_WAITING} elements wait already (raw_ops.webhook_elements)",
@@ -150,16 +162,16 @@ fn is_full(session: &Session, more: usize) -> Result<bool> {
 
 fn write<'l, 'a: 'l>(
     session: &Session,
-    provider: &str,
-    webhook: [u8; 16],
+    from: &Source<'_>,
     left: impl Iterator<Item = (&'l Left<'a>, String)>,
 ) -> Result<()> {
     let mut rows = TypedRowset::new(session);
     for (one, error) in left {
         rows.push(LeftRow {
             id: ids::uuid_v7(),
-            webhook_id: webhook,
-            provider,
+            webhook_id: from.webhook,
+            shop_domain: from.shop,
+            provider: from.provider,
             path: &one.path,
             element: one.element,
             reference: one.reference.as_deref(),
@@ -174,15 +186,16 @@ fn write<'l, 'a: 'l>(
     Ok(())
 }
 
-/// The elements that wait for these, `most` at most, locked.
+/// The elements of a shop, or of none, that wait for these, `most` at most, locked.
 pub fn waiting<'s>(
     session: &'s Session,
     provider: &str,
+    shop: &str,
     references: &[String],
     most: i64,
 ) -> Result<Vec<Waiting<'s>>> {
     let references = references.iter().map(String::as_str).collect();
-    find_waiting(session, provider, references, most)?.all()
+    find_waiting(session, provider, shop, references, most)?.all()
 }
 
 /// An element that waited is done.

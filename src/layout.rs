@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["convergence", "elements"],
     &["audit", "schedule", "setup", "wake"],
     &["db", "providers"],
-    &["command", "json"],
+    &["command", "json", "shop"],
     &["config", "error"],
 ];
 

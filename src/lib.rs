@@ -27,6 +27,7 @@
 //! | [`schedule`]  | when to try again: the waits of each purpose                                           |
 //! | [`audit`]     | writing to the operational log                                                         |
 //! | [`db`]        | the only place that names SPI: statements, rowsets, jsonb, sub-transactions, roles     |
+//! | [`shop`]      | how a shop is named. Pure                                                              |
 //! | [`json`]      | reading JSON with paths for errors, wherever it lives. Pure                            |
 //! | [`config`]    | settings: names, units, defaults                                                       |
 //! | [`error`]     | one closed list of errors: SQLSTATE, category, next step                               |
@@ -59,6 +60,7 @@ mod providers;
 mod retention;
 mod schedule;
 mod setup;
+mod shop;
 mod wake;
 mod worker;
 

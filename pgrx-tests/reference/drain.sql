@@ -4,7 +4,7 @@
 
 create schema if not exists reference;
 
-create or replace function reference.apply_order(p_payload jsonb) returns uuid
+create or replace function reference.apply_order(p_payload jsonb, p_shop text) returns uuid
     language plpgsql
     set search_path = pg_catalog, raw_ops
 as $apply$
@@ -27,10 +27,11 @@ begin
         id bigint, email text, first_name text, last_name text, phone text, email_marketing_consent jsonb);
     if c.id is not null then
         insert into raw_ops.customers as t
-               (id, shopify_customer_id, email, first_name, last_name, phone, accepts_marketing, shopify_updated_at)
-        values (raw_ops.fn_uuid_v7(), c.id, nullif(c.email, ''), nullif(c.first_name, ''), nullif(c.last_name, ''),
+               (id, shop_domain, shopify_customer_id, email, first_name, last_name, phone, accepts_marketing,
+                shopify_updated_at)
+        values (raw_ops.fn_uuid_v7(), p_shop, c.id, nullif(c.email, ''), nullif(c.first_name, ''), nullif(c.last_name, ''),
                 nullif(c.phone, ''), c.email_marketing_consent->>'state' = 'subscribed', o.updated_at)
-            on conflict (shopify_customer_id) do update
+            on conflict (shop_domain, shopify_customer_id) do update
            set email = coalesce(excluded.email, t.email),
                first_name = coalesce(excluded.first_name, t.first_name),
                last_name = coalesce(excluded.last_name, t.last_name),
@@ -45,32 +46,33 @@ begin
                     coalesce(excluded.accepts_marketing, t.accepts_marketing)))
         returning t.id into v_customer;
         if v_customer is null then
-            select t.id into v_customer from raw_ops.customers t where t.shopify_customer_id = c.id;
+            select t.id into v_customer from raw_ops.customers t where t.shop_domain = p_shop and t.shopify_customer_id = c.id;
         end if;
     elsif v_email is not null then
         -- A guest is who has the address, else a row of their own.
         select t.id into v_customer from raw_ops.customers t
          where sha256(replace(lower(t.email), E'\\', E'\\\\')::bytea) = sha256(replace(lower(v_email), E'\\', E'\\\\')::bytea)
+           and t.shop_domain = p_shop
          order by t.shopify_customer_id nulls last limit 1;
         if v_customer is null then
             insert into raw_ops.customers
-                   (id, email, first_name, last_name, phone, shopify_updated_at)
-            values (raw_ops.fn_uuid_v7(), v_email, nullif(c.first_name, ''), nullif(c.last_name, ''),
+                   (id, shop_domain, email, first_name, last_name, phone, shopify_updated_at)
+            values (raw_ops.fn_uuid_v7(), p_shop, v_email, nullif(c.first_name, ''), nullif(c.last_name, ''),
                     nullif(c.phone, ''), o.updated_at)
             returning id into v_customer;
         end if;
     end if;
 
     insert into raw_ops.orders as t
-           (id, shopify_order_id, order_number, order_name, customer_id, email, currency, total_price, subtotal_price,
-            total_tax, total_discounts, total_shipping, financial_status, fulfillment_status, shipping_address,
+           (id, shop_domain, shopify_order_id, order_number, order_name, customer_id, email, currency, total_price,
+            subtotal_price, total_tax, total_discounts, total_shipping, financial_status, fulfillment_status, shipping_address,
             billing_address, note, tags, is_test, ordered_at, cancelled_at, cancel_reason, shopify_updated_at)
-    values (raw_ops.fn_uuid_v7(), o.id, o.order_number, o.name, v_customer,
+    values (raw_ops.fn_uuid_v7(), p_shop, o.id, o.order_number, o.name, v_customer,
             v_email, o.currency, o.total_price, o.subtotal_price,
             o.total_tax, o.total_discounts, (o.total_shipping_price_set->'shop_money'->>'amount')::numeric,
             o.financial_status, o.fulfillment_status, o.shipping_address, o.billing_address, o.note, o.tags,
             coalesce(o.test, false), o.created_at, o.cancelled_at, o.cancel_reason, o.updated_at)
-        on conflict (shopify_order_id) do update
+        on conflict (shopify_order_id, shop_domain) do update
        set order_number = coalesce(excluded.order_number, t.order_number),
            order_name = coalesce(excluded.order_name, t.order_name),
            customer_id = coalesce(excluded.customer_id, t.customer_id),
@@ -110,16 +112,16 @@ begin
     returning t.id into v_order;
     if v_order is null then
         select t.id into v_order from raw_ops.orders t
-         where t.shopify_order_id = o.id and t.shopify_updated_at <= o.updated_at;
+         where t.shopify_order_id = o.id and t.shop_domain = p_shop and t.shopify_updated_at <= o.updated_at;
         if v_order is null then
             return null;
         end if;
     end if;
 
     insert into raw_ops.order_items as t
-           (id, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
+           (id, shop_domain, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
             quantity, current_quantity, price, total_discount, gift_card)
-    select raw_ops.fn_uuid_v7(), v_order, i.id, i.product_id, i.variant_id, nullif(i.sku, ''), i.title,
+    select raw_ops.fn_uuid_v7(), p_shop, v_order, i.id, i.product_id, i.variant_id, nullif(i.sku, ''), i.title,
            nullif(i.variant_title, ''), nullif(i.vendor, ''), i.quantity, i.current_quantity, i.price,
            i.total_discount, i.gift_card
       from jsonb_to_recordset(o.line_items) as i(
@@ -143,13 +145,13 @@ declare
     v_started timestamptz := clock_timestamp();
 begin
     for w in
-        select ctid, payload from raw_ops.webhook_inbox
+        select ctid, shop_domain, payload from raw_ops.webhook_inbox
          where processing_status = 'pending'
          order by received_at
          limit p_limit
            for no key update skip locked
     loop
-        perform reference.apply_order(w.payload);
+        perform reference.apply_order(w.payload, w.shop_domain);
         update raw_ops.webhook_inbox
            set processing_status = 'success', processing_attempts = processing_attempts + 1,
                processing_duration_ms = extract(milliseconds from clock_timestamp() - v_started)::integer,

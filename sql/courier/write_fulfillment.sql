@@ -1,11 +1,11 @@
--- Rowset `fulfillment`: one row. The caller is alone with the fulfillment.
+-- Rowset `fulfillment`: one row, of a shop ($1). The caller is alone with the fulfillment.
 insert into raw_ops.fulfillments
-       (shopify_fulfillment_id, courier_name, status, formal_status, tracking_numbers, shopify_updated_at,
+       (shop_domain, shopify_fulfillment_id, courier_name, status, formal_status, tracking_numbers, shopify_updated_at,
         shopify_triggered_at, payload_hash, field_versions)
-select shopify_fulfillment_id, courier_name, status, formal_status, nullif(tracking_numbers, '{}'), version, triggered_at,
+select $1, shopify_fulfillment_id, courier_name, status, formal_status, nullif(tracking_numbers, '{}'), version, triggered_at,
        payload_hash, field_versions
   from fulfillment
-    on conflict (shopify_fulfillment_id) do update
+    on conflict (shopify_fulfillment_id, shop_domain) do update
    set courier_name = excluded.courier_name,
        status = excluded.status,
        formal_status = excluded.formal_status,

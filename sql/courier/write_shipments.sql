@@ -1,12 +1,13 @@
--- Rowset `changed`: shipments of one fulfillment, new ones and those that a payload changes. The caller is alone with it.
+-- Rowset `changed`: shipments of one fulfillment of a shop ($1), new ones and those that a payload changes. The caller is alone with it.
 insert into raw_ops.shipments as known
-       (id, order_id, courier_name, tracking_no, tracking_url, tracking_url_version, status, shopify_fulfillment_id,
+       (id, shop_domain, order_id, courier_name, tracking_no, tracking_url, tracking_url_version, status, shopify_fulfillment_id,
         shopify_created_at)
-select id, order_id, courier_name, tracking_no, tracking_url, tracking_url_version, status, shopify_fulfillment_id,
+select id, $1, order_id, courier_name, tracking_no, tracking_url, tracking_url_version, status, shopify_fulfillment_id,
        shopify_created_at
   from changed
     on conflict (id) do update
-   set courier_name = excluded.courier_name,
+   set shop_domain = excluded.shop_domain,
+       courier_name = excluded.courier_name,
        tracking_no = excluded.tracking_no,
        tracking_url = excluded.tracking_url,
        tracking_url_version = excluded.tracking_url_version,

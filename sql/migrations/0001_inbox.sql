@@ -1,12 +1,37 @@
--- The inbox: every webhook exactly as it came, and what became of it.
+-- The inbox: every webhook exactly as it came, and what became of it; the shops that webhooks are about.
 -- Payloads live out of line (toast_tuple_target) and lz4-compressed, so that a status change rewrites a narrow row.
+
+create table raw_ops.shops (
+    shop_domain text        not null,
+    name        text,
+    time_zone   text,
+    currency    text,
+    active      boolean     not null default true,
+    created_at  timestamptz not null default now(),
+    constraint shops_pkey primary key (shop_domain),
+    -- A host name, in lower case. No shop ('') has no row.
+    constraint shops_shop_domain_check
+        check (shop_domain ~ '^[a-z0-9_-]+(\.[a-z0-9_-]+)*$' and length(shop_domain) <= 253),
+    constraint shops_currency_check check (currency ~ '^[A-Z]{3}$')
+);
+alter table raw_ops.shops enable row level security;
+revoke all on raw_ops.shops from public;
+comment on table raw_ops.shops is
+    'The shops whose webhooks come here: a row is made at the first one of a shop, and is yours to edit. Ids of Shopify''s count only together with the shop.';
+comment on column raw_ops.shops.shop_domain is
+    'As Shopify names it, in lower case: example.myshopify.com. The same in the column shop_domain of every table; '''' there: no shop is known.';
+comment on column raw_ops.shops.name is 'What people call it; shown where there is more than one shop.';
+comment on column raw_ops.shops.time_zone is 'As PostgreSQL names it, for example Europe/Berlin.';
+comment on column raw_ops.shops.currency is 'ISO 4217.';
+comment on column raw_ops.shops.active is
+    'A shop that is not active any more: its webhooks are still taken in, but what names no shop is never taken to be about it.';
 
 create table raw_ops.webhook_inbox (
     id                     uuid        not null,
     provider               text        not null,
     topic                  text        not null,
     event_id               text        not null,
-    shop_domain            text,
+    shop_domain            text        not null default '',
     payload                jsonb,
     raw_body               bytea,
     headers                jsonb       not null default '{}'::jsonb,
@@ -26,7 +51,8 @@ create table raw_ops.webhook_inbox (
     duplicate_count        integer     not null default 0,
     replay_of              uuid,
     constraint webhook_inbox_pkey primary key (id),
-    constraint webhook_inbox_provider_event_id_key unique (provider, event_id),
+    constraint webhook_inbox_shop_domain_provider_event_id_key unique (shop_domain, provider, event_id),
+    constraint webhook_inbox_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint webhook_inbox_provider_check
         check (provider in ('shopify', 'clerk', 'stripe', 'mitto', 'dpd')),
     constraint webhook_inbox_processing_status_check
@@ -100,8 +126,8 @@ comment on column raw_ops.webhook_inbox.id is 'Time-ordered UUID (version 7).';
 comment on column raw_ops.webhook_inbox.provider is 'Who sent it: shopify, clerk, stripe, mitto or dpd.';
 comment on column raw_ops.webhook_inbox.topic is 'The provider''s event type, for example orders/create.';
 comment on column raw_ops.webhook_inbox.event_id is
-    'The provider''s delivery id, or sha256:… of topic and body where it sent none. Unique per provider.';
-comment on column raw_ops.webhook_inbox.shop_domain is 'The shop the webhook is about, from the provider''s headers.';
+    'The provider''s delivery id, or sha256:… of topic and body where it sent none. Unique for shop and provider.';
+comment on column raw_ops.webhook_inbox.shop_domain is 'The shop the webhook is about, in lower case: as the caller says, else as Shopify''s header does. Empty: no shop is known.';
 comment on column raw_ops.webhook_inbox.payload is 'The body as jsonb; null when raw_body holds it.';
 comment on column raw_ops.webhook_inbox.raw_body is
     'The body''s bytes, only when they cannot be jsonb: not JSON, not UTF-8, \u0000, a number beyond 1e308.';
@@ -129,6 +155,7 @@ comment on index raw_ops.idx_webhook_inbox_due is 'When the next retry is due.';
 create table raw_ops.webhook_elements (
     id          uuid        not null,
     webhook_id  uuid        not null,
+    shop_domain text        not null default '',
     provider    text        not null,
     path        text        not null,
     element     jsonb       not null,
@@ -137,6 +164,7 @@ create table raw_ops.webhook_elements (
     error       text        not null,
     waits_until timestamptz,
     created_at  timestamptz not null default clock_timestamp(),
+    constraint webhook_elements_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint webhook_elements_pkey primary key (id),
     constraint webhook_elements_state_check check (state in ('waiting', 'refused')),
     constraint webhook_elements_waiting_check
@@ -145,7 +173,7 @@ create table raw_ops.webhook_elements (
 );
 create unique index webhook_elements_path_key on raw_ops.webhook_elements (webhook_id, hashtextextended(path, 0));
 create unique index webhook_elements_waiting_key
-    on raw_ops.webhook_elements (provider, reference, jsonb_hash_extended(element, 0))
+    on raw_ops.webhook_elements (provider, reference, shop_domain, jsonb_hash_extended(element, 0))
     where state = 'waiting';
 create index idx_webhook_elements_created_at on raw_ops.webhook_elements (created_at);
 alter table raw_ops.webhook_elements enable row level security;

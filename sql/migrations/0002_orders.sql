@@ -2,6 +2,7 @@
 
 create table raw_ops.customers (
     id                   uuid        not null,
+    shop_domain          text        not null default '',
     shopify_customer_id  bigint,
     email                text,
     first_name           text,
@@ -14,15 +15,17 @@ create table raw_ops.customers (
     field_versions       jsonb,
     created_at           timestamptz not null default now(),
     updated_at           timestamptz not null default now(),
+    constraint customers_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint customers_pkey primary key (id),
-    constraint customers_shopify_customer_id_key unique (shopify_customer_id)
+    -- Shopify's customer ids are unique within a shop only.
+    constraint customers_shop_domain_shopify_customer_id_key unique (shop_domain, shopify_customer_id)
 );
 -- By a hash: an index entry has a greatest length, what a payload calls an e-mail has none. A text becomes bytes by way of
 -- its escaped form, since convert_to() may not be used in an index.
 create index idx_customers_email
-    on raw_ops.customers (sha256(replace(lower(email), E'\\', E'\\\\')::bytea));
+    on raw_ops.customers (sha256(replace(lower(email), E'\\', E'\\\\')::bytea), shop_domain);
 create unique index customers_guest_email_key
-    on raw_ops.customers (sha256(replace(lower(email), E'\\', E'\\\\')::bytea))
+    on raw_ops.customers (sha256(replace(lower(email), E'\\', E'\\\\')::bytea), shop_domain)
     where shopify_customer_id is null;
 
 create table raw_ops.customer_former_emails (
@@ -38,6 +41,7 @@ create index idx_customer_former_emails_customer_id on raw_ops.customer_former_e
 
 create table raw_ops.orders (
     id                   uuid        not null,
+    shop_domain          text        not null default '',
     shopify_order_id     bigint      not null,
     order_number         bigint,
     order_name           text,
@@ -67,17 +71,18 @@ create table raw_ops.orders (
     export_state         text        not null default 'pending',
     created_at           timestamptz not null default now(),
     updated_at           timestamptz not null default now(),
+    constraint orders_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint orders_pkey primary key (id),
-    constraint orders_shopify_order_id_key unique (shopify_order_id),
     constraint orders_customer_id_fkey foreign key (customer_id) references raw_ops.customers (id)
 );
-create index if not exists idx_orders_shopify_order_id on raw_ops.orders (shopify_order_id);
+create unique index if not exists idx_orders_shopify_order_id on raw_ops.orders (shopify_order_id, shop_domain);
 create index idx_orders_customer_id on raw_ops.orders (customer_id);
 create index idx_orders_ordered_at on raw_ops.orders (ordered_at);
 create index idx_orders_export_state on raw_ops.orders (export_state, ordered_at);
 
 create table raw_ops.order_items (
     id                   uuid        not null,
+    shop_domain          text        not null default '',
     order_id             uuid        not null,
     shopify_line_item_id bigint      not null,
     product_id           bigint,
@@ -94,13 +99,13 @@ create table raw_ops.order_items (
     field_versions       jsonb,
     created_at           timestamptz not null default now(),
     updated_at           timestamptz not null default now(),
+    constraint order_items_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint order_items_pkey primary key (id),
-    constraint order_items_order_id_shopify_line_item_id_key unique (order_id, shopify_line_item_id),
     constraint order_items_order_id_fkey foreign key (order_id) references raw_ops.orders (id) on delete cascade,
     constraint order_items_quantity_check check (quantity >= 0),
     constraint order_items_current_quantity_check check (current_quantity >= 0)
 );
-create index idx_order_items_order_id on raw_ops.order_items (order_id);
+create unique index idx_order_items_order_id on raw_ops.order_items (order_id, shopify_line_item_id);
 create index idx_order_items_product
     on raw_ops.order_items (product_id)
     where product_id is not null;

@@ -14,6 +14,8 @@ create table raw_ops.ops_events (
     notification_attempts      integer     not null default 0,
     notification_last_error    text,
     notification_next_retry_at timestamptz,
+    shop_domain                text        not null default '',
+    constraint ops_events_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint ops_events_pkey primary key (id),
     constraint ops_events_created_at_check
         check (created_at between '2000-01-01 00:00:00+00' and '3000-01-01 00:00:00+00'),

@@ -36,9 +36,11 @@ create table raw_ops.http_requests (
     latency_ms       integer,
     error            text,
     response_body    text,
+    shop_domain      text        not null default '',
     created_at       timestamptz not null default clock_timestamp(),
     lane             text        generated always as (
         case when destination = 'endpoint' then substring(url from '^https?://([^/?#]+)') else destination end) stored,
+    constraint http_requests_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint http_requests_pkey primary key (id),
     constraint http_requests_body_id_fkey foreign key (body_id) references raw_ops.http_bodies (id),
     constraint http_requests_body_check check ((body is null) <> (body_id is null)),

@@ -3,6 +3,7 @@
 -- Append-only, so that drains never wait for each other over a counter; folded into webhook_totals now and then.
 create table raw_ops.webhook_tallies (
     provider    text        not null,
+    shop_domain text        not null default '',
     processed   bigint      not null default 0,
     failed      bigint      not null default 0,
     duration_ms bigint      not null default 0,
@@ -13,16 +14,18 @@ create table raw_ops.webhook_tallies (
 );
 create table raw_ops.webhook_totals (
     provider    text   not null,
+    shop_domain text   not null default '',
     processed   bigint not null default 0,
     failed      bigint not null default 0,
     duration_ms bigint not null default 0,
     duplicates  bigint not null default 0,
-    constraint webhook_totals_pkey primary key (provider),
+    constraint webhook_totals_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
+    constraint webhook_totals_pkey primary key (provider, shop_domain),
     constraint webhook_totals_counts_check
         check (processed >= 0 and failed >= 0 and duration_ms >= 0 and duplicates >= 0)
 );
 comment on table raw_ops.webhook_tallies is
-    'What drains and captures counted, one row a set and provider, not yet folded into webhook_totals.';
+    'What drains and captures counted, one row a set, provider and shop, not yet folded into webhook_totals.';
 comment on column raw_ops.webhook_tallies.failed is 'Failed attempts, those included that ended in a dead letter.';
 comment on column raw_ops.webhook_tallies.duration_ms is 'Sum of processing_duration_ms of these attempts.';
 comment on table raw_ops.webhook_totals is
@@ -34,7 +37,7 @@ create table raw_ops.webhook_inbox_archive (
     provider               text        not null,
     topic                  text        not null,
     event_id               text        not null,
-    shop_domain            text,
+    shop_domain            text        not null default '',
     payload                jsonb,
     raw_body               bytea,
     headers                jsonb       not null,
@@ -73,7 +76,7 @@ end
 $lz4$;
 -- Whatever is inserted by hand before its month's partition exists.
 create table raw_ops.webhook_inbox_archive_other partition of raw_ops.webhook_inbox_archive default;
-create index idx_webhook_inbox_archive_event on raw_ops.webhook_inbox_archive (provider, event_id);
+create index idx_webhook_inbox_archive_event on raw_ops.webhook_inbox_archive (shop_domain, provider, event_id);
 create index idx_webhook_inbox_archive_shopify_order
     on raw_ops.webhook_inbox_archive (shopify_order_id)
     where shopify_order_id is not null;

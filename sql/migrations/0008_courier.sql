@@ -1,6 +1,7 @@
 -- Courier Watchdog: what couriers report about shipments, who is told, who has to act. Source: DLV.
 
 create table raw_ops.fulfillments (
+    shop_domain            text        not null default '',
     shopify_fulfillment_id bigint      not null,
     courier_name           text,
     status                 text,
@@ -12,7 +13,8 @@ create table raw_ops.fulfillments (
     field_versions         jsonb,
     created_at             timestamptz not null default clock_timestamp(),
     updated_at             timestamptz not null default clock_timestamp(),
-    constraint fulfillments_pkey primary key (shopify_fulfillment_id),
+    constraint fulfillments_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
+    constraint fulfillments_pkey primary key (shopify_fulfillment_id, shop_domain),
     constraint fulfillments_formal_status_check check (formal_status in ('pending', 'open', 'success')),
     constraint fulfillments_tracking_numbers_check check (tracking_numbers <> '{}')
 );
@@ -38,8 +40,10 @@ create table raw_ops.shipments (
     status                 text        not null default 'created',
     shopify_fulfillment_id bigint,
     shopify_created_at     timestamptz,
+    shop_domain            text        not null default '',
     created_at             timestamptz not null default clock_timestamp(),
     updated_at             timestamptz not null default clock_timestamp(),
+    constraint shipments_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint shipments_pkey primary key (id),
     constraint shipments_order_id_fkey foreign key (order_id) references raw_ops.orders (id),
     constraint shipments_tracking_no_check check (tracking_no <> '')
@@ -48,7 +52,7 @@ create index idx_shipments_order_id on raw_ops.shipments (order_id);
 -- One row a shipment of a fulfillment, also when two webhooks bring it at once. What comes from outside may be of any length,
 -- an index entry may not: so a hash of it here, its beginning there.
 create unique index shipments_fulfillment_parcel_key
-    on raw_ops.shipments (shopify_fulfillment_id, hashtextextended(coalesce(tracking_no, ''), 0))
+    on raw_ops.shipments (shopify_fulfillment_id, hashtextextended(coalesce(tracking_no, ''), 0), shop_domain)
     where shopify_fulfillment_id is not null;
 create index idx_shipments_tracking_no
     on raw_ops.shipments (upper(left(tracking_no, 100)), created_at desc)
@@ -130,7 +134,9 @@ create table raw_ops.courier_events (
     requires_customer_notification boolean     not null default false,
     withheld                       text,
     raw_payload                    jsonb       not null default '{}'::jsonb,
+    shop_domain                    text        not null default '',
     created_at                     timestamptz not null default now(),
+    constraint courier_events_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint courier_events_pkey primary key (id),
     constraint courier_events_shipment_id_fkey foreign key (shipment_id) references raw_ops.shipments (id),
     constraint courier_events_event_code_check check (length(event_code) between 1 and 100),
@@ -166,7 +172,9 @@ create table raw_ops.courier_tasks (
     done_at          timestamptz,
     done_by          text,
     note             text,
+    shop_domain      text        not null default '',
     created_at       timestamptz not null default now(),
+    constraint courier_tasks_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint courier_tasks_pkey primary key (id),
     constraint courier_tasks_courier_event_id_fkey
         foreign key (courier_event_id) references raw_ops.courier_events (id) on delete cascade,

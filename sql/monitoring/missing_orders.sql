@@ -1,8 +1,8 @@
 -- Order webhooks without their order, oldest first: received longer than $2 microseconds ago, within the last $1. One
--- that a person has settled is not missed, one that was announced twice is missed once. An event written by hand may
+-- that a person has settled is not missed, one that was announced twice is missed once. One that names no shop is not missed while any has its order. An event written by hand may
 -- hold anything: what is no id counts as none.
 with received as (
-    select event.id, event.created_at,
+    select event.id, event.shop_domain, event.created_at,
            case when event.event_payload->>'shopify_order_id' ~ '^[0-9]{1,19}$'
                  and (event.event_payload->>'shopify_order_id')::numeric <= 9223372036854775807
                 then (event.event_payload->>'shopify_order_id')::bigint end as shopify_order_id,
@@ -18,15 +18,17 @@ with received as (
 select missing.shopify_order_id, missing.webhook_id, missing.created_at,
        (extract(epoch from now() - missing.created_at) / 60)::float8 as age_minutes,
        missing.processing_status, missing.processing_attempts, missing.last_error
-  from (select distinct on (coalesce(received.shopify_order_id::text, received.webhook_id::text, received.id::text))
+  from (select distinct on (received.shop_domain,
+                            coalesce(received.shopify_order_id::text, received.webhook_id::text, received.id::text))
                received.shopify_order_id, received.webhook_id, received.created_at,
                webhook.processing_status, webhook.processing_attempts, webhook.last_error
           from received
           left join raw_ops.webhook_inbox as webhook on webhook.id = received.webhook_id
-         where not exists (select from raw_ops.orders as known where known.shopify_order_id = received.shopify_order_id)
+         where not exists (select from raw_ops.orders as known where known.shopify_order_id = received.shopify_order_id
+                              and (received.shop_domain = '' or known.shop_domain in ('', received.shop_domain)))
            and webhook.processing_status is distinct from 'resolved_manual'
            -- One that succeeded made its order, under an id that receipt could not read.
            and not (received.shopify_order_id is null and webhook.processing_status is not distinct from 'success')
-         order by coalesce(received.shopify_order_id::text, received.webhook_id::text, received.id::text),
+         order by received.shop_domain, coalesce(received.shopify_order_id::text, received.webhook_id::text, received.id::text),
                   received.created_at) as missing
  order by missing.created_at

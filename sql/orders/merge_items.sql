@@ -1,4 +1,4 @@
--- Items of known orders: $1 ids of those that are gone; rowset `changed_items`, by id, where bit n of `take` is the
+-- Items of known orders: $1 ids of those that are gone, $2 the shop; rowset `changed_items`, by id, where bit n of `take` is the
 -- n-th name in src/orders/fields/mod.rs, and quantity and price belong to the list (`is_listed`); rowset `added_items`. What
 -- is already so is not written. Gives back the orders whose items are other than before.
 with gone as (
@@ -7,7 +7,8 @@ with gone as (
     returning order_id
 ), changed as (
     update raw_ops.order_items as i
-       set product_id = new.product_id,
+       set shop_domain = $2,
+           product_id = new.product_id,
            variant_id = new.variant_id,
            sku = new.sku,
            title = new.title,
@@ -45,9 +46,9 @@ with gone as (
     returning i.order_id
 ), added as (
     insert into raw_ops.order_items
-           (id, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
+           (id, shop_domain, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
             quantity, current_quantity, price, total_discount, gift_card, field_versions)
-    select id, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
+    select id, $2, order_id, shopify_line_item_id, product_id, variant_id, sku, title, variant_title, vendor,
            quantity, current_quantity, price, total_discount, gift_card, field_versions
       from added_items
     returning order_id

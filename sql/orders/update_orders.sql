@@ -1,7 +1,16 @@
--- Rowset `known_orders`: what their payloads decide. Bit n of `take` is the n-th name of ORDER in
+-- Rowset `known_orders`: what their payloads decide, of a shop ($1): an order of no known shop is that shop's now. Bit n of `take` is the n-th name of ORDER in
 -- src/orders/fields/mod.rs. Gives back each order, and whether what it says is other than before.
+with named_items as (
+    update raw_ops.order_items as item
+       set shop_domain = $1
+      from known_orders as k
+     where k.is_anyones
+       and item.order_id = k.order_id
+       and item.shop_domain = ''
+)
 update raw_ops.orders as o
-   set order_number = new.order_number,
+   set shop_domain = $1,
+       order_number = new.order_number,
        order_name = new.order_name,
        customer_id = new.customer_id,
        email = new.email,

@@ -8,8 +8,8 @@ with shared as (
        and body is not null
 )
 insert into raw_ops.http_requests
-       (id, purpose, subject_id, destination, url, path, headers, body, body_id, idempotency_key, attempt, timeout_ms)
-select id, purpose, subject_id, destination, url, path, headers, case when body_id is null then body end, body_id,
+       (id, purpose, subject_id, shop_domain, destination, url, path, headers, body, body_id, idempotency_key, attempt, timeout_ms)
+select id, purpose, subject_id, shop_domain, destination, url, path, headers, case when body_id is null then body end, body_id,
        idempotency_key, attempt, timeout_ms
   from requests
     on conflict (idempotency_key, destination, attempt) do nothing

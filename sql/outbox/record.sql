@@ -29,8 +29,8 @@ with shared as (
               clock_timestamp() + answer.wait_us * interval '1 microsecond' as next_at
 ), retried as (
     insert into raw_ops.http_requests
-           (id, purpose, subject_id, destination, url, path, headers, body_id, idempotency_key, attempt, timeout_ms, send_after)
-    select next_id, purpose, subject_id, destination,
+           (id, purpose, subject_id, shop_domain, destination, url, path, headers, body_id, idempotency_key, attempt, timeout_ms, send_after)
+    select next_id, purpose, subject_id, shop_domain, destination,
            case when has_url_in_row then url end,
            path, headers, body_id, idempotency_key, attempt + 1, timeout_ms, next_at
       from recorded

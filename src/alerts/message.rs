@@ -112,6 +112,7 @@ pub fn request<'a>(
     NewRequest {
         purpose: Purpose::Alert,
         subject: message,
+        shop: "",
         destination,
         url: None,
         path,

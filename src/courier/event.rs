@@ -17,6 +17,7 @@ statements! {
     execute find_mapping(courier: &str, code: &str) -> MappingRow = file "courier/find_mapping.sql";
     execute insert_event(
         id: Id,
+        shop: &str,
         shipment: Id,
         courier: &str,
         code: &str,
@@ -28,9 +29,10 @@ statements! {
         raw: Option<Jsonb<'_>>,
     ) = file "courier/record_event.sql";
     execute find_event(shipment: Id, code: &str, event_time: Timestamp) -> EventRow = file "courier/find_event.sql";
-    execute insert_notification(id: Id, shipment: Id, message: &str, payload: &Json) = text
-        "insert into raw_ops.ops_events (id, kind, entity_type, entity_id, customer_event_type, message, event_payload)
-         values ($1, 'CUSTOMER_EVENT', 'shipment', $2, 'courier_exception', $3, $4)";
+    execute insert_notification(id: Id, shop: &str, shipment: Id, message: &str, payload: &Json) = text
+        "insert into raw_ops.ops_events
+                (id, shop_domain, kind, entity_type, entity_id, customer_event_type, message, event_payload)
+         values ($1, $2, 'CUSTOMER_EVENT', 'shipment', $3, 'courier_exception', $4, $5)";
     execute find_notification_status(id: Id) -> Option<String> = text
         "select notification_status from raw_ops.ops_events where id = $1";
 }
@@ -81,6 +83,7 @@ result_row! {
     /// The shipment, and who is to be told about it.
     struct Shipment {
         id: Id,
+        shop_domain: String,
         courier_name: Option<String>,
         tracking_no: Option<String>,
         tracking_url: Option<String>,
@@ -192,6 +195,7 @@ pub fn record_event(session: &Session, event: &Event<'_>) -> Result<Recorded> {
     let written = insert_event(
         session,
         id,
+        &shipment.shop_domain,
         shipment.id,
         courier,
         event.code,
@@ -223,7 +227,15 @@ pub fn record_event(session: &Session, event: &Event<'_>) -> Result<Recorded> {
             recorded.notification = Some(tell(session, event, courier, &shipment, meaning, id)?);
         }
         if let Some(duty) = &meaning.duty {
-            let task = task::open_task(session, id, shipment.id, event.code, &meaning.event_type, duty)?;
+            let task = task::open_task(
+                session,
+                id,
+                &shipment.shop_domain,
+                shipment.id,
+                event.code,
+                &meaning.event_type,
+                duty,
+            )?;
             recorded.task = Some(task);
         }
     }
@@ -297,7 +309,14 @@ fn tell(
     });
     let ops_event_id = ids::uuid_v7();
     let message = format!("{courier} {}: {}", event.code, meaning.event_type);
-    insert_notification(session, ops_event_id, shipment.id, &message, &payload)?;
+    insert_notification(
+        session,
+        ops_event_id,
+        &shipment.shop_domain,
+        shipment.id,
+        &message,
+        &payload,
+    )?;
     let status = find_notification_status(session, ops_event_id)?.first()?;
     Ok(RecordedNotification {
         ops_event_id,

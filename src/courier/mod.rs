@@ -40,7 +40,7 @@ pub fn apply_shipments<'a>(session: &Session, batch: &mut Batch<Command<'a, Json
         other => Err(other),
     });
     for report in reports {
-        let done = report::record_report(session, report.webhook, &report.command);
+        let done = report::record_report(session, &report);
         batch.settle(report.index, own_fault(done)?);
     }
     Ok(())

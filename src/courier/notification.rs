@@ -140,6 +140,7 @@ result_row! {
     /// An event whose notification is to be sent.
     struct Waiting {
         id: Id,
+        shop_domain: String,
         event_payload: Json,
         notification_attempts: i32,
         notification_next_retry_at: Option<Timestamp>,
@@ -156,6 +157,7 @@ impl Waiting {
 /// A request of the Track API.
 struct Notification {
     event: Id,
+    shop: String,
     attempt: i32,
     path: String,
     body: Json,
@@ -172,6 +174,7 @@ impl Notification {
         };
         Self {
             event: event.id,
+            shop: event.shop_domain.clone(),
             attempt: event.notification_attempts + 1,
             path: customerio::events_path(email),
             body: customerio::event(EVENT_NAME, event.id, &data(&event.event_payload)),
@@ -183,6 +186,7 @@ impl Notification {
         NewRequest {
             purpose: Purpose::Courier,
             subject: self.event,
+            shop: &self.shop,
             destination: Destination::CustomerIo,
             url: None,
             path: Some(&self.path),
@@ -215,6 +219,7 @@ mod tests {
     fn event(payload: Json) -> Waiting {
         Waiting {
             id: [1; 16],
+            shop_domain: String::new(),
             event_payload: payload,
             notification_attempts: 0,
             notification_next_retry_at: None,

@@ -2,17 +2,18 @@
 
 use super::Id;
 use super::event::{self, Event, Recorded};
-use crate::command::Applied;
+use crate::command::{Applied, Envelope};
 use crate::db::{self, Jsonb, Session, result_row, statements};
-use crate::elements::{self, Left};
+use crate::elements::{self, Left, Source};
 use crate::error::{Category, Error, Result};
 use crate::providers::list::Element;
 use crate::providers::{ShipmentEvent, ShipmentReport};
+use crate::shop;
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 
 statements! {
-    execute find_named_shipments(numbers: Vec<&str>, courier: &str) -> NamedShipment
+    execute find_named_shipments(numbers: Vec<&str>, courier: &str, shop: &str) -> NamedShipment
         = file "courier/find_named_shipments.sql";
 }
 
@@ -20,21 +21,36 @@ result_row! {
     struct NamedShipment {
         tracking_no: String,
         id: Id,
+        shops: Vec<String>,
     }
+}
+
+/// What a tracking number names.
+pub enum Named {
+    Shipment(Id),
+    /// Nobody says of which of these shops.
+    OfSeveral(Vec<String>),
 }
 
 /// Records what can be recorded and keeps the rest.
 ///
 /// # Errors
 /// [`Error::MissingReference`] when too many events of unknown shipments wait already: the others are recorded all the same.
-pub fn record_report(session: &Session, webhook: Id, report: &ShipmentReport<Jsonb<'_>>) -> Result<Applied> {
+pub fn record_report(session: &Session, webhook: &Envelope<ShipmentReport<Jsonb<'_>>>) -> Result<Applied> {
+    let report = &webhook.command;
     let elements = &report.events;
-    let shipments = shipments(session, report)?;
+    let shipments = shipments(session, &webhook.shop, report)?;
     let (mut known, mut left) = (Vec::with_capacity(elements.len()), Vec::new());
+    let mut undecided = Vec::new();
     for element in elements {
         match &element.read {
             Ok(event) => match shipments.get(&event.tracking_no) {
-                Some(shipment) => known.push((element, of_shipment(event, report.courier, *shipment))),
+                Some(Named::Shipment(shipment)) => {
+                    known.push((element, of_shipment(event, report.courier, *shipment)));
+                }
+                Some(Named::OfSeveral(shops)) => {
+                    undecided.push(((element, event), of_several_shops(element, event, shops)));
+                }
                 None => left.push(waiting(element, &event.tracking_no)),
             },
             Err(error) => left.push(refused(element, error)),
@@ -54,12 +70,26 @@ pub fn record_report(session: &Session, webhook: Id, report: &ShipmentReport<Jso
         }
     }
     let one_waits = left.iter().any(|one| one.reference.is_some());
-    if recorded.is_empty() && !one_waits && !failed.is_empty() {
-        // Nothing of it can be done: that is the webhook's own trouble.
+    let is_nothing_done = recorded.is_empty() && !one_waits;
+    // Nothing of it can be done: that is the webhook's own trouble.
+    if is_nothing_done && !undecided.is_empty() {
+        return Err(undecided.swap_remove(0).1);
+    }
+    if is_nothing_done && !failed.is_empty() {
         return Err(failed.swap_remove(0).1);
     }
+    left.extend(
+        undecided
+            .iter()
+            .map(|(element, error)| undecided_yet(element, error)),
+    );
     left.extend(failed.iter().map(|(element, error)| refused(element, error)));
-    elements::keep_elements(session, report.provider, webhook, &left)?;
+    let source = Source {
+        webhook: webhook.webhook,
+        provider: report.provider,
+        shop: &webhook.shop,
+    };
+    elements::keep_elements(session, &source, &left)?;
     let outcome = if recorded.is_empty() {
         "waiting"
     } else {
@@ -74,7 +104,11 @@ pub fn record_report(session: &Session, webhook: Id, report: &ShipmentReport<Jso
 
 /// The shipments that events are about. Of those that are not here none can appear unseen any more until
 /// the events are stored as waiting.
-fn shipments(session: &Session, report: &ShipmentReport<Jsonb<'_>>) -> Result<HashMap<String, Id>> {
+fn shipments(
+    session: &Session,
+    shop: &str,
+    report: &ShipmentReport<Jsonb<'_>>,
+) -> Result<HashMap<String, Named>> {
     let readable = report
         .events
         .iter()
@@ -82,21 +116,43 @@ fn shipments(session: &Session, report: &ShipmentReport<Jsonb<'_>>) -> Result<Ha
     let mut numbers: Vec<&str> = readable.map(|event| event.tracking_no.as_str()).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    let mut found = shipments_under(session, report.courier, numbers.clone())?;
+    let mut found = shipments_under(session, report.courier, shop, numbers.clone())?;
     numbers.retain(|number| !found.contains_key(*number));
     if !numbers.is_empty() {
         let references: Vec<String> = numbers.iter().map(|number| elements::reference(number)).collect();
         elements::lock_to_wait(session, report.provider, &references)?;
-        found.extend(shipments_under(session, report.courier, numbers)?);
+        found.extend(shipments_under(session, report.courier, shop, numbers)?);
     }
     Ok(found)
 }
 
-/// The shipments that tracking numbers of a courier name now.
-pub fn shipments_under(session: &Session, courier: &str, numbers: Vec<&str>) -> Result<HashMap<String, Id>> {
-    let found = find_named_shipments(session, numbers, courier)?;
-    let found = found.map(|row| (row.tracking_no, row.id))?;
+/// The shipments that tracking numbers of a courier name now: those of a shop, or of any where none is named.
+pub fn shipments_under(
+    session: &Session,
+    courier: &str,
+    shop: &str,
+    numbers: Vec<&str>,
+) -> Result<HashMap<String, Named>> {
+    let found = find_named_shipments(session, numbers, courier, shop)?.map(|row| {
+        let named = match row.shops.len() {
+            0 | 1 => Named::Shipment(row.id),
+            _ => Named::OfSeveral(row.shops),
+        };
+        (row.tracking_no, named)
+    })?;
     Ok(found.into_iter().collect())
+}
+
+fn of_several_shops<T>(
+    element: &Element<T, ShipmentEvent<T>>,
+    event: &ShipmentEvent<T>,
+    shops: &[String],
+) -> Error {
+    shop::ambiguous(
+        &format!("{}.parcelNumber: shipment {}", element.path, event.tracking_no),
+        shops,
+        "give each shop a token of its own (DPD_WEBHOOK_TOKEN=token@shop,…)",
+    )
 }
 
 /// An event as it is recorded of this shipment.
@@ -124,6 +180,19 @@ fn waiting<'a, T>(element: &Element<Jsonb<'a>, T>, number: &str) -> Left<'a> {
             "{}.parcelNumber: there is no shipment {number} here yet",
             element.path
         ),
+    }
+}
+
+/// Which shop's shipment is meant may show later.
+fn undecided_yet<'a, T>(
+    (element, event): &(&Element<Jsonb<'a>, T>, &ShipmentEvent<Jsonb<'a>>),
+    error: &Error,
+) -> Left<'a> {
+    Left {
+        path: element.path.clone(),
+        element: element.raw,
+        reference: Some(elements::reference(&event.tracking_no)),
+        error: error.to_string(),
     }
 }
 

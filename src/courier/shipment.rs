@@ -9,19 +9,29 @@ use crate::db::{Jsonb, Session, TypedRowset, result_row, rowset_row, statements}
 use crate::error::{Error, Result};
 use crate::json::Timestamp;
 use crate::providers::shopify::fulfillment::Fulfillment as Payload;
+use crate::shop;
 use serde_json::{Value as Json, json};
 
 statements! {
-    execute find_order(shopify_order_id: i64) -> Id = file "courier/find_order.sql";
+    execute find_orders(shop: &str, shopify_order_id: i64) -> OrderFound = file "courier/find_order.sql";
     /// Two payloads of one fulfillment are applied one after the other: what it comes to is a matter of several rows.
-    execute lock_fulfillment(shopify_fulfillment_id: i64) = text
-        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops fulfillment ' || $1::text, 0))";
-    execute find_fulfillment(shopify_fulfillment_id: i64) -> FulfillmentFound<'s>
+    execute lock_fulfillment(shop: &str, shopify_fulfillment_id: i64) = text
+        "select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('raw_ops fulfillment ' || $1 || ' ' || $2::text, 0))";
+    execute find_fulfillment(shop: &str, shopify_fulfillment_id: i64) -> FulfillmentFound<'s>
         = file "courier/find_fulfillment.sql";
-    execute find_shipments(shopify_fulfillment_id: i64) -> ShipmentFound<'s> = file "courier/find_shipments.sql";
-    execute write_fulfillments() with (fulfillment: FulfillmentRow<'static>)
+    execute find_shipments(shop: &str, shopify_fulfillment_id: i64) -> ShipmentFound<'s>
+        = file "courier/find_shipments.sql";
+    execute write_fulfillments(shop: &str) with (fulfillment: FulfillmentRow<'static>)
         = file "courier/write_fulfillment.sql";
-    execute write_changed_shipments() with (changed: ShipmentRow<'static>) = file "courier/write_shipments.sql";
+    execute write_changed_shipments(shop: &str) with (changed: ShipmentRow<'static>)
+        = file "courier/write_shipments.sql";
+}
+
+result_row! {
+    struct OrderFound {
+        id: Id,
+        shop_domain: String,
+    }
 }
 
 result_row! {
@@ -81,15 +91,16 @@ rowset_row! {
 /// [`Error::MissingReference`] while its order is not here.
 pub fn converge(session: &Session, webhook: &Envelope<Payload<'_>>) -> Result<Applied> {
     let payload = &webhook.command;
-    let Some(order_id) = find_order(session, payload.shopify_order_id)?.first()? else {
-        let id = payload.shopify_order_id;
-        return Err(Error::MissingReference(format!(
-            "fulfillment.order_id: there is no order {id} here yet"
-        )));
+    let order = order(session, &webhook.shop, payload.shopify_order_id)?;
+    // An order of no known shop may be fulfilled by one.
+    let shop = match webhook.shop.as_str() {
+        "" => order.shop_domain.as_str(),
+        shop => shop,
     };
+    let order_id = order.id;
     let id = payload.shopify_fulfillment_id;
-    lock_fulfillment(session, id)?;
-    let mut known = find(session, id)?;
+    lock_fulfillment(session, shop, id)?;
+    let mut known = find(session, shop, id)?;
     let (before, count) = (known.fulfillment.state.clone(), known.shipments.len());
     let version = Version {
         at: payload.version.map(|version| version.0).or(webhook.triggered_at),
@@ -98,9 +109,9 @@ pub fn converge(session: &Session, webhook: &Envelope<Payload<'_>>) -> Result<Ap
     };
     let changed = known.hear(payload, version);
     if known.fulfillment.state != before {
-        write_fulfillment(session, id, &known.fulfillment)?;
+        write_fulfillment(session, shop, id, &known.fulfillment)?;
     }
-    write_shipments(session, payload, order_id, &known.shipments, &changed)?;
+    write_shipments(session, shop, payload, order_id, &known.shipments, &changed)?;
     let outcome = match changed.last() {
         Some(last) if *last >= count => "created",
         Some(_) => "updated",
@@ -114,11 +125,32 @@ pub fn converge(session: &Session, webhook: &Envelope<Payload<'_>>) -> Result<Ap
     ))
 }
 
-fn find(session: &Session, id: i64) -> Result<Known> {
-    let fulfillment = find_fulfillment(session, id)?.first()?;
+/// The order of a shop; of any, where none is named, if exactly one has it.
+fn order(session: &Session, shop: &str, shopify_order_id: i64) -> Result<OrderFound> {
+    let mut found = find_orders(session, shop, shopify_order_id)?.all()?;
+    match (found.pop(), found.is_empty()) {
+        (Some(order), true) => Ok(order),
+        (Some(order), false) => {
+            found.push(order);
+            let shops: Vec<String> = found.into_iter().map(|order| order.shop_domain).collect();
+            let what = format!("fulfillment.order_id: order {shopify_order_id}");
+            Err(shop::ambiguous(
+                &what,
+                &shops,
+                "Shopify's header names it, and so does p_shop_domain of raw_ops.receive_webhook()",
+            ))
+        }
+        (None, _) => Err(Error::MissingReference(format!(
+            "fulfillment.order_id: there is no order {shopify_order_id} here yet"
+        ))),
+    }
+}
+
+fn find(session: &Session, shop: &str, id: i64) -> Result<Known> {
+    let fulfillment = find_fulfillment(session, shop, id)?.first()?;
     Ok(Known {
         fulfillment: fulfillment.map_or_else(Fulfillment::unknown, known_fulfillment),
-        shipments: find_shipments(session, id)?.map(known_shipment)?,
+        shipments: find_shipments(session, shop, id)?.map(known_shipment)?,
     })
 }
 
@@ -146,7 +178,7 @@ fn known_shipment(row: ShipmentFound<'_>) -> Shipment {
     }
 }
 
-fn write_fulfillment(session: &Session, id: i64, fulfillment: &Fulfillment) -> Result<()> {
+fn write_fulfillment(session: &Session, shop: &str, id: i64, fulfillment: &Fulfillment) -> Result<()> {
     let version = fulfillment.state.version;
     let mut rows = TypedRowset::new(session);
     rows.push(FulfillmentRow {
@@ -160,12 +192,13 @@ fn write_fulfillment(session: &Session, id: i64, fulfillment: &Fulfillment) -> R
         payload_hash: version.payload_hash(),
         field_versions: FULFILLMENT.own_to_json(&fulfillment.state.own),
     })?;
-    write_fulfillments(session, &mut rows)?;
+    write_fulfillments(session, shop, &mut rows)?;
     Ok(())
 }
 
 fn write_shipments(
     session: &Session,
+    shop: &str,
     payload: &Payload<'_>,
     order_id: Id,
     shipments: &[Shipment],
@@ -188,6 +221,6 @@ fn write_shipments(
             shopify_created_at: payload.created_at,
         })?;
     }
-    write_changed_shipments(session, &mut rows)?;
+    write_changed_shipments(session, shop, &mut rows)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ statements! {
     execute insert_task(
         id: Id,
         courier_event: Id,
+        shop: &str,
         shipment: Id,
         code: &str,
         event_type: &str,
@@ -59,6 +60,7 @@ impl Task {
 pub fn open_task(
     session: &Session,
     courier_event: Id,
+    shop: &str,
     shipment: Id,
     code: &str,
     event_type: &str,
@@ -69,6 +71,7 @@ pub fn open_task(
         session,
         id,
         courier_event,
+        shop,
         shipment,
         code,
         event_type,

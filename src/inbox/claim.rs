@@ -13,6 +13,7 @@ pub struct Claimed<'a> {
     pub id: [u8; 16],
     pub provider: String,
     pub topic: String,
+    pub shop_domain: String,
     pub status: String,
     pub attempts_made: i32,
     /// When the provider says it happened, microseconds since 2000.
@@ -45,6 +46,7 @@ result_row! {
         id: [u8; 16],
         provider: String,
         topic: String,
+        shop_domain: String,
         processing_status: String,
         processing_attempts: i32,
         triggered_at: Option<Timestamp>,
@@ -205,6 +207,7 @@ fn claimed<'s>(row: ClaimRow<'s>, payload: Option<Jsonb<'s>>) -> Claimed<'s> {
         id: row.id,
         provider: row.provider,
         topic: row.topic,
+        shop_domain: row.shop_domain,
         status: row.processing_status,
         attempts_made: row.processing_attempts,
         triggered_at: row.triggered_at.map(|at| at.0),

@@ -1,4 +1,4 @@
-//! Counts that outlive the webhooks they count. A set adds one row a provider to `webhook_tallies`, so that drains never
+//! Counts that outlive the webhooks they count. A set adds one row a provider and shop to `webhook_tallies`, so that drains never
 //! wait for each other over a counter; now and then the rows are folded into `webhook_totals`.
 
 use crate::db::{self, Session, owner, schema, statements};
@@ -9,9 +9,12 @@ use pgrx::prelude::*;
 /// Tallies a fold takes at most; the rest waits for the next.
 const FOLD_LIMIT: i64 = 20_000;
 
-/// What is counted, by provider. There are few: a list is searched faster than a map.
+/// What is counted, by provider and shop. There are few: a list is searched faster than a map.
 #[derive(Default)]
-pub struct Counts<'a>(Vec<(&'a str, Count)>);
+pub struct Counts<'a>(Vec<(Source<'a>, Count)>);
+
+/// Provider and shop.
+type Source<'a> = (&'a str, &'a str);
 
 #[derive(Clone, Copy, Default)]
 struct Count {
@@ -22,8 +25,8 @@ struct Count {
 
 impl<'a> Counts<'a> {
     /// A webhook whose processing ended, well or not.
-    pub fn attempted(&mut self, provider: &'a str, succeeded: bool) {
-        let count = self.of(provider);
+    pub fn attempted(&mut self, provider: &'a str, shop_domain: &'a str, succeeded: bool) {
+        let count = self.of((provider, shop_domain));
         if succeeded {
             count.processed += 1;
         } else {
@@ -32,14 +35,14 @@ impl<'a> Counts<'a> {
     }
 
     /// A delivery that was here already.
-    pub fn duplicate(&mut self, provider: &'a str) {
-        self.of(provider).duplicates += 1;
+    pub fn duplicate(&mut self, provider: &'a str, shop_domain: &'a str) {
+        self.of((provider, shop_domain)).duplicates += 1;
     }
 
-    fn of(&mut self, provider: &'a str) -> &mut Count {
-        let known = self.0.iter().position(|(name, _)| *name == provider);
+    fn of(&mut self, source: Source<'a>) -> &mut Count {
+        let known = self.0.iter().position(|(known, _)| *known == source);
         let index = known.unwrap_or_else(|| {
-            self.0.push((provider, Count::default()));
+            self.0.push((source, Count::default()));
             self.0.len() - 1
         });
         &mut self.0[index].1
@@ -49,6 +52,7 @@ impl<'a> Counts<'a> {
 statements! {
     execute write_tallies(
         providers: Vec<&str>,
+        shops: Vec<&str>,
         processed: Vec<i64>,
         failed: Vec<i64>,
         duration_ms: Vec<i64>,
@@ -67,7 +71,8 @@ pub fn tally(session: &Session, counts: &Counts<'_>, milliseconds: i32) -> Resul
     let attempts = counts.iter().map(|(_, count)| count.processed + count.failed);
     write_tallies(
         session,
-        counts.iter().map(|(provider, _)| *provider).collect(),
+        counts.iter().map(|((provider, _), _)| *provider).collect(),
+        counts.iter().map(|((_, shop), _)| *shop).collect(),
         each(|count| count.processed),
         each(|count| count.failed),
         attempts.map(|n| n * i64::from(milliseconds)).collect(),

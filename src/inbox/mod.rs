@@ -1,4 +1,4 @@
-//! The inbox: webhooks in ([`receive`]), processed in sets ([`drain`]), tried again ([`retry`]), settled by hand
+//! The inbox: webhooks in ([`receive`], [`store`]), processed in sets ([`drain`]), tried again ([`retry`]), settled by hand
 //! ([`resolve`]). [`status`] guards the state machine, [`counters`] count for good.
 
 mod blame;
@@ -13,5 +13,6 @@ mod record;
 mod resolve;
 pub mod retry;
 mod status;
+mod store;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;

@@ -95,9 +95,10 @@ fn read<'a>(claim: &Claimed<'a>) -> Result<Read<'a>> {
     Ok(Envelope {
         index: 0,
         webhook: claim.id,
+        shop: claim.shop_domain.clone(),
         triggered_at: claim.triggered_at,
         payload_hash: claim.payload.map_or(0, Jsonb::hash),
-        lock_key: command.lock_key(),
+        lock_key: command.lock_key(&claim.shop_domain),
         command,
     })
 }

@@ -85,7 +85,7 @@ pub fn outcomes<T>(
     }
     let mut counts = Counts::default();
     for (claim, outcome) in ended() {
-        counts.attempted(&claim.provider, outcome.is_ok());
+        counts.attempted(&claim.provider, &claim.shop_domain, outcome.is_ok());
     }
     counters::tally(session, &counts, milliseconds)?;
     Ok(tally)

@@ -49,8 +49,8 @@ pub struct Buyers<'s> {
 }
 
 /// Gives every plan its buyer, and brings customers that are here up to what the payloads say about them.
-pub fn resolve<'s>(session: &'s Session, plans: &mut [Plan<'_, '_>]) -> Result<Buyers<'s>> {
-    let mut people = People::look(session, plans.iter().map(|plan| plan.change))?;
+pub fn resolve<'s>(session: &'s Session, shop: &str, plans: &mut [Plan<'_, '_>]) -> Result<Buyers<'s>> {
+    let mut people = People::look(session, shop, plans.iter().map(|plan| plan.change))?;
     for plan in plans.iter_mut() {
         plan.person = people.place(plan.change);
     }
@@ -155,7 +155,11 @@ struct People<'a> {
 
 impl<'a> People<'a> {
     /// Looks up and locks who these payloads are about, and settles whose each e-mail is.
-    fn look<'c>(session: &Session, changes: impl Iterator<Item = &'c Change<'a>> + Clone) -> Result<Self>
+    fn look<'c>(
+        session: &Session,
+        shop: &str,
+        changes: impl Iterator<Item = &'c Change<'a>> + Clone,
+    ) -> Result<Self>
     where
         'a: 'c,
     {
@@ -164,7 +168,7 @@ impl<'a> People<'a> {
             .clone()
             .filter_map(|buyer| buyer.shopify_customer_id)
             .collect();
-        let known = lookup::customers(session, ids.iter().copied().collect())?;
+        let known = lookup::customers(session, shop, ids.iter().copied().collect())?;
 
         // Asked for only where the row that Shopify's id leads to does not have the address already.
         let mut claims: BTreeSet<(i64, &'a str)> = BTreeSet::new();
@@ -183,7 +187,7 @@ impl<'a> People<'a> {
             }
         }
         let asked: Vec<&str> = asked.into_iter().collect();
-        let emails = lookup::by_email(session, &asked)?;
+        let emails = lookup::by_email(session, shop, &asked)?;
         let guests: BTreeSet<Id> = emails.values().filter_map(|found| found.guest).collect();
         let guests = lookup::guests(session, guests.into_iter().collect())?;
 

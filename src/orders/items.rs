@@ -38,7 +38,7 @@ rowset_row! {
 type Items<'s> = TypedRowset<'s, ItemRow<'static>>;
 
 statements! {
-    execute merge_items(gone: Vec<Id>) with (
+    execute merge_items(gone: Vec<Id>, shop: &str) with (
         changed_items: ItemRow<'static>,
         added_items: ItemRow<'static>,
     ) -> Id = file "orders/merge_items.sql";
@@ -99,7 +99,7 @@ pub struct List<'p, 'c, 'a> {
 }
 
 /// Converges the items of locked orders; returns the orders whose items are other than before.
-pub fn merge(session: &Session, lists: &[List<'_, '_, '_>]) -> Result<HashSet<Id>> {
+pub fn merge(session: &Session, shop: &str, lists: &[List<'_, '_, '_>]) -> Result<HashSet<Id>> {
     let orders = lists.iter().map(|list| list.plan.order_id).collect();
     let mut known = lookup::items(session, orders)?;
     let mut gone = Vec::new();
@@ -124,7 +124,7 @@ pub fn merge(session: &Session, lists: &[List<'_, '_, '_>]) -> Result<HashSet<Id
     if gone.is_empty() && changed.is_empty() && added.is_empty() {
         return Ok(HashSet::new());
     }
-    let orders = merge_items(session, gone, &mut changed, &mut added)?.all()?;
+    let orders = merge_items(session, gone, shop, &mut changed, &mut added)?.all()?;
     Ok(orders.into_iter().collect())
 }
 

@@ -17,6 +17,8 @@ pub struct KnownOrder {
     pub id: Id,
     pub customer_id: Option<Id>,
     pub state: State,
+    /// It is of no known shop, and becomes that of the shop whose payload meets it.
+    pub is_anyones: bool,
     /// Whether they say where to, not only which country.
     pub shipping_has_street: bool,
     pub billing_has_street: bool,
@@ -27,6 +29,7 @@ pub struct Unchanged {
     pub id: Id,
     pub customer_id: Option<Id>,
     version: Version,
+    is_anyones: bool,
 }
 
 /// The orders of a set, by Shopify's id.
@@ -73,17 +76,18 @@ pub struct EmailMatch {
 }
 
 statements! {
-    execute find_orders(ids: Vec<i64>) -> OrderSeen = file "orders/find_orders.sql";
-    execute lock_orders(ids: Vec<i64>) -> OrderLocked<'s> = file "orders/lock_orders.sql";
+    execute find_orders(shop: &str, ids: Vec<i64>) -> OrderSeen = file "orders/find_orders.sql";
+    execute lock_orders(shop: &str, ids: Vec<i64>) -> OrderLocked<'s> = file "orders/lock_orders.sql";
     execute find_items(orders: Vec<Id>) -> ItemFound<'s> = file "orders/find_items.sql";
-    execute lock_customers(ids: Vec<i64>) -> CustomerLocked<'s> = file "orders/lock_customers.sql";
+    execute lock_customers(shop: &str, ids: Vec<i64>) -> CustomerLocked<'s> = file "orders/lock_customers.sql";
     execute lock_guests(ids: Vec<Id>) -> CustomerLocked<'s> = file "orders/lock_guests.sql";
-    execute find_by_email(emails: Vec<&str>) -> EmailFound = file "orders/find_by_email.sql";
+    execute find_by_email(shop: &str, emails: Vec<&str>) -> EmailFound = file "orders/find_by_email.sql";
 }
 
 result_row! {
     struct OrderSeen {
         shopify_order_id: i64,
+        shop_domain: String,
         id: Id,
         customer_id: Option<Id>,
         shopify_updated_at: Option<Timestamp>,
@@ -95,6 +99,7 @@ result_row! {
 result_row! {
     struct OrderLocked<'s> {
         shopify_order_id: i64,
+        shop_domain: String,
         id: Id,
         customer_id: Option<Id>,
         shopify_updated_at: Option<Timestamp>,
@@ -139,14 +144,15 @@ result_row! {
     }
 }
 
-/// Looks the orders of these payloads up, and locks those that may change, in the order of Shopify's ids.
-pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
+/// Looks the orders of these payloads of one shop up, and locks those that may change, in the order of Shopify's ids.
+pub fn orders(session: &Session, shop: &str, changes: &[Change<'_>]) -> Result<Orders> {
     let ids = changes.iter().map(|change| change.command.order.shopify_order_id);
-    let rows = find_orders(session, ids.collect())?.map(|row| {
+    let rows = find_orders(session, shop, ids.collect())?.map(|row| {
         let seen = Unchanged {
             id: row.id,
             customer_id: row.customer_id,
             version: version(row.shopify_updated_at, row.shopify_triggered_at, row.payload_hash),
+            is_anyones: row.shop_domain != shop,
         };
         (row.shopify_order_id, seen)
     })?;
@@ -158,12 +164,12 @@ pub fn orders(session: &Session, changes: &[Change<'_>]) -> Result<Orders> {
         .iter()
         .filter(|change| {
             let known = found.seen.get(&change.command.order.shopify_order_id);
-            known.is_some_and(|known| !holds(known.version, change))
+            known.is_some_and(|known| !known.holds(change))
         })
         .map(|change| change.command.order.shopify_order_id)
         .collect();
     if !contested.is_empty() {
-        let rows = lock_orders(session, contested)?.map(known_order)?;
+        let rows = lock_orders(session, shop, contested)?.map(|row| known_order(row, shop))?;
         found.locked = rows.into_iter().collect();
     }
     Ok(found)
@@ -177,7 +183,7 @@ impl Orders {
         let Some(seen) = self.seen.get(&id) else {
             return Ok(Met::Nothing);
         };
-        if holds(seen.version, change) {
+        if seen.holds(change) {
             return Ok(Met::Itself(seen));
         }
         self.locked
@@ -187,18 +193,21 @@ impl Orders {
     }
 }
 
-/// Whether the payload applied last to a row is this one, and was not triggered again since.
-fn holds(version: Version, change: &Change<'_>) -> bool {
-    let sent = change.version();
-    version.hash == sent.hash && version >= sent
+impl Unchanged {
+    /// Whether the payload applied last to the row is this one, was not triggered again since, and leaves it to its shop.
+    fn holds(&self, change: &Change<'_>) -> bool {
+        let sent = change.version();
+        !self.is_anyones && self.version.hash == sent.hash && self.version >= sent
+    }
 }
 
-fn known_order(row: OrderLocked<'_>) -> (i64, KnownOrder) {
+fn known_order(row: OrderLocked<'_>, shop: &str) -> (i64, KnownOrder) {
     let version = version(row.shopify_updated_at, row.shopify_triggered_at, row.payload_hash);
     let order = KnownOrder {
         id: row.id,
         customer_id: row.customer_id,
         state: state(&ORDER, version, row.blank, row.field_versions),
+        is_anyones: row.shop_domain != shop,
         shipping_has_street: row.shipping_address.is_some_and(has_street),
         billing_has_street: row.billing_address.is_some_and(has_street),
     };
@@ -231,12 +240,14 @@ fn known_customer(row: CustomerLocked<'_>) -> KnownCustomer {
     }
 }
 
-/// Locks the customers with these ids of Shopify's.
-pub fn customers(session: &Session, ids: Vec<i64>) -> Result<HashMap<i64, KnownCustomer>> {
+/// Locks the customers of a shop with these ids of Shopify's.
+pub fn customers(session: &Session, shop: &str, ids: Vec<i64>) -> Result<HashMap<i64, KnownCustomer>> {
     if ids.is_empty() {
         return Ok(HashMap::new());
     }
-    let customers = lock_customers(session, ids)?.map(known_customer)?.into_iter();
+    let customers = lock_customers(session, shop, ids)?
+        .map(known_customer)?
+        .into_iter();
     Ok(customers
         .filter_map(|customer| Some((customer.shopify_customer_id?, customer)))
         .collect())
@@ -262,13 +273,17 @@ pub fn guests(session: &Session, ids: Vec<Id>) -> Result<HashMap<Id, KnownCustom
     }
 }
 
-/// Who is here under each of these e-mails, which are all different.
-pub fn by_email<'e>(session: &Session, emails: &[&'e str]) -> Result<HashMap<&'e str, EmailMatch>> {
+/// Who is in a shop under each of these e-mails, which are all different.
+pub fn by_email<'e>(
+    session: &Session,
+    shop: &str,
+    emails: &[&'e str],
+) -> Result<HashMap<&'e str, EmailMatch>> {
     let mut matches: HashMap<&str, EmailMatch> = HashMap::with_capacity(emails.len());
     if emails.is_empty() {
         return Ok(matches);
     }
-    for row in find_by_email(session, emails.to_vec())?.all()? {
+    for row in find_by_email(session, shop, emails.to_vec())?.all()? {
         let position = usize::try_from(row.position - 1).unwrap_or(usize::MAX);
         let Some(email) = emails.get(position) else {
             continue;

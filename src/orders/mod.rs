@@ -9,6 +9,7 @@ mod fields;
 mod items;
 mod lookup;
 mod moves;
+mod shops;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 mod transaction;
@@ -44,15 +45,15 @@ impl Change<'_> {
 /// Rows are looked up before they are inserted. Where one of these is violated all the same, somebody else has just
 /// inserted (or, of a guest, deleted) the row: look again.
 pub const LOST_RACES: &[LostRace] = &[
-    LostRace::of("orders", "orders_shopify_order_id_key", "the order"),
-    LostRace::of("customers", "customers_shopify_customer_id_key", "the customer"),
+    LostRace::of("orders", "idx_orders_shopify_order_id", "the order"),
+    LostRace::of(
+        "customers",
+        "customers_shop_domain_shopify_customer_id_key",
+        "the customer",
+    ),
     LostRace::of("customers", "customers_guest_email_key", "the guest"),
     LostRace::of("orders", "orders_customer_id_fkey", "the guest"),
-    LostRace::of(
-        "order_items",
-        "order_items_order_id_shopify_line_item_id_key",
-        "the items",
-    ),
+    LostRace::of("order_items", "idx_order_items_order_id", "the items"),
 ];
 
 /// What a payload did.
@@ -104,17 +105,33 @@ pub fn apply_orders<'a>(session: &Session, batch: &mut Batch<Command<'a, Jsonb<'
 /// One outcome for each of a set of payloads, by its number.
 fn converge(session: &Session, changes: Vec<Change<'_>>) -> Result<Vec<(usize, Result<Applied>)>> {
     let mut outcomes = Vec::with_capacity(changes.len());
-    // Every lock on an order is taken here, at once and in order; later rounds look again, since a round may have
+    let by_shop = shops::by_shop(session, changes)?;
+    let unknown = by_shop.unknown.into_iter();
+    outcomes.extend(unknown.map(|(index, error)| (index, Err(error))));
+    for (shop, changes) in by_shop.known {
+        converge_shop(session, &shop, changes, &mut outcomes)?;
+    }
+    Ok(outcomes)
+}
+
+/// The payloads of one shop.
+fn converge_shop(
+    session: &Session,
+    shop: &str,
+    changes: Vec<Change<'_>>,
+    outcomes: &mut Vec<(usize, Result<Applied>)>,
+) -> Result<()> {
+    // Every lock on an order of the shop is taken here, at once and in order; later rounds look again, since a round may have
     // inserted what the next one changes.
-    let mut found = Some(lookup::orders(session, &changes)?);
+    let mut found = Some(lookup::orders(session, shop, &changes)?);
     for round in rounds(changes) {
         let found = match found.take() {
             Some(found) => found,
-            None => lookup::orders(session, &round)?,
+            None => lookup::orders(session, shop, &round)?,
         };
-        apply_round(session, &found, &round, &mut outcomes)?;
+        apply_round(session, shop, &found, &round, outcomes)?;
     }
-    Ok(outcomes)
+    Ok(())
 }
 
 /// Splits a set so that no round has two payloads of one order, and earlier ones come in earlier rounds.
@@ -142,6 +159,8 @@ struct Plan<'c, 'a> {
     /// Who bought, as the payload says.
     person: Option<Person>,
     said: Said,
+    /// The row is of no known shop until now.
+    is_anyones: bool,
     /// `None` when nobody here knows the order.
     before: Option<&'c State>,
     after: State,
@@ -159,6 +178,7 @@ struct Person {
 
 fn apply_round<'a>(
     session: &Session,
+    shop: &str,
     found: &Orders,
     changes: &[Change<'a>],
     outcomes: &mut Vec<(usize, Result<Applied>)>,
@@ -183,7 +203,7 @@ fn apply_round<'a>(
     if plans.is_empty() {
         return Ok(());
     }
-    let buyers = customers::resolve(session, &mut plans)?;
+    let buyers = customers::resolve(session, shop, &mut plans)?;
     for plan in &mut plans {
         if plan.person.is_some() {
             plan.said.says |= fields::CUSTOMER_ID;
@@ -191,8 +211,8 @@ fn apply_round<'a>(
         plan.take = fields::ORDER.hear(&mut plan.after, &plan.said);
     }
     let (known, new): (Vec<_>, Vec<_>) = plans.iter().partition(|plan| plan.before.is_some());
-    let mut done = write::insert_new(session, buyers.new, &new)?;
-    done.extend(write::update_known(session, &known)?);
+    let mut done = write::insert_new(session, shop, buyers.new, &new)?;
+    done.extend(write::update_known(session, shop, &known)?);
     buyers.moves.finish(session)?;
     outcomes.extend(done.into_iter().map(|(plan, outcome)| {
         let customer = match plan.take & fields::CUSTOMER_ID {
@@ -213,6 +233,7 @@ fn plan<'c, 'a>(change: &'c Change<'a>, known: Option<&'c lookup::KnownOrder>) -
         known_customer: known.and_then(|known| known.customer_id),
         person: None,
         said: said(change, known),
+        is_anyones: known.is_some_and(|known| known.is_anyones),
         before: known.map(|known| &known.state),
         after: known.map_or_else(|| fields::ORDER.unknown(), |known| known.state.clone()),
         take: 0,

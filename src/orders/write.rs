@@ -46,6 +46,7 @@ macro_rules! order_row {
                 guest_email_key: Option<&'a [u8]>,
                 take: i32,
                 items_changed: bool,
+                is_anyones: bool,
             }
         }
 
@@ -65,6 +66,7 @@ macro_rules! order_row {
                 guest_email_key: guest.map(|key| key.as_slice()),
                 take: plan.take.cast_signed(),
                 items_changed,
+                is_anyones: plan.is_anyones,
             }
         }
     };
@@ -79,12 +81,12 @@ result_row! {
 }
 
 statements! {
-    execute insert_all_new() with (
+    execute insert_all_new(shop: &str) with (
         new_customers: CustomerRow<'static>,
         new_orders: OrderRow<'static>,
         new_items: ItemRow<'static>,
     ) = file "orders/insert_new.sql";
-    execute update_orders() with (known_orders: OrderRow<'static>) -> OrderUpdated
+    execute update_orders(shop: &str) with (known_orders: OrderRow<'static>) -> OrderUpdated
         = file "orders/update_orders.sql";
 }
 
@@ -93,6 +95,7 @@ type Done<'p, 'c, 'a> = Vec<(&'p Plan<'c, 'a>, Outcome)>;
 /// Inserts customers and orders nobody here knew, and their items.
 pub fn insert_new<'p, 'c, 'a>(
     session: &Session,
+    shop: &str,
     mut customers: TypedRowset<'_, CustomerRow<'static>>,
     plans: &[&'p Plan<'c, 'a>],
 ) -> Result<Done<'p, 'c, 'a>> {
@@ -107,12 +110,16 @@ pub fn insert_new<'p, 'c, 'a>(
             items.push(items::row(plan.order_id, item))?;
         }
     }
-    insert_all_new(session, &mut customers, &mut orders, &mut items)?;
+    insert_all_new(session, shop, &mut customers, &mut orders, &mut items)?;
     Ok(plans.iter().map(|plan| (*plan, Outcome::Created)).collect())
 }
 
 /// Converges known orders, whose rows are locked, on their payloads.
-pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -> Result<Done<'p, 'c, 'a>> {
+pub fn update_known<'p, 'c, 'a>(
+    session: &Session,
+    shop: &str,
+    plans: &[&'p Plan<'c, 'a>],
+) -> Result<Done<'p, 'c, 'a>> {
     let lists: Vec<items::List<'_, '_, '_>> = plans
         .iter()
         .filter_map(|plan| {
@@ -128,17 +135,17 @@ pub fn update_known<'p, 'c, 'a>(session: &Session, plans: &[&'p Plan<'c, 'a>]) -
         .collect();
     let mut changed: HashSet<Id> = match lists.is_empty() {
         true => HashSet::new(),
-        false => items::merge(session, &lists)?,
+        false => items::merge(session, shop, &lists)?,
     };
     let mut orders = TypedRowset::new(session);
     for plan in plans {
         let items_changed = changed.contains(&plan.order_id);
-        if plan.take != 0 || plan.before != Some(&plan.after) || items_changed {
+        if plan.take != 0 || plan.before != Some(&plan.after) || items_changed || plan.is_anyones {
             orders.push(row(plan, items_changed))?;
         }
     }
     if !orders.is_empty() {
-        let rows = update_orders(session, &mut orders)?.all()?;
+        let rows = update_orders(session, shop, &mut orders)?.all()?;
         let other = rows.into_iter().filter(|row| row.is_so.unwrap_or(true));
         changed.extend(other.map(|row| row.id));
     }

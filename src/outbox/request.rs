@@ -12,6 +12,8 @@ pub struct NewRequest<'a> {
     pub purpose: Purpose,
     /// The row it is about, in the table its purpose names.
     pub subject: Id,
+    /// The shop it is about; empty: none, or all.
+    pub shop: &'a str,
     pub destination: Destination,
     /// For endpoints.
     pub url: Option<&'a str>,

@@ -18,6 +18,7 @@ fn request<'a>(subject: Id, attempt: i32, body: &'a Json, key: &'a str) -> NewRe
     NewRequest {
         purpose: Purpose::Outbound,
         subject,
+        shop: "",
         destination: Destination::Endpoint,
         url: Some("https://example.com/hook"),
         path: None,

@@ -41,9 +41,10 @@ pub struct ShipmentEvent<J> {
 }
 
 impl<J> Command<'_, J> {
-    /// Which rows it locks.
-    pub fn lock_key(&self) -> Option<LockKey> {
+    /// Which rows of a shop it locks.
+    pub fn lock_key(&self, shop: &str) -> Option<LockKey> {
         let order = |shopify_order_id, part| LockKey::Order {
+            shop: shop.to_owned(),
             shopify_order_id,
             part,
         };
@@ -52,9 +53,10 @@ impl<J> Command<'_, J> {
             Command::RecordFulfillment(of) => Some(order(of.shopify_order_id, of.shopify_fulfillment_id)),
             Command::RecordShipmentEvents(report) => {
                 let mut readable = report.events.iter().filter_map(|event| event.read.as_ref().ok());
-                readable
-                    .next()
-                    .map(|event| LockKey::Shipment(event.tracking_no.clone()))
+                readable.next().map(|event| LockKey::Shipment {
+                    shop: shop.to_owned(),
+                    tracking_no: event.tracking_no.clone(),
+                })
             }
         }
     }

@@ -34,8 +34,8 @@ const PREPARE: &str = "
 /// Every round starts from the same state: empty tables, a full inbox, nothing left for vacuum to do meanwhile.
 const FILL: &[&str] = &[
     "truncate raw_ops.webhook_inbox, raw_ops.order_items, raw_ops.orders, raw_ops.customers, raw_ops.ops_events cascade",
-    "insert into raw_ops.webhook_inbox (id, provider, topic, event_id, payload, shopify_order_id)
-     select raw_ops.fn_uuid_v7(), 'shopify', 'orders/create', 'bench-' || n, payload, (payload->>'id')::bigint
+    "insert into raw_ops.webhook_inbox (id, shop_domain, provider, topic, event_id, payload, shopify_order_id)
+     select raw_ops.fn_uuid_v7(), 'bench.example', 'shopify', 'orders/create', 'bench-' || n, payload, (payload->>'id')::bigint
        from bench.payloads order by n",
     "vacuum analyze raw_ops.webhook_inbox",
     "checkpoint",
@@ -218,10 +218,10 @@ async fn singles(client: &Client) -> Result<[Contender; 4]> {
     const NEW: [&str; 2] = [
         "do $$ declare r record; begin
              for r in select payload from bench.payloads where n < 2000 order by n
-             loop perform raw_ops.process_order_webhook_txn(r.payload); end loop; end $$",
+             loop perform raw_ops.process_order_webhook_txn(r.payload, 'bench.example'); end loop; end $$",
         "do $$ declare r record; begin
              for r in select payload from bench.payloads where n < 2000 order by n
-             loop perform reference.apply_order(r.payload); end loop; end $$",
+             loop perform reference.apply_order(r.payload, 'bench.example'); end loop; end $$",
     ];
     let mut contenders = [
         Contender::new("raw_ops, new", NEW[0], 1),

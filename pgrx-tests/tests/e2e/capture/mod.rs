@@ -4,4 +4,5 @@ mod crashes;
 mod from_outside;
 mod http_to_tables;
 mod shim;
+mod shops;
 mod signatures;

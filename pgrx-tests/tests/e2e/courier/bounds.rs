@@ -88,6 +88,8 @@ async fn every_index_on_text_from_outside_is_bounded() {
             "event_code of raw_ops.idx_courier_events_idempotency",
             "provider of raw_ops.webhook_elements_waiting_key",
             "reference of raw_ops.webhook_elements_waiting_key",
+            "shop_domain of raw_ops.shipments_fulfillment_parcel_key",
+            "shop_domain of raw_ops.webhook_elements_waiting_key",
             "upper(\"left\"(tracking_no, 100)) of raw_ops.idx_shipments_tracking_no",
         ]
     );

@@ -267,7 +267,11 @@ async fn what_slack_and_customerio_are_known_to_say_is_told(carrier: Carrier) {
         let error = sending.text(&request, 1, "error").await;
         assert!(error.starts_with(said), "{answer}: {error}");
     }
-    // A partner's own words are what an operator needs, and carry no secret of ours.
+    a_partners_words_are_kept(&sending).await;
+}
+
+/// They are what an operator needs, and carry no secret of ours.
+async fn a_partners_words_are_kept(sending: &Sending) {
     sending
         .world
         .always("/partner", Reply::status(410).text("no_service, really"));

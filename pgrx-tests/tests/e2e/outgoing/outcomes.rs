@@ -244,17 +244,7 @@ async fn the_schedule_and_retry_after_say_when(carrier: Carrier) {
         sending.world.always(path, reply);
         let request = Request::endpoint(&sending.world.url(path));
         sending.enqueue(&request).await;
-        let waits = format!(
-            "SELECT extract(epoch FROM later.send_after - first.completed_at)::int8 FROM raw_ops.http_requests first
-               JOIN raw_ops.http_requests later USING (idempotency_key)
-              WHERE first.attempt = 1 AND later.attempt = 2 AND later.state = 'queued' AND idempotency_key = '{}'",
-            request.key
-        );
-        let wait: i64 = wait_for(LONG, "the second attempt to be queued", async || {
-            Some(sending.client.query_opt(&waits, &[]).await.unwrap()?.get(0))
-        })
-        .await
-        .unwrap();
+        let wait = seconds_to_second_attempt(&sending, &request).await;
         assert!((least..=most).contains(&wait), "{path}: {wait} s");
     }
 
@@ -266,6 +256,20 @@ async fn the_schedule_and_retry_after_say_when(carrier: Carrier) {
     let received = sending.world.requests_to("/obeyed");
     let waited = received[1].at - received[0].at;
     assert!(waited >= second, "{waited:?}");
+}
+
+async fn seconds_to_second_attempt(sending: &Sending, request: &Request) -> i64 {
+    let waits = format!(
+        "SELECT extract(epoch FROM later.send_after - first.completed_at)::int8 FROM raw_ops.http_requests first
+           JOIN raw_ops.http_requests later USING (idempotency_key)
+          WHERE first.attempt = 1 AND later.attempt = 2 AND later.state = 'queued' AND idempotency_key = '{}'",
+        request.key
+    );
+    wait_for(LONG, "the second attempt to be queued", async || {
+        Some(sending.client.query_opt(&waits, &[]).await.unwrap()?.get(0))
+    })
+    .await
+    .unwrap()
 }
 
 async fn an_answer_of_any_bytes_is_kept_to_4_kib(carrier: Carrier) {

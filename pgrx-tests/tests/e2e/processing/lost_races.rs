@@ -131,10 +131,10 @@ async fn a_constraint_of_the_owners_is_no_lost_race_whatever_it_is_called() {
     .await;
     run(
         &client,
-        "CREATE TABLE own.orders (name text, CONSTRAINT orders_shopify_order_id_key UNIQUE (name));
-         INSERT INTO own.orders VALUES ('\"orders_shopify_order_id_key\"');
+        "CREATE TABLE own.orders (name text, CONSTRAINT idx_orders_shopify_order_id UNIQUE (name));
+         INSERT INTO own.orders VALUES ('\"idx_orders_shopify_order_id\"');
          CREATE FUNCTION own.copy() RETURNS trigger LANGUAGE plpgsql AS $$
-         BEGIN INSERT INTO own.orders VALUES ('\"orders_shopify_order_id_key\"'); RETURN NEW; END $$;
+         BEGIN INSERT INTO own.orders VALUES ('\"idx_orders_shopify_order_id\"'); RETURN NEW; END $$;
          CREATE TRIGGER copy AFTER INSERT ON raw_ops.orders FOR EACH ROW EXECUTE FUNCTION own.copy()",
     )
     .await;

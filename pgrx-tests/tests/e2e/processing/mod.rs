@@ -8,4 +8,5 @@ mod ord_statements;
 mod permutations;
 mod redelivery;
 mod retry;
+mod shops;
 mod worker;

@@ -50,15 +50,16 @@ async fn an_index_or_key_that_is_another_under_its_name_is_named_and_made_again(
         ),
         (
             "indexes",
-            &["webhook_inbox_provider_event_id_key", "WHERE false"],
-            "ALTER TABLE raw_ops.webhook_inbox DROP CONSTRAINT webhook_inbox_provider_event_id_key;
-             CREATE UNIQUE INDEX webhook_inbox_provider_event_id_key ON raw_ops.webhook_inbox (provider, event_id) WHERE false",
+            &["webhook_inbox_shop_domain_provider_event_id_key", "WHERE false"],
+            "ALTER TABLE raw_ops.webhook_inbox DROP CONSTRAINT webhook_inbox_shop_domain_provider_event_id_key;
+             CREATE UNIQUE INDEX webhook_inbox_shop_domain_provider_event_id_key ON raw_ops.webhook_inbox (shop_domain, provider, event_id) WHERE false",
         ),
         (
             "indexes",
-            &["orders_shopify_order_id_key", "UNIQUE (id, shopify_order_id)"],
-            "ALTER TABLE raw_ops.orders DROP CONSTRAINT orders_shopify_order_id_key;
-             ALTER TABLE raw_ops.orders ADD CONSTRAINT orders_shopify_order_id_key UNIQUE (id, shopify_order_id)",
+            &["customers_shop_domain_shopify_customer_id_key", "UNIQUE (id, shopify_customer_id)"],
+            "ALTER TABLE raw_ops.customers DROP CONSTRAINT customers_shop_domain_shopify_customer_id_key;
+             ALTER TABLE raw_ops.customers ADD CONSTRAINT customers_shop_domain_shopify_customer_id_key
+                 UNIQUE (id, shopify_customer_id)",
         ),
         (
             "indexes",
@@ -135,8 +136,8 @@ async fn a_column_dropped_renamed_or_changed_is_named_and_put_back() {
         ),
         (
             "columns",
-            &["now NOT NULL: webhook_inbox.shop_domain"],
-            "ALTER TABLE raw_ops.webhook_inbox ALTER COLUMN shop_domain SET NOT NULL",
+            &["now NOT NULL: courier_events.event_text"],
+            "ALTER TABLE raw_ops.courier_events ALTER COLUMN event_text SET NOT NULL",
         ),
         (
             "columns",
@@ -242,21 +243,23 @@ async fn setup_again_makes_no_damage_the_rule_unless_the_owner_says_so() {
     run(
         &owner,
         "DROP INDEX raw_ops.idx_orders_ordered_at; CREATE INDEX idx_orders_ordered_at ON raw_ops.orders (id);
-         ALTER TABLE raw_ops.orders DROP CONSTRAINT orders_shopify_order_id_key;
+         ALTER TABLE raw_ops.customers DROP CONSTRAINT customers_shop_domain_shopify_customer_id_key;
          SELECT raw_ops.setup(); SELECT raw_ops.setup()",
     )
     .await;
     let found = health(&owner).await;
     let told = serde_json::json!(all_faults(&found, "indexes")).to_string();
     assert!(
-        told.contains("idx_orders_ordered_at") && told.contains("orders_shopify_order_id_key"),
+        told.contains("idx_orders_ordered_at")
+            && told.contains("customers_shop_domain_shopify_customer_id_key"),
         "{told}"
     );
 
     // Meant so: health forgets it.
     run(
         &owner,
-        "ALTER TABLE raw_ops.orders ADD CONSTRAINT orders_shopify_order_id_key UNIQUE (shopify_order_id);
+        "ALTER TABLE raw_ops.customers ADD CONSTRAINT customers_shop_domain_shopify_customer_id_key
+             UNIQUE (shop_domain, shopify_customer_id);
          DELETE FROM raw_ops.schema_objects WHERE name = 'idx_orders_ordered_at'",
     )
     .await;

@@ -105,8 +105,8 @@ async fn what_public_may_makes_no_role_a_receiver_and_is_one_fault() {
         assert_eq!(fault(&found, what), None, "{found}");
     }
     let public = all_faults(&found, "public");
-    let revoke = "REVOKE ALL ON ROUTINE raw_ops.receive_webhook(text,text,text,jsonb,bytea), \
-                  raw_ops.receive_webhooks(text[],text[],text[],jsonb[],bytea[]) FROM PUBLIC;";
+    let revoke = "REVOKE ALL ON ROUTINE raw_ops.receive_webhook(text,text,text,jsonb,bytea,text), \
+                  raw_ops.receive_webhooks(text[],text[],text[],jsonb[],bytea[],text[],text[]) FROM PUBLIC;";
     assert_eq!(public.len(), 1, "{found}");
     assert_eq!(public[0]["next"], serde_json::json!([revoke]));
     assert!(!found.to_string().contains("analyst"), "{found}");

@@ -70,3 +70,24 @@ async fn a_source_that_stays_silent_for_weeks_is_not_resolved_by_that() {
     let (_, last) = watched.arrived().await.pop().unwrap();
     assert_eq!(last, "Resolved: A Source Has Gone Quiet");
 }
+
+#[tokio::test]
+async fn the_silence_of_one_shop_is_told_while_another_speaks() {
+    let watched = Watched::start().await;
+    run(
+        &watched.client,
+        "INSERT INTO raw_ops.webhook_inbox (shop_domain, provider, topic, event_id, payload, processing_status, received_at, created_at)
+         SELECT shop, 'shopify', 'orders/create', n::text, '{}', 'success', at, at
+           FROM generate_series(0, 2880) n, LATERAL (SELECT now() - n * interval '5 minutes' AS at) t,
+                unnest(ARRAY['uk.example', 'eu.example']) AS shop
+          WHERE shop = 'uk.example' OR n >= 24",
+    )
+    .await;
+    let told = watched.invoke("webhook_silence").await;
+    assert_eq!(told["status"], "warning", "{told}");
+    let fields = told["alert_config"]["fields"].to_string();
+    assert!(
+        fields.contains("eu.example") && !fields.contains("uk.example"),
+        "{fields}"
+    );
+}
