@@ -70,7 +70,7 @@ async fn take_in(
     let counted = client.and_then(|client| client.counted(&app.config.trusted_proxies));
     let place = app.requests.take(counted).ok_or(Refusal::Busy)?;
     // Until the signature is known to be right, somebody else may get the place.
-    let held = tokio::select! {
+    let (held, shop_domain) = tokio::select! {
         biased;
         held = read_signed(app, settings, &parts, body, &place, note) => held?,
         () = place.lost() => return Err(Refusal::Busy),
@@ -80,19 +80,20 @@ async fn take_in(
     let described = (settings.provider.describe)(route, &delivery);
     note.topic = Some(shortened(&described.topic));
     note.event_id = described.event_id.as_deref().map(shortened);
-    note.shop_domain = described.source.as_deref().map(shortened);
+    note.shop_domain = Some(shop_domain.clone()).filter(|shop| !shop.is_empty());
     let webhook = Webhook {
         provider: settings.provider.name,
         topic: described.topic,
         event_id: described.event_id,
         headers: described.headers,
+        shop_domain,
         // It weighs on the memory that bodies share until it is stored, also where its sender is not waited for any longer.
         body: Bytes::from_owner(held),
     };
     app.store.put(webhook).await.map_err(Refusal::NotStored)
 }
 
-/// The body, if it is one of this provider's.
+/// The body, if it is one of this provider's, and the shop that it is of.
 async fn read_signed(
     app: &App,
     settings: &ProviderSettings,
@@ -100,7 +101,7 @@ async fn read_signed(
     body: Body,
     place: &Place,
     note: &mut Note,
-) -> Result<Held, Refusal> {
+) -> Result<(Held, String), Refusal> {
     if let Err(refusal) = admit(parts, settings, app.bodies.max_bytes) {
         // A client that asked first has not begun to send.
         if !parts.headers.contains_key(EXPECT) {
@@ -111,8 +112,8 @@ async fn read_signed(
     let held = body::read(body, &app.bodies, place).await?;
     note.bytes = Some(held.bytes.len());
     let verified = (settings.provider.verify)(&settings.secrets, &delivery(parts, &held));
-    verified.map_err(Refusal::Unsigned)?;
-    Ok(held)
+    let shop_domain = verified.map_err(Refusal::Unsigned)?;
+    Ok((held, shop_domain))
 }
 
 fn delivery<'a>(parts: &'a Parts, held: &'a Held) -> Delivery<'a> {

@@ -19,6 +19,7 @@
 //! | [`refusal`] | the closed list of "no", each with its status and what to do next |
 //! | [`providers`] | one file per provider: its routes, signature header, event id, headers worth keeping. Pure |
 //! | [`signature`] | HMAC over raw bytes, in constant time. Pure |
+//! | [`shop`] | which shop a delivery is of, by the secrets that signed it. Pure |
 //! | [`store`] | groups waiting webhooks into one call; `store::postgres` makes it; `store::readiness` finds out whether it would go well |
 //! | [`metrics`] | Prometheus text |
 //! | [`log`] | one JSON line per request, written by its own thread |
@@ -37,6 +38,7 @@ pub mod providers;
 pub mod refusal;
 pub mod routes;
 pub mod server;
+pub mod shop;
 pub mod signature;
 pub mod state;
 pub mod store;

@@ -62,7 +62,7 @@ pub struct Note {
     /// The provider's id of the delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub event_id: Option<String>,
-    /// The shop or account that sent it.
+    /// The shop that it is proved to be of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shop_domain: Option<String>,
     /// The body's length.

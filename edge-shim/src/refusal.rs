@@ -58,6 +58,11 @@ impl Refusal {
     pub fn for_log(&self) -> String {
         match self {
             Self::NotStored(PutError::Failed(error)) => error.to_string(),
+            Self::Unsigned(Unsigned::WrongShop {
+                claimed: Some(shop), ..
+            }) => {
+                format!("{}: {shop}", self.face().error)
+            }
             other => other.face().error,
         }
     }
@@ -155,6 +160,12 @@ impl Face {
                 format!("{header} does not hold a token that is known here"),
                 "send a token that is configured here",
             ),
+            Unsigned::WrongShop { header, variable, .. } => Self::of(
+                401,
+                "wrong_shop",
+                format!("{header} names no shop that the secret is for"),
+                format!("use the secret of that shop; the operator lists it in {variable}"),
+            ),
         }
     }
 
@@ -200,6 +211,7 @@ impl Face {
                 "database_lacking",
                 "the database has less memory or temporary room than this webhook needs",
             ),
+            Condition::Internal => (503, "database_internal", "the database met an error inside of it"),
             Condition::Unreachable => (503, "database_unreachable", "the database is out of reach"),
             Condition::Refused => (500, "database_refused", "the database did not take this webhook"),
         };

@@ -22,6 +22,7 @@ use crate::connection::{self, Ahead, End, Limits, Rules};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::places::{Client, Places};
+use crate::providers::SecretsByShop;
 use crate::routes::app;
 use crate::state::App;
 use crate::store::Store;
@@ -123,12 +124,18 @@ fn started(config: &Config, address: SocketAddr) -> serde_json::Value {
     let secrets: serde_json::Map<String, serde_json::Value> = config
         .providers
         .iter()
-        .map(|settings| {
-            (
-                settings.provider.secret_variable.to_owned(),
-                json!(settings.secrets.len()),
-            )
+        .flat_map(|settings| {
+            let (all, provider) = (settings.secrets.len(), settings.provider);
+            let by_shop = settings.secrets.iter().filter(|secret| secret.shop().is_some());
+            match provider.secrets_by_shop {
+                SecretsByShop::Listed(variable) => vec![
+                    (provider.secret_variable, all - by_shop.clone().count()),
+                    (variable, by_shop.count()),
+                ],
+                SecretsByShop::Appended => vec![(provider.secret_variable, all)],
+            }
         })
+        .map(|(variable, count)| (variable.to_owned(), json!(count)))
         .collect();
     json!({
         "version": env!("CARGO_PKG_VERSION"), "listen": address.to_string(), "secrets": secrets,

@@ -9,17 +9,36 @@ use sha2::Sha256;
 
 /// A signing secret. Its `Debug` never shows the value, and it has no `Display`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+pub struct Secret {
+    value: String,
+    shop: Option<String>,
+}
 
 impl Secret {
-    /// Takes the secret exactly as the provider shows it; its UTF-8 bytes are the key.
+    /// Takes the secret exactly as the provider shows it; its UTF-8 bytes are the key. It is for every shop.
     pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
+        Self {
+            value: value.into(),
+            shop: None,
+        }
+    }
+
+    /// The same for one shop, named as [`host_name`](crate::shop::host_name) gives it.
+    pub fn of_shop(value: impl Into<String>, shop: String) -> Self {
+        Self {
+            value: value.into(),
+            shop: Some(shop),
+        }
+    }
+
+    /// The only shop it is for; `None`: for every shop.
+    pub fn shop(&self) -> Option<&str> {
+        self.shop.as_deref()
     }
 
     /// The key's bytes, for computing a signature. Never print them.
     pub fn bytes(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.value.as_bytes()
     }
 }
 
@@ -29,34 +48,33 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// True if `signature` (standard base64 with padding) is the HMAC-SHA256 of `signed` under any of `secrets`.
+/// Those of `secrets` under which `signature` (standard base64 with padding) is the HMAC-SHA256 of `signed`.
 ///
-/// Each comparison takes the same time wherever the bytes differ. Several secrets are valid at once so that a secret can be rotated
-/// without refusing a webhook.
-pub fn hmac_sha256_base64(secrets: &[Secret], signed: &[u8], signature: &str) -> bool {
+/// Each comparison takes the same time wherever the bytes differ, and every secret is looked at, whichever matches. Several secrets
+/// are valid at once so that a secret can be rotated without refusing a webhook, and so that each shop can have its own.
+pub fn signers_by_hmac_sha256<'a>(secrets: &'a [Secret], signed: &[u8], signature: &str) -> Vec<&'a Secret> {
     let Ok(tag) = STANDARD.decode(signature) else {
-        return false;
+        return Vec::new();
     };
-    secrets.iter().any(|secret| hmac_sha256(secret, signed, &tag))
+    let signed_it = |secret: &&Secret| hmac_sha256(secret, signed, &tag);
+    secrets.iter().filter(signed_it).collect()
 }
 
-/// True if `token` is one of `secrets`.
+/// Those of `secrets` that `token` is.
 ///
-/// Compared by their codes under one key, so that neither the time it takes nor its variation tells where they differ.
-pub fn is_token(secrets: &[Secret], token: &[u8]) -> bool {
+/// Compared by their codes under one key, so that neither the time it takes nor its variation tells where they differ. Every one is
+/// looked at, whichever matches.
+pub fn signers_by_token<'a>(secrets: &'a [Secret], token: &[u8]) -> Vec<&'a Secret> {
     let code = |bytes: &[u8]| {
         let mut mac = Hmac::<Sha256>::new_from_slice(b"token").ok()?;
         mac.update(bytes);
         Some(mac)
     };
     let Some(given) = code(token).map(|mac| mac.finalize().into_bytes()) else {
-        return false;
+        return Vec::new();
     };
-    // Every one is looked at, whichever matches.
-    secrets.iter().fold(false, |found, secret| {
-        let is_this = code(secret.bytes()).is_some_and(|mac| mac.verify_slice(&given).is_ok());
-        found | is_this
-    })
+    let is_it = |secret: &&Secret| code(secret.bytes()).is_some_and(|mac| mac.verify_slice(&given).is_ok());
+    secrets.iter().filter(is_it).collect()
 }
 
 fn hmac_sha256(secret: &Secret, signed: &[u8], tag: &[u8]) -> bool {

@@ -2,6 +2,7 @@
 
 mod database;
 mod parameters;
+mod secrets;
 mod variables;
 
 use std::fmt;
@@ -16,7 +17,7 @@ pub use database::Database;
 use variables::*;
 
 use crate::connection;
-use crate::providers::{Provider, REGISTRY};
+use crate::providers::{Provider, REGISTRY, SecretsByShop};
 use crate::signature::Secret;
 use crate::store;
 
@@ -178,11 +179,9 @@ pub fn help() -> String {
         add(variable.name, variable.default, variable.meaning);
     }
     for provider in REGISTRY {
-        let secrets = format!(
-            "comma-separated secrets of {}; any of them is accepted. Without one its webhooks are answered 503",
-            provider.name
-        );
-        add(provider.secret_variable, "none", &secrets);
+        for (variable, meaning) in secrets::help(provider) {
+            add(variable, "none", &meaning);
+        }
         let addresses = format!(
             "comma-separated addresses or networks that {} may send from",
             provider.name
@@ -256,14 +255,27 @@ impl<L: Fn(&str) -> Option<String>> Reader<L> {
             .iter()
             .map(|provider| ProviderSettings {
                 provider,
-                secrets: self
-                    .list(provider.secret_variable)
-                    .into_iter()
-                    .map(Secret::new)
-                    .collect(),
+                secrets: self.secrets(provider),
                 allowed_ips: self.networks(provider.allowed_ips_variable),
             })
             .collect()
+    }
+
+    fn secrets(&mut self, provider: &Provider) -> Vec<Secret> {
+        let entries = self.list(provider.secret_variable);
+        let SecretsByShop::Listed(variable) = provider.secrets_by_shop else {
+            let (secrets, problems) = secrets::appended(&entries);
+            self.problems_with(provider.secret_variable, problems);
+            return secrets;
+        };
+        let (by_shop, problems) = secrets::listed(&self.list(variable));
+        self.problems_with(variable, problems);
+        let for_every_shop = entries.into_iter().map(Secret::new);
+        for_every_shop.chain(by_shop).collect()
+    }
+
+    fn problems_with(&mut self, variable: &str, why: Vec<String>) {
+        why.into_iter().for_each(|why| self.problem(variable, why));
     }
 
     fn networks(&mut self, variable: &str) -> Vec<IpNet> {

@@ -1,11 +1,12 @@
 //! A provider made up for the tests: what a new one takes, and no more. Signed with a shared [`token`].
 
-use super::{Delivery, Description, Provider, Route, kept_headers, token};
+use super::{Delivery, Description, Provider, Route, SecretsByShop, kept_headers, token};
 
 /// The example provider's entry in the registry.
 pub static PROVIDER: Provider = Provider {
     name: "example",
     secret_variable: "EXAMPLE_WEBHOOK_TOKEN",
+    secrets_by_shop: SecretsByShop::Appended,
     allowed_ips_variable: "EXAMPLE_ALLOWED_IPS",
     routes: &[Route {
         path: "/webhooks/example",
@@ -19,7 +20,6 @@ fn describe(route: &Route, delivery: &Delivery<'_>) -> Description {
     Description {
         topic: route.default_topic.to_owned(),
         event_id: None,
-        source: None,
         headers: kept_headers(delivery.headers, |name| name == "content-type"),
     }
 }

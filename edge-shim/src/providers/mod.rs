@@ -30,14 +30,25 @@ pub struct Provider {
     pub name: &'static str,
     /// The environment variable with its signing secrets.
     pub secret_variable: &'static str,
+    /// How a secret says which shop it is for.
+    pub secrets_by_shop: SecretsByShop,
     /// The environment variable with the addresses it may send from.
     pub allowed_ips_variable: &'static str,
     /// Where its webhooks arrive.
     pub routes: &'static [Route],
-    /// Proves that the delivery was signed with one of the secrets.
-    pub verify: fn(&[Secret], &Delivery<'_>) -> Result<(), Unsigned>,
+    /// Proves that the delivery was signed with one of the secrets, and by whose: the shop it is of, empty where none is known.
+    pub verify: fn(&[Secret], &Delivery<'_>) -> Result<String, Unsigned>,
     /// Reads what the inbox wants to know beside the body.
     pub describe: fn(&Route, &Delivery<'_>) -> Description,
+}
+
+/// How a provider's secrets name the shop they are for, where they name one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretsByShop {
+    /// `shop=secret` in an environment variable of their own.
+    Listed(&'static str),
+    /// `secret@shop` among the others.
+    Appended,
 }
 
 /// A path that takes webhooks.
@@ -60,7 +71,7 @@ pub struct Delivery<'a> {
     pub body: &'a [u8],
 }
 
-/// Why a delivery does not count as its provider's. Carries the header's name, never its value.
+/// Why a delivery does not count as its provider's. Carries the header's name, never a secret's or a signature's value.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Unsigned {
     /// The signature header is absent or blank.
@@ -71,6 +82,15 @@ pub enum Unsigned {
     NoToken(&'static str),
     /// The token is none of those configured.
     WrongToken(&'static str),
+    /// It is signed, with secrets that are for other shops only.
+    WrongShop {
+        /// The header that names the shop.
+        header: &'static str,
+        /// The variable that says which secret is for which shop.
+        variable: &'static str,
+        /// The shop it says it is of, if that is a host name.
+        claimed: Option<String>,
+    },
 }
 
 /// What the inbox stores beside the body.
@@ -80,8 +100,6 @@ pub struct Description {
     pub topic: String,
     /// The provider's id of this delivery; the database derives one from the body's hash where there is none.
     pub event_id: Option<String>,
-    /// The account or shop it came from, for the log.
-    pub source: Option<String>,
     /// The headers worth keeping, as the text of one JSON object with lower-case names.
     pub headers: String,
 }

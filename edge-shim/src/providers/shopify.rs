@@ -7,14 +7,17 @@
 //! Source: <https://shopify.dev/docs/apps/build/webhooks>
 
 use super::{
-    Delivery, Description, Provider, Route, Unsigned, first_header, identifier, kept_headers, raw_header,
+    Delivery, Description, Provider, Route, SecretsByShop, Unsigned, first_header, identifier, kept_headers,
+    raw_header,
 };
+use crate::shop;
 use crate::signature::{self, Secret};
 
 /// Shopify's entry in the registry.
 pub static PROVIDER: Provider = Provider {
     name: "shopify",
     secret_variable: "SHOPIFY_WEBHOOK_SECRET",
+    secrets_by_shop: SecretsByShop::Listed(SECRETS_BY_SHOP),
     allowed_ips_variable: "SHOPIFY_ALLOWED_IPS",
     routes: &[
         Route {
@@ -38,22 +41,30 @@ pub static PROVIDER: Provider = Provider {
     describe,
 };
 
+/// Where secrets are that open one shop only.
+const SECRETS_BY_SHOP: &str = "SHOPIFY_WEBHOOK_SECRETS";
+
 const HMAC: &[&str] = &["x-shopify-hmac-sha256", "shopify-hmac-sha256"];
 const TOPIC: &[&str] = &["x-shopify-topic", "shopify-topic"];
 const WEBHOOK_ID: &[&str] = &["x-shopify-webhook-id", "shopify-webhook-id"];
 const EVENT_ID: &[&str] = &["x-shopify-event-id", "shopify-event-id"];
 const SHOP_DOMAIN: &[&str] = &["x-shopify-shop-domain", "shopify-shop-domain"];
 
-fn verify(secrets: &[Secret], delivery: &Delivery<'_>) -> Result<(), Unsigned> {
+fn verify(secrets: &[Secret], delivery: &Delivery<'_>) -> Result<String, Unsigned> {
     const SHOWN: &str = "X-Shopify-Hmac-Sha256";
     let Some(signature) = first_header(delivery.headers, HMAC) else {
         return Err(Unsigned::Missing(SHOWN));
     };
-    if signature::hmac_sha256_base64(secrets, delivery.body, &signature) {
-        Ok(())
-    } else {
-        Err(Unsigned::Wrong(SHOWN))
+    let signers = signature::signers_by_hmac_sha256(secrets, delivery.body, &signature);
+    if signers.is_empty() {
+        return Err(Unsigned::Wrong(SHOWN));
     }
+    let claimed = first_header(delivery.headers, SHOP_DOMAIN);
+    shop::authenticated(&signers, claimed.as_deref()).ok_or_else(|| Unsigned::WrongShop {
+        header: "X-Shopify-Shop-Domain",
+        variable: SECRETS_BY_SHOP,
+        claimed: claimed.as_deref().and_then(shop::host_name),
+    })
 }
 
 fn describe(route: &Route, delivery: &Delivery<'_>) -> Description {
@@ -68,7 +79,6 @@ fn describe(route: &Route, delivery: &Delivery<'_>) -> Description {
     Description {
         topic,
         event_id,
-        source: first_header(headers, SHOP_DOMAIN),
         headers: kept_headers(headers, worth_keeping),
     }
 }

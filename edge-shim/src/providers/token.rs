@@ -2,6 +2,7 @@
 //! set, else in the address's query string, which is not logged.
 
 use super::{Delivery, Unsigned, first_header};
+use crate::shop;
 use crate::signature::{self, Secret};
 
 const SHOWN: &str = "Authorization";
@@ -9,19 +10,17 @@ const TOKEN: &[&str] = &["x-webhook-token"];
 /// In the address: `/webhooks/<provider>?token=…`.
 const TOKEN_PARAMETER: &str = "token";
 
-/// Proves that the delivery carries one of the tokens.
+/// Proves that the delivery carries one of the tokens, and gives the shop that the token is for.
 ///
 /// # Errors
 /// No token anywhere, or none of those configured.
-pub fn verify(secrets: &[Secret], delivery: &Delivery<'_>) -> Result<(), Unsigned> {
+pub fn verify(secrets: &[Secret], delivery: &Delivery<'_>) -> Result<String, Unsigned> {
     let Some(token) = token(delivery) else {
         return Err(Unsigned::NoToken(SHOWN));
     };
-    if signature::is_token(secrets, token.as_bytes()) {
-        Ok(())
-    } else {
-        Err(Unsigned::WrongToken(SHOWN))
-    }
+    let signers = signature::signers_by_token(secrets, token.as_bytes());
+    // The configuration has no token for two shops, of which one would have to be guessed.
+    shop::authenticated(&signers, None).ok_or(Unsigned::WrongToken(SHOWN))
 }
 
 /// `Authorization: Bearer …`, `X-Webhook-Token: …` or `?token=…`; the first that is there counts.

@@ -20,6 +20,9 @@ pub enum Condition {
     Locked,
     /// Less memory or room for temporary files than these webhooks need: fewer of them may fit.
     Lacking,
+    /// An error inside of the server, or of a proxy's that speaks for it (PL/Proxy: one of its databases is out of reach): it may go
+    /// better for fewer webhooks, or later. It says nothing about the webhooks.
+    Internal,
     /// No answer, or none that means anything.
     Unreachable,
     /// The database answered and said no, for a reason of its own: a trigger or a constraint somebody added.
@@ -71,6 +74,7 @@ impl Condition {
             Self::NotSetUp => "not_set_up",
             Self::DiskFull => "disk_full",
             Self::Locked => "locked",
+            Self::Internal => "internal",
             Self::Lacking | Self::Unreachable => "unreachable",
             Self::Refused => "refused",
         }
@@ -79,7 +83,7 @@ impl Condition {
     /// What to do about it.
     pub fn class(self) -> Class {
         match self {
-            Self::Locked | Self::Lacking => Class::Contended,
+            Self::Locked | Self::Lacking | Self::Internal => Class::Contended,
             Self::Refused => Class::Rejected,
             Self::RowSecurity
             | Self::ReadOnly
@@ -104,6 +108,8 @@ impl Condition {
             // Not set up, being restored or upgraded: no database, schema, table or function.
             "55000" | "42883" | "42P01" | "3F000" | "3D000" => Self::NotSetUp,
             _ if is_poolers(sqlstate) => Self::Unreachable,
+            // Internal error, corrupted data or index.
+            _ if sqlstate.starts_with("XX") => Self::Internal,
             // Authorization at log-in.
             _ if sqlstate.starts_with("28") => Self::NoRights,
             // Connection, resources (connections), operator, system.
@@ -178,6 +184,9 @@ impl StoreError {
                  or point DATABASE_URL to PostgreSQL itself"
             }
             (_, Some(hint)) => hint,
+            (Condition::Internal, None) => {
+                "the error is PostgreSQL's own, or a proxy's (PL/Proxy) whose database is out of reach: look into the server's log"
+            }
             (Condition::Unreachable, None) => "check DATABASE_URL and that PostgreSQL runs there",
             (Condition::Refused, None) => "look for a trigger or constraint added to the tables of raw_ops",
         };

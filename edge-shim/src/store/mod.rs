@@ -26,6 +26,8 @@ pub struct Webhook {
     pub event_id: Option<String>,
     /// The text of one JSON object.
     pub headers: String,
+    /// The shop it is of, in lower case, as its secret proves it; empty where none is known.
+    pub shop_domain: String,
     /// The body, byte for byte.
     pub body: Bytes,
 }

@@ -125,6 +125,7 @@ fn help_names_every_variable() {
         "DATABASE_URL",
         "LISTEN_ADDR",
         "SHOPIFY_WEBHOOK_SECRET",
+        "SHOPIFY_WEBHOOK_SECRETS",
         "SHOPIFY_ALLOWED_IPS",
         "DPD_WEBHOOK_TOKEN",
         "DPD_ALLOWED_IPS",

@@ -22,6 +22,7 @@ fn webhook(body: &str) -> Webhook {
         topic: "orders/create".to_owned(),
         event_id: Some(body.to_owned()),
         headers: "{}".to_owned(),
+        shop_domain: String::new(),
         body: Bytes::from(body.to_owned()),
     }
 }
@@ -321,7 +322,8 @@ fn sqlstates_fall_into_their_condition_and_class() {
         ),
         (&["57014", "55P03", "40P01", "40001"], Locked, Class::Contended),
         (&["53200", "53400"], Lacking, Class::Contended),
-        (&["22P05", "P0001", "23514", "XX000"], Refused, Class::Rejected),
+        (&["22P05", "P0001", "23514"], Refused, Class::Rejected),
+        (&["XX000", "XX001"], Internal, Class::Contended),
     ] {
         for sqlstate in sqlstates {
             let found = Condition::of_sqlstate(sqlstate);

@@ -7,6 +7,7 @@ mod limits;
 mod operations;
 mod places;
 mod server;
+mod shops;
 mod signature;
 mod support;
 mod token;

@@ -15,13 +15,14 @@ use crate::support;
 use crate::support::{ORDER, ScriptedInbox, TestApp, all_new, config, json, refusal, signed, status, text};
 
 /// Everything that `/readyz` can say but `ready`.
-const CONDITIONS: [Condition; 8] = [
+const CONDITIONS: [Condition; 9] = [
     Condition::RowSecurity,
     Condition::ReadOnly,
     Condition::NoRights,
     Condition::NotSetUp,
     Condition::DiskFull,
     Condition::Locked,
+    Condition::Internal,
     Condition::Unreachable,
     Condition::Refused,
 ];

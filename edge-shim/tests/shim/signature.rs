@@ -1,10 +1,14 @@
 //! Shopify's signature: the vendor's own vectors, rotation, and proof that nothing altered passes.
 
-use edge_shim::signature::{Secret, hmac_sha256_base64};
+use edge_shim::signature::{Secret, signers_by_hmac_sha256};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support;
+
+fn hmac_sha256_base64(secrets: &[Secret], signed: &[u8], signature: &str) -> bool {
+    !signers_by_hmac_sha256(secrets, signed, signature).is_empty()
+}
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("data/shopify_hmac.json")).expect("the vector file")

@@ -7,6 +7,7 @@
 
 mod failure;
 mod lease;
+mod receipts;
 
 use std::time::Duration;
 
@@ -22,10 +23,11 @@ use self::lease::Lease;
 use super::{Answer, Condition, Inbox, Receipt, StoreError, Webhook, tls};
 use crate::config::Database;
 
-/// One call, one transaction, one commit, sent in one go. The id travels as text: it is only passed on.
+/// One call, one transaction, one commit, sent in one go. The id travels as text: it is only passed on. A receipt is known by the
+/// reference that its webhook was given: behind a proxy that splits the call, each part counts its own from 1.
 const RECEIVE: &str = "\
-    SELECT ordinal::int, webhook_id::text, duplicate \
-      FROM raw_ops.receive_webhooks($1, $2, $3, $4, $5)";
+    SELECT reference, webhook_id::text, duplicate \
+      FROM raw_ops.receive_webhooks($1, $2, $3, $4, $5, $6, $7)";
 
 /// Stores a webhook as new and as a repeat, through each of the two functions, and takes it back.
 const PROBE: &str = "\
@@ -33,10 +35,10 @@ const PROBE: &str = "\
     SET LOCAL lock_timeout = '1s'; \
     SET LOCAL statement_timeout = '1500ms'; \
     SELECT raw_ops.receive_webhook('shopify', 'orders/create', \
-               pg_catalog.concat('readyz-', pg_catalog.gen_random_uuid()), '{}', '{}'); \
+               pg_catalog.concat('readyz-', pg_catalog.gen_random_uuid()), '{}', '{}', ''); \
     SELECT ordinal FROM raw_ops.receive_webhooks(ARRAY['shopify', 'shopify'], ARRAY['orders/create', 'orders/create'], \
                pg_catalog.array_fill(pg_catalog.concat('readyz-', pg_catalog.gen_random_uuid()), ARRAY[2]), \
-               ARRAY['{}', '{}']::jsonb[], ARRAY['{}', '{}']::bytea[]); \
+               ARRAY['{}', '{}']::jsonb[], ARRAY['{}', '{}']::bytea[], ARRAY['', ''], ARRAY['0', '1']); \
     ROLLBACK";
 
 /// Establishing a connection may take this long.
@@ -200,12 +202,19 @@ async fn call(client: &Client, begin: &str, webhooks: &[Webhook]) -> Result<Vec<
         .map(|webhook| JsonText(&webhook.headers))
         .collect();
     let bodies: Vec<&[u8]> = webhooks.iter().map(|webhook| webhook.body.as_ref()).collect();
-    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+    let shops: Vec<&str> = webhooks
+        .iter()
+        .map(|webhook| webhook.shop_domain.as_str())
+        .collect();
+    let references: Vec<String> = (0..webhooks.len()).map(receipts::reference).collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&providers, Type::TEXT_ARRAY),
         (&topics, Type::TEXT_ARRAY),
         (&event_ids, Type::TEXT_ARRAY),
         (&headers, Type::JSONB_ARRAY),
         (&bodies, Type::BYTEA_ARRAY),
+        (&shops, Type::TEXT_ARRAY),
+        (&references, Type::TEXT_ARRAY),
     ];
     // Sent one behind the other before the first is answered: one way there and back. The call is parsed, bound and executed without a
     // name. A call that failed makes the commit a rollback.
@@ -218,42 +227,7 @@ async fn call(client: &Client, begin: &str, webhooks: &[Webhook]) -> Result<Vec<
     begun.map_err(Failure::Query)?;
     let rows = rows.map_err(Failure::Query)?;
     committed.map_err(Failure::Query)?;
-    in_order(&rows, webhooks.len())
-}
-
-/// Puts the receipts in the order of the webhooks; the rows' order is not promised.
-fn in_order(rows: &[tokio_postgres::Row], expected: usize) -> Result<Vec<Receipt>, Failure> {
-    let mut receipts: Vec<Option<Receipt>> = vec![None; expected];
-    for row in rows {
-        let (ordinal, receipt) =
-            read_row(row).map_err(|error| Failure::Shape(failure::with_causes(&error)))?;
-        let place = usize::try_from(ordinal)
-            .ok()
-            .and_then(|ordinal| ordinal.checked_sub(1));
-        let Some(slot) = place.and_then(|place| receipts.get_mut(place)) else {
-            return Err(Failure::Shape(format!(
-                "receipt {ordinal} came back for {expected} webhooks"
-            )));
-        };
-        *slot = Some(receipt);
-    }
-    let complete: Option<Vec<Receipt>> = receipts.into_iter().collect();
-    complete.ok_or_else(|| {
-        Failure::Shape(format!(
-            "{} receipts came back for {expected} webhooks",
-            rows.len()
-        ))
-    })
-}
-
-fn read_row(row: &tokio_postgres::Row) -> Result<(i32, Receipt), tokio_postgres::Error> {
-    Ok((
-        row.try_get(0)?,
-        Receipt {
-            webhook_id: row.try_get(1)?,
-            duplicate: row.try_get(2)?,
-        },
-    ))
+    receipts::in_order(&rows, webhooks.len())
 }
 
 /// JSON that is text already: serialised once, when the request came in.
