@@ -216,7 +216,7 @@ COMMENT ON COLUMN raw_ops.customers.field_versions IS 'Fields that the newest pa
 ALTER TABLE ONLY raw_ops.customers
     ADD CONSTRAINT customers_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY raw_ops.customers
-    ADD CONSTRAINT customers_shop_domain_shopify_customer_id_key UNIQUE (shop_domain, shopify_customer_id);
+    ADD CONSTRAINT customers_shop_domain_shopify_customer_id_key UNIQUE (shopify_customer_id, shop_domain);
 CREATE UNIQUE INDEX customers_guest_email_key ON raw_ops.customers USING btree (sha256((replace(lower(email), '\'::text, '\\'::text))::bytea), shop_domain) WHERE (shopify_customer_id IS NULL);
 COMMENT ON INDEX raw_ops.customers_guest_email_key IS 'One guest row an e-mail, also when two orders arrive at once.';
 CREATE INDEX idx_customers_email ON raw_ops.customers USING btree (sha256((replace(lower(email), '\'::text, '\\'::text))::bytea), shop_domain);

@@ -259,7 +259,7 @@ async fn setup_again_makes_no_damage_the_rule_unless_the_owner_says_so() {
     run(
         &owner,
         "ALTER TABLE raw_ops.customers ADD CONSTRAINT customers_shop_domain_shopify_customer_id_key
-             UNIQUE (shop_domain, shopify_customer_id);
+             UNIQUE (shopify_customer_id, shop_domain);
          DELETE FROM raw_ops.schema_objects WHERE name = 'idx_orders_ordered_at'",
     )
     .await;
