@@ -3,5 +3,5 @@
 select shopify_order_id, shop_domain, id, customer_id, shopify_updated_at, shopify_triggered_at, payload_hash
   from raw_ops.orders
  where shopify_order_id = any ($2)
-   and shop_domain || '' in ('', $1)
+   and shop_domain in ('', $1)
  order by shop_domain

@@ -5,7 +5,7 @@ select id, shopify_customer_id, email, shopify_updated_at, shopify_triggered_at,
        + 16 * (accepts_marketing is null)::int as blank,
        field_versions
   from raw_ops.customers
- where shop_domain || '' = $1
+ where shop_domain = $1
    and shopify_customer_id = any ($2)
  order by id
    for no key update

@@ -9,6 +9,6 @@ select shopify_order_id, shop_domain, id, customer_id, shopify_updated_at, shopi
        field_versions, shipping_address, billing_address
   from raw_ops.orders
  where shopify_order_id = any ($2)
-   and shop_domain || '' in ('', $1)
+   and shop_domain in ('', $1)
  order by shopify_order_id, shop_domain
    for no key update
