@@ -78,17 +78,6 @@ impl AllThresholds {
     }
 }
 
-#[cfg(test)]
-impl<const N: usize> From<[(&str, Thresholds); N]> for AllThresholds {
-    fn from(checks: [(&str, Thresholds); N]) -> Self {
-        Self(
-            checks
-                .map(|(check, thresholds)| (check.to_owned(), thresholds))
-                .into(),
-        )
-    }
-}
-
 impl Thresholds {
     /// As they stand now.
     pub fn of(session: &Session, check: &str) -> Result<Self> {

@@ -51,9 +51,12 @@ pub fn record_report(session: &Session, webhook: &Envelope<ShipmentReport<Jsonb<
                 Some(Named::OfSeveral(shops)) => {
                     undecided.push(((element, event), of_several_shops(element, event, shops)));
                 }
-                None => left.push(waiting(element, &event.tracking_no)),
+                None => {
+                    let number = &event.tracking_no;
+                    left.push(waiting(element, number, not_here_yet(element, number)));
+                }
             },
-            Err(error) => left.push(refused(element, error)),
+            Err(error) => left.push(refused(element, error.to_string())),
         }
     }
     let events: Vec<&Event<'_>> = known.iter().map(|(_, event)| event).collect();
@@ -78,12 +81,17 @@ pub fn record_report(session: &Session, webhook: &Envelope<ShipmentReport<Jsonb<
     if is_nothing_done && !failed.is_empty() {
         return Err(failed.swap_remove(0).1);
     }
+    // Which shop's shipment is meant may show later.
     left.extend(
         undecided
             .iter()
-            .map(|(element, error)| undecided_yet(element, error)),
+            .map(|((element, event), error)| waiting(element, &event.tracking_no, error.to_string())),
     );
-    left.extend(failed.iter().map(|(element, error)| refused(element, error)));
+    left.extend(
+        failed
+            .iter()
+            .map(|(element, error)| refused(element, error.to_string())),
+    );
     let source = Source {
         webhook: webhook.webhook,
         provider: report.provider,
@@ -171,38 +179,28 @@ pub fn of_shipment<'e, 'a: 'e>(
     }
 }
 
-fn waiting<'a, T>(element: &Element<Jsonb<'a>, T>, number: &str) -> Left<'a> {
+/// An element that waits for a shipment, of this tracking number.
+fn waiting<'a, T>(element: &Element<Jsonb<'a>, T>, number: &str, error: String) -> Left<'a> {
     Left {
-        path: element.path.clone(),
-        element: element.raw,
         reference: Some(elements::reference(number)),
-        error: format!(
-            "{}.parcelNumber: there is no shipment {number} here yet",
-            element.path
-        ),
+        ..refused(element, error)
     }
 }
 
-/// Which shop's shipment is meant may show later.
-fn undecided_yet<'a, T>(
-    (element, event): &(&Element<Jsonb<'a>, T>, &ShipmentEvent<Jsonb<'a>>),
-    error: &Error,
-) -> Left<'a> {
-    Left {
-        path: element.path.clone(),
-        element: element.raw,
-        reference: Some(elements::reference(&event.tracking_no)),
-        error: error.to_string(),
-    }
-}
-
-fn refused<'a, T>(element: &Element<Jsonb<'a>, T>, error: &Error) -> Left<'a> {
+fn refused<'a, T>(element: &Element<Jsonb<'a>, T>, error: String) -> Left<'a> {
     Left {
         path: element.path.clone(),
         element: element.raw,
         reference: None,
-        error: error.to_string(),
+        error,
     }
+}
+
+fn not_here_yet<T>(element: &Element<T, ShipmentEvent<T>>, number: &str) -> String {
+    format!(
+        "{}.parcelNumber: there is no shipment {number} here yet",
+        element.path
+    )
 }
 
 /// Records events, one outcome each, in the order given: all together, and where that fails each for itself, so that an odd

@@ -79,11 +79,8 @@ result_row! {
 pub fn load_data(session: &Session, health: Health) -> Result<Data> {
     let (overall, indicators) = indicators(session)?;
     let of_health = State::from(health.severity());
-    let limits = AllThresholds::read(session)?;
-    let faults = health
-        .faults
-        .into_iter()
-        .filter(|fault| fault.severity > Severity::Info);
+    let (faults, limits) = health.into_parts();
+    let faults = faults.into_iter().filter(|fault| fault.severity > Severity::Info);
     Ok(Data {
         moment: moment(session)?,
         overall: overall.max(of_health),

@@ -10,7 +10,7 @@ mod figures;
 mod grants;
 mod sight;
 
-use crate::alerts::Severity;
+use crate::alerts::{AllThresholds, Severity};
 use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ fn fn_health_v1() -> Result<JsonB, ErrorReport> {
 /// What was seen, and what is wrong with it, the worst first.
 pub struct Health {
     figures: Figures,
-    pub faults: Vec<Fault>,
+    faults: Vec<Fault>,
 }
 
 /// Looks at everything: at the tables as their owner; at settings, other roles' sessions and jobs with the rights that
@@ -68,6 +68,11 @@ pub fn look() -> Result<Health> {
 }
 
 impl Health {
+    /// What is wrong, and from where on a figure is.
+    pub fn into_parts(self) -> (Vec<Fault>, AllThresholds) {
+        (self.faults, self.figures.limits)
+    }
+
     /// The worst fault's; what only informs leaves it `Info`, which is shown as ok.
     pub fn severity(&self) -> Severity {
         let worst = self.faults.iter().map(|fault| fault.severity).max();

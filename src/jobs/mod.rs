@@ -54,8 +54,7 @@ const JOBS: &[Job] = &[
 
 /// The names of the jobs there should be.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    let monitors = checks::CHECKS.iter().map(|check| check.job);
-    JOBS.iter().map(|job| job.name).chain(monitors)
+    all_jobs().map(|job| job.name)
 }
 
 /// Every job there should be.

@@ -318,12 +318,13 @@ impl<'a> People<'a> {
     /// The records that are new, or those that are not. New ones in the order of what makes them unique: two transactions that
     /// insert the same people wait for each other instead of deadlocking.
     fn rowset<'s>(&self, session: &'s Session, is_new: bool) -> Result<Customers<'s>> {
-        let guest_keys: HashMap<Id, EmailKey> = self.guests.iter().map(|(key, id)| (*id, *key)).collect();
         let records = self.records.iter();
         let mut records: Vec<(&Id, &Record<'_>)> = records
             .filter(|(_, record)| record.is_new == is_new && record.is_other)
             .collect();
         if is_new {
+            let keys = self.guests.iter().map(|(key, id)| (*id, *key));
+            let guest_keys: HashMap<Id, EmailKey> = keys.collect();
             records.sort_by_key(|(id, record)| (record.shopify_customer_id, guest_keys.get(*id).copied()));
         }
         let mut rows = Customers::new(session);

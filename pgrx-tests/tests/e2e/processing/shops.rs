@@ -236,20 +236,14 @@ async fn an_order_of_no_known_shop_becomes_the_shops_that_sends_it() {
 async fn a_couriers_event_goes_to_the_only_shop_with_its_shipment_and_waits_where_several_have_it() {
     let (stack, client) = start().await;
     send_all(&stack, &client, &webhooks("uk.example")).await;
-    let report = |event: &str| {
-        format!(
-            "SELECT raw_ops.receive_webhook('dpd', 'parcel/event', '{event}', '{{}}',
-                    '{{\"parcelNumber\": \"1550\", \"eventCode\": \"01\", \"eventDate\": \"2026-01-19T10:00:0{event}\"}}')"
-        )
-    };
-    run(&client, &report("1")).await;
+    run(&client, &report("1550", "1", "")).await;
     assert_eq!(drain(&client, 10).await, [1, 1, 0, 0]);
     let sender = stack.sender().unwrap();
     for webhook in webhooks("eu.example") {
         assert_eq!(sender.send(&webhook).await.status, Some(200));
     }
     drain(&client, 10).await;
-    run(&client, &report("2")).await;
+    run(&client, &report("1550", "2", "")).await;
     assert_eq!(drain(&client, 10).await, [1, 0, 1, 0]);
     let told = "SELECT error_category || ' ' || last_error FROM raw_ops.webhook_inbox WHERE provider = 'dpd' AND event_id = '2'";
     let told: String = one(&client, told).await;
@@ -261,6 +255,14 @@ async fn a_couriers_event_goes_to_the_only_shop_with_its_shipment_and_waits_wher
     );
     let events = "SELECT string_agg(e.shop_domain, ' ') FROM raw_ops.courier_events e";
     assert_eq!(one::<String>(&client, events).await, "uk.example");
+}
+
+/// An event of DPD's, reported by whoever speaks for this shop.
+fn report(number: &str, event: &str, shop: &str) -> String {
+    format!(
+        "SELECT raw_ops.receive_webhook('dpd', 'parcel/event', '{event}', '{{}}',
+                '{{\"parcelNumber\": \"{number}\", \"eventCode\": \"01\", \"eventDate\": \"2026-01-19T10:00:0{event}\"}}', '{shop}')"
+    )
 }
 
 /// Two shops, and an order of uk.example's that came before any shop was named.
@@ -308,11 +310,7 @@ async fn a_shipment_of_no_known_shop_is_its_orders() {
     )
     .await;
     for (event, shop) in [("1", "eu.example"), ("2", "uk.example")] {
-        let report = format!(
-            "SELECT raw_ops.receive_webhook('dpd', 'parcel/event', '{event}', '{{}}', convert_to(jsonb_build_object(
-                    'parcelNumber', 'HAND1', 'eventCode', '01', 'eventDate', now())::text, 'UTF8'), '{shop}')"
-        );
-        run(&client, &report).await;
+        run(&client, &report("HAND1", event, shop)).await;
     }
     assert_eq!(drain(&client, 10).await, [2, 2, 0, 0]);
     let recorded = "SELECT string_agg(event_id, ' ') FROM raw_ops.webhook_inbox w
