@@ -249,9 +249,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_is_missing_or_broken_is_told_with_the_statement_that_makes_it() {
-        let wanted = [
+    fn wanted() -> [Object; 4] {
+        [
             object(Kind::Table, "t", false, "create table raw_ops.t (id int)"),
             object(
                 Kind::Constraint,
@@ -266,7 +265,12 @@ mod tests {
                 "create index if not exists i on raw_ops.t (id)",
             ),
             object(Kind::Trigger, "g", false, "create trigger g"),
-        ];
+        ]
+    }
+
+    #[test]
+    fn what_is_missing_or_broken_is_told_with_the_statement_that_makes_it() {
+        let wanted = wanted();
         let whole = [
             part("table", "t", "ok"),
             part("constraint", "t_key", "ok"),
