@@ -71,7 +71,8 @@ CREATE  FUNCTION "check_order_ingestion_slo"() RETURNS TABLE (
 	"processing_status" TEXT,  /* Option < String > */
 	"attempts" INT,  /* Option < i32 > */
 	"last_error" TEXT,  /* Option < String > */
-	"severity" TEXT  /* Option < String > */
+	"severity" TEXT,  /* Option < String > */
+	"shop_domain" TEXT  /* String */
 )
 STRICT STABLE SECURITY DEFINER
 SET search_path TO pg_catalog, pg_temp

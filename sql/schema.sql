@@ -37,6 +37,7 @@ CREATE TABLE raw_ops.alerts (
     id uuid DEFAULT raw_ops.fn_uuid_v7() NOT NULL,
     check_name text NOT NULL,
     condition text NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     state text DEFAULT 'open'::text NOT NULL,
     severity text NOT NULL,
     channel text NOT NULL,
@@ -52,16 +53,18 @@ CREATE TABLE raw_ops.alerts (
     CONSTRAINT alerts_occurrences_check CHECK ((occurrences >= 1)),
     CONSTRAINT alerts_resolved_check CHECK (((state = 'resolved'::text) = (resolved_at IS NOT NULL))),
     CONSTRAINT alerts_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT alerts_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253))),
     CONSTRAINT alerts_state_check CHECK ((state = ANY (ARRAY['open'::text, 'resolved'::text, 'info'::text])))
 );
-COMMENT ON TABLE raw_ops.alerts IS 'What was found wrong: one open row per check and condition, closed when the check no longer finds it.';
+COMMENT ON TABLE raw_ops.alerts IS 'What was found wrong: one open row per check, condition and shop, closed when the check no longer finds it.';
+COMMENT ON COLUMN raw_ops.alerts.shop_domain IS 'The shop it is about; '''': all shops, or none is known.';
 COMMENT ON COLUMN raw_ops.alerts.state IS 'open; resolved; info: told once and not followed (the daily digest).';
 COMMENT ON COLUMN raw_ops.alerts.severity IS 'The highest so far.';
 COMMENT ON COLUMN raw_ops.alerts.occurrences IS 'How many runs have found it.';
 ALTER TABLE ONLY raw_ops.alerts
     ADD CONSTRAINT alerts_pkey PRIMARY KEY (id);
-CREATE UNIQUE INDEX alerts_one_open_key ON raw_ops.alerts USING btree (check_name, condition) WHERE (state = 'open'::text);
-COMMENT ON INDEX raw_ops.alerts_one_open_key IS 'One open alert per check and condition, also when two runs find it at once.';
+CREATE UNIQUE INDEX alerts_one_open_key ON raw_ops.alerts USING btree (check_name, condition, shop_domain) WHERE (state = 'open'::text);
+COMMENT ON INDEX raw_ops.alerts_one_open_key IS 'One open alert per check, condition and shop, also when two runs find it at once.';
 CREATE INDEX idx_alerts_opened_at ON raw_ops.alerts USING btree (opened_at DESC);
 ALTER TABLE raw_ops.alerts ENABLE ROW LEVEL SECURITY;
 
@@ -394,7 +397,7 @@ CREATE TABLE raw_ops.monitor_thresholds (
     CONSTRAINT monitor_thresholds_threshold_check CHECK (((threshold >= (0)::numeric) AND (threshold <= (1000000000)::numeric)))
 );
 COMMENT ON TABLE raw_ops.monitor_thresholds IS 'The limits of everything that judges: each check, fn_health_v1(), the page, the views; where a check alerts, and how soon it repeats. Read each time: change a row and it holds, switch it off with enabled.';
-COMMENT ON COLUMN raw_ops.monitor_thresholds.condition IS 'What is wrong when the threshold is crossed; one open alert per check and condition.';
+COMMENT ON COLUMN raw_ops.monitor_thresholds.condition IS 'What is wrong when the threshold is crossed; one open alert per check, condition and shop.';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.threshold IS 'In unit; the alert is raised above it. (Two of health_indicators are otherwise, see description.)';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.lookback IS 'How far back the check looks; null: at the state of now.';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.repeat_after IS 'While the alert stays open it is not posted again before this.';
@@ -1047,7 +1050,8 @@ CREATE VIEW raw_ops.courier_failed_notifications AS
     event.entity_id AS shipment_id,
     (event.event_payload #>> '{shipment,tracking_no}'::text[]) AS tracking_no,
     last_attempt.status_code AS last_status_code,
-    last_attempt.completed_at AS failed_at
+    last_attempt.completed_at AS failed_at,
+    event.shop_domain
    FROM (raw_ops.ops_events event
      LEFT JOIN LATERAL ( SELECT request.status_code,
             request.completed_at
@@ -1152,7 +1156,8 @@ CREATE VIEW raw_ops.courier_open_tasks AS
     shipment.tracking_url,
     orders.order_name,
     task.shipment_id,
-    task.created_at
+    task.created_at,
+    task.shop_domain
    FROM ((raw_ops.courier_tasks task
      JOIN raw_ops.shipments shipment ON ((shipment.id = task.shipment_id)))
      LEFT JOIN raw_ops.orders ON ((orders.id = shipment.order_id)))
@@ -1540,7 +1545,8 @@ CREATE VIEW raw_ops.undelivered_alerts AS
     message.created_at,
     last_attempt.attempt AS attempts,
     last_attempt.state AS last_state,
-    next_attempt.send_after AS next_attempt_at
+    next_attempt.send_after AS next_attempt_at,
+    alert.shop_domain
    FROM (((raw_ops.alert_messages message
      JOIN raw_ops.alerts alert ON ((alert.id = message.alert_id)))
      LEFT JOIN LATERAL ( SELECT request.attempt,
@@ -1570,7 +1576,8 @@ CREATE VIEW raw_ops.webhook_elements_left AS
     webhook_elements.error,
     webhook_elements.waits_until,
     webhook_elements.created_at,
-    webhook_elements.id AS element_id
+    webhook_elements.id AS element_id,
+    webhook_elements.shop_domain
    FROM raw_ops.webhook_elements;
 COMMENT ON VIEW raw_ops.webhook_elements_left IS 'What is left of list-shaped webhooks: waiting, expired (what it waited for did not come) or refused. Kept as log_retention says; delete from webhook_elements what is settled.';
 

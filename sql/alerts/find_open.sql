@@ -1,5 +1,5 @@
 -- The open alerts of check $1; locked, so that two runs decide one after the other.
-select alert.id, alert.condition, alert.severity, alert.channel, alert.title, alert.fields, alert.occurrences,
+select alert.id, alert.condition, alert.shop_domain, alert.severity, alert.channel, alert.title, alert.fields, alert.occurrences,
        alert.opened_at, alert.last_notified_at,
        exists (select from raw_ops.alert_messages as message
                 where message.alert_id = alert.id and message.delivery = 'pending') as has_pending_message

@@ -20,5 +20,5 @@ update raw_ops.ops_events as event
        processed_at = case when before.status = 'sent' then clock_timestamp() end
   from before
  where event.id = before.id
-returning event.id, event.notification_attempts as attempts, event.event_payload #>> '{shipment,tracking_no}' as tracking_no,
+returning event.id, event.shop_domain, event.notification_attempts as attempts, event.event_payload #>> '{shipment,tracking_no}' as tracking_no,
           event.event_payload->>'event_type' as event_type, before.error, before.was_set, before.status = 'failed' as is_over

@@ -105,7 +105,7 @@ insert into raw_ops.monitor_thresholds
      'More new dead letters than this in 24 hours');
 comment on table raw_ops.monitor_thresholds is
     'The limits of everything that judges: each check, fn_health_v1(), the page, the views; where a check alerts, and how soon it repeats. Read each time: change a row and it holds, switch it off with enabled.';
-comment on column raw_ops.monitor_thresholds.condition is 'What is wrong when the threshold is crossed; one open alert per check and condition.';
+comment on column raw_ops.monitor_thresholds.condition is 'What is wrong when the threshold is crossed; one open alert per check, condition and shop.';
 comment on column raw_ops.monitor_thresholds.threshold is 'In unit; the alert is raised above it. (Two of health_indicators are otherwise, see description.)';
 comment on column raw_ops.monitor_thresholds.lookback is 'How far back the check looks; null: at the state of now.';
 comment on column raw_ops.monitor_thresholds.repeat_after is 'While the alert stays open it is not posted again before this.';
@@ -134,6 +134,7 @@ create table raw_ops.alerts (
     id               uuid        not null,
     check_name       text        not null,
     condition        text        not null,
+    shop_domain      text        not null default '',
     state            text        not null default 'open',
     severity         text        not null,
     channel          text        not null,
@@ -145,6 +146,7 @@ create table raw_ops.alerts (
     last_notified_at timestamptz not null default clock_timestamp(),
     resolved_at      timestamptz,
     constraint alerts_pkey primary key (id),
+    constraint alerts_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint alerts_state_check check (state in ('open', 'resolved', 'info')),
     constraint alerts_severity_check check (severity in ('info', 'warning', 'critical')),
     constraint alerts_channel_check check (channel in ('#ops-alerts', '#ops-urgent', '#daily-ops')),
@@ -152,13 +154,14 @@ create table raw_ops.alerts (
     constraint alerts_resolved_check check ((state = 'resolved') = (resolved_at is not null)),
     constraint alerts_fields_check check (jsonb_typeof(fields) = 'array')
 );
-create unique index alerts_one_open_key on raw_ops.alerts (check_name, condition) where state = 'open';
+create unique index alerts_one_open_key on raw_ops.alerts (check_name, condition, shop_domain) where state = 'open';
 create index idx_alerts_opened_at on raw_ops.alerts (opened_at desc);
-comment on table raw_ops.alerts is 'What was found wrong: one open row per check and condition, closed when the check no longer finds it.';
+comment on table raw_ops.alerts is 'What was found wrong: one open row per check, condition and shop, closed when the check no longer finds it.';
+comment on column raw_ops.alerts.shop_domain is 'The shop it is about; '''': all shops, or none is known.';
 comment on column raw_ops.alerts.state is 'open; resolved; info: told once and not followed (the daily digest).';
 comment on column raw_ops.alerts.severity is 'The highest so far.';
 comment on column raw_ops.alerts.occurrences is 'How many runs have found it.';
-comment on index raw_ops.alerts_one_open_key is 'One open alert per check and condition, also when two runs find it at once.';
+comment on index raw_ops.alerts_one_open_key is 'One open alert per check, condition and shop, also when two runs find it at once.';
 
 create table raw_ops.alert_messages (
     id           uuid        not null,

@@ -15,12 +15,12 @@ with received as (
        and event.created_at > now() - $1 * interval '1 microsecond'
        and event.created_at < now() - $2 * interval '1 microsecond'
 )
-select missing.shopify_order_id, missing.webhook_id, missing.created_at,
+select missing.shopify_order_id, missing.webhook_id, missing.shop_domain, missing.created_at,
        (extract(epoch from now() - missing.created_at) / 60)::float8 as age_minutes,
        missing.processing_status, missing.processing_attempts, missing.last_error
   from (select distinct on (received.shop_domain,
                             coalesce(received.shopify_order_id::text, received.webhook_id::text, received.id::text))
-               received.shopify_order_id, received.webhook_id, received.created_at,
+               received.shopify_order_id, received.webhook_id, received.shop_domain, received.created_at,
                webhook.processing_status, webhook.processing_attempts, webhook.last_error
           from received
           left join raw_ops.webhook_inbox as webhook on webhook.id = received.webhook_id

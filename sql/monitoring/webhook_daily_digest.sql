@@ -1,5 +1,6 @@
--- What the last $1 microseconds brought, by when it was received.
-select count(*) filter (where processing_status = 'success') as succeeded,
+-- What the last $1 microseconds brought, by when it was received: of all shops (a null shop_domain), and of each.
+select shop_domain,
+       count(*) filter (where processing_status = 'success') as succeeded,
        count(*) filter (where processing_status in ('failed', 'retrying')) as failed,
        count(*) filter (where processing_status = 'dlq') as dead_letters,
        count(*) filter (where processing_status = 'pending') as pending,
@@ -11,3 +12,4 @@ select count(*) filter (where processing_status = 'success') as succeeded,
   from raw_ops.webhook_inbox
  where processing_status in ('pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual')
    and created_at > now() - $1 * interval '1 microsecond'
+ group by grouping sets ((), (shop_domain))

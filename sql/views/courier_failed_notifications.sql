@@ -4,7 +4,7 @@ select event.id as ops_event_id, event.created_at, event.event_payload->>'event_
        event.event_payload->>'notification_template_id' as notification_template_id,
        event.notification_attempts, event.notification_last_error, event.entity_id as shipment_id,
        event.event_payload #>> '{shipment,tracking_no}' as tracking_no,
-       last_attempt.status_code as last_status_code, last_attempt.completed_at as failed_at
+       last_attempt.status_code as last_status_code, last_attempt.completed_at as failed_at, event.shop_domain
   from raw_ops.ops_events as event
   left join lateral (
        select request.status_code, request.completed_at

@@ -2,7 +2,8 @@
 create or replace view raw_ops.undelivered_alerts as
 select message.id as message_id, alert.check_name, alert.condition, message.kind, message.severity, message.channel,
        message.title, message.delivery, coalesce(message.last_error, last_attempt.error) as last_error, message.created_at,
-       last_attempt.attempt as attempts, last_attempt.state as last_state, next_attempt.send_after as next_attempt_at
+       last_attempt.attempt as attempts, last_attempt.state as last_state, next_attempt.send_after as next_attempt_at,
+       alert.shop_domain
   from raw_ops.alert_messages as message
   join raw_ops.alerts as alert on alert.id = message.alert_id
   left join lateral (

@@ -28,8 +28,10 @@ statements! {
     execute mark_delivered(by_channel: Vec<Id>, by_fallback: Vec<Id>) = file "alerts/mark_delivered.sql";
     execute mark_not_delivered() with (failed: FailedRow<'static>) = file "alerts/mark_not_delivered.sql";
     execute find_pending(messages: Vec<Id>) -> Pending = text
-        "select id, title, severity, channel, body
-           from raw_ops.alert_messages where id = any ($1) and delivery = 'pending'";
+        "select message.id, message.title, message.severity, message.channel, alert.shop_domain, message.body
+           from raw_ops.alert_messages as message
+           join raw_ops.alerts as alert on alert.id = message.alert_id
+          where message.id = any ($1) and message.delivery = 'pending'";
     execute mark_discarded(messages: Vec<Id>, why: &str) = text
         "update raw_ops.alert_messages set delivery = 'discarded', last_error = $2
           where id = any ($1) and delivery in ('pending', 'undelivered')";
@@ -49,6 +51,7 @@ result_row! {
         title: String,
         severity: String,
         channel: String,
+        shop_domain: String,
         body: Json,
     }
 }
@@ -132,6 +135,7 @@ fn try_fallback(session: &Session, messages: Vec<Id>) -> Result<()> {
             .map(|(message, key)| {
                 request(
                     message.id,
+                    &message.shop_domain,
                     Destination::Slack(second_url),
                     None,
                     &message.body,
@@ -149,7 +153,16 @@ fn try_fallback(session: &Session, messages: Vec<Id>) -> Result<()> {
     let requests: Vec<NewRequest<'_>> = pending
         .iter()
         .zip(events.iter().zip(&keys))
-        .map(|(message, (event, key))| request(message.id, Destination::CustomerIo, Some(&path), event, key))
+        .map(|(message, (event, key))| {
+            request(
+                message.id,
+                &message.shop_domain,
+                Destination::CustomerIo,
+                Some(&path),
+                event,
+                key,
+            )
+        })
         .collect();
     outbox::enqueue_requests(session, &requests)
 }

@@ -1,14 +1,31 @@
 //! What is wrong, how bad it is, and whom to tell. Pure.
 
 use super::severity::Severity;
+use super::shops::Shops;
 use super::threshold::Threshold;
 use serde_json::{Value as Json, json};
+
+/// What is wrong, and in which shop: an alert stays one alert while this stays the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Condition {
+    pub name: String,
+    /// Its domain; empty: all shops, or none.
+    pub shop: String,
+}
+
+impl Condition {
+    pub fn new(name: impl Into<String>, shop: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            shop: shop.into(),
+        }
+    }
+}
 
 /// Something to tell people.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    /// What is wrong; an alert stays one alert while this stays the same.
-    pub condition: String,
+    pub condition: Condition,
     pub severity: Severity,
     pub channel: String,
     /// Microseconds.
@@ -23,7 +40,7 @@ pub struct Finding {
 impl Finding {
     pub fn new(condition: impl Into<String>, threshold: &Threshold, title: impl Into<String>) -> Self {
         Self {
-            condition: condition.into(),
+            condition: Condition::new(condition, ""),
             severity: threshold.severity,
             channel: threshold.channel.clone(),
             repeat_after: threshold.repeat_after,
@@ -35,6 +52,15 @@ impl Finding {
 
     pub fn field(mut self, title: &str, value: impl ToString) -> Self {
         self.fields.push((title.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Says whose it is: one of several shops is named, before everything else.
+    pub fn of_shop(mut self, shops: &Shops, domain: &str) -> Self {
+        self.condition.shop = shops.owner(domain).to_owned();
+        if let Some(name) = shops.name_of(domain) {
+            self.fields.insert(0, ("Shop".to_owned(), name.into_owned()));
+        }
         self
     }
 

@@ -1,8 +1,8 @@
-//! One open alert per check and condition. It is told when it opens, when it gets worse, again after `repeat_after` while it
+//! One open alert per check, condition and shop. It is told when it opens, when it gets worse, again after `repeat_after` while it
 //! lasts, and once when it is over.
 
 use super::Id;
-use super::finding::{Finding, fields_json, fields_of};
+use super::finding::{Condition, Finding, fields_json, fields_of};
 use super::message;
 use super::severity::Severity;
 use crate::db::{self, Session, ids, result_row, statements};
@@ -17,18 +17,27 @@ statements! {
         id: Id,
         check: &str,
         condition: &str,
+        shop_domain: &str,
         state: &str,
         severity: &str,
         channel: &str,
         title: &str,
         fields: &Json,
     ) = text
-        "insert into raw_ops.alerts (id, check_name, condition, state, severity, channel, title, fields)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)";
-    execute update_alert(id: Id, severity: &str, channel: &str, title: &str, fields: &Json, is_told: bool) = text
+        "insert into raw_ops.alerts (id, check_name, condition, shop_domain, state, severity, channel, title, fields)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+    execute update_alert(
+        id: Id,
+        shop_domain: &str,
+        severity: &str,
+        channel: &str,
+        title: &str,
+        fields: &Json,
+        is_told: bool,
+    ) = text
         "update raw_ops.alerts
-            set occurrences = occurrences + 1, last_seen_at = clock_timestamp(), severity = $2, channel = $3, title = $4,
-                fields = $5, last_notified_at = case when $6 then clock_timestamp() else last_notified_at end
+            set occurrences = occurrences + 1, last_seen_at = clock_timestamp(), shop_domain = $2, severity = $3, channel = $4,
+                title = $5, fields = $6, last_notified_at = case when $7 then clock_timestamp() else last_notified_at end
           where id = $1";
     execute close_alert(id: Id) = text
         "update raw_ops.alerts set state = 'resolved', resolved_at = clock_timestamp(), last_notified_at = clock_timestamp()
@@ -39,6 +48,7 @@ result_row! {
     struct OpenRow {
         id: Id,
         condition: String,
+        shop_domain: String,
         severity: String,
         channel: String,
         title: String,
@@ -53,7 +63,7 @@ result_row! {
 /// An alert that is open.
 struct Open {
     id: Id,
-    condition: String,
+    condition: Condition,
     severity: Severity,
     channel: String,
     title: String,
@@ -70,19 +80,20 @@ pub fn follow_findings(
     session: &Session,
     check: &str,
     findings: &[Finding],
-    lasting: &[String],
+    lasting: &[Condition],
 ) -> Result<Vec<&'static str>> {
     let open = open_alerts(session, check)?;
     let mut sent = Vec::new();
-    for finding in findings {
-        match open.iter().find(|alert| alert.condition == finding.condition) {
+    let known = alerts_of(findings, &open);
+    for (finding, alert) in findings.iter().zip(&known) {
+        match alert {
             Some(alert) => sent.extend(seen_again(session, alert, finding)?),
             None => sent.push(first_seen(session, check, finding)?),
         }
     }
     let is_over = |alert: &&Open| {
-        let is_found = |finding: &Finding| finding.condition == alert.condition;
-        !findings.iter().any(is_found) && !lasting.contains(&alert.condition)
+        let is_found = known.iter().flatten().any(|found| found.id == alert.id);
+        !is_found && !lasting.iter().any(|lasting| covers(&alert.condition, lasting))
     };
     for alert in open.iter().filter(is_over) {
         resolve(session, alert)?;
@@ -91,10 +102,30 @@ pub fn follow_findings(
     Ok(sent)
 }
 
+/// The open alert about what each finding has found. One that was opened before any shop was named is taken over by the
+/// first shop that has the same; a shop's own comes first.
+fn alerts_of<'a>(findings: &[Finding], open: &'a [Open]) -> Vec<Option<&'a Open>> {
+    let own = |finding: &Finding| open.iter().find(|alert| alert.condition == finding.condition);
+    let mut known: Vec<Option<&Open>> = findings.iter().map(own).collect();
+    for (position, finding) in findings.iter().enumerate() {
+        if known[position].is_none() {
+            let is_free = |alert: &&Open| !known.iter().flatten().any(|taken| taken.id == alert.id);
+            let mut free = open.iter().filter(is_free);
+            known[position] = free.find(|alert| covers(&alert.condition, &finding.condition));
+        }
+    }
+    known
+}
+
+/// Whether an alert's condition is another, or is the same of no shop in particular.
+fn covers(alert: &Condition, other: &Condition) -> bool {
+    alert.name == other.name && (alert.shop == other.shop || alert.shop.is_empty())
+}
+
 fn open_alerts(session: &Session, check: &str) -> Result<Vec<Open>> {
     find_open(session, check)?.map(|row| Open {
         id: row.id,
-        condition: row.condition,
+        condition: Condition::new(row.condition, row.shop_domain),
         severity: Severity::of(&row.severity),
         channel: row.channel,
         title: row.title,
@@ -118,7 +149,8 @@ fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'sta
         session,
         id,
         check,
-        &finding.condition,
+        &finding.condition.name,
+        &finding.condition.shop,
         state,
         finding.severity.as_str(),
         &finding.channel,
@@ -139,7 +171,10 @@ fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'sta
 /// monitor's to follow.
 pub fn open_unless_open(session: &Session, check: &str, finding: &Finding) -> Result<()> {
     let open = open_alerts(session, check)?;
-    if open.iter().all(|alert| alert.condition != finding.condition) {
+    if !open
+        .iter()
+        .any(|alert| covers(&alert.condition, &finding.condition))
+    {
         first_seen(session, check, finding)?;
     }
     Ok(())
@@ -169,6 +204,7 @@ fn seen_again(session: &Session, alert: &Open, finding: &Finding) -> Result<Opti
     update_alert(
         session,
         alert.id,
+        &finding.condition.shop,
         severity.as_str(),
         channel,
         &finding.title,
@@ -203,7 +239,8 @@ fn resolve(session: &Session, alert: &Open) -> Result<()> {
         next_step: None,
         is_resolved: true,
     };
-    message::post(session, alert.id, "resolved", &alert.channel, &message)
+    let shop = &alert.condition.shop;
+    message::post(session, alert.id, "resolved", &alert.channel, shop, &message)
 }
 
 fn runs(count: i32) -> String {
@@ -242,7 +279,7 @@ mod tests {
     fn open(severity: Severity, has_pending_message: bool) -> Open {
         Open {
             id: [0; 16],
-            condition: "c".into(),
+            condition: Condition::new("c", ""),
             severity,
             channel: "#ops-alerts".into(),
             title: "T".into(),
@@ -264,6 +301,34 @@ mod tests {
         assert_eq!(kind(Warning, Critical, 1, true), Some("escalated"));
         assert_eq!(kind(Critical, Warning, 1, false), None);
         assert_eq!(kind(Critical, Critical, 1, false), None);
+    }
+
+    #[test]
+    fn an_alert_of_no_shop_is_taken_over_by_the_first_shop_that_has_the_same() {
+        let alert = |id, shop: &str| Open {
+            id: [id; 16],
+            condition: Condition::new("c", shop),
+            ..open(Severity::Warning, false)
+        };
+        let found = |shop: &str| Finding {
+            condition: Condition::new("c", shop),
+            ..finding(Severity::Warning)
+        };
+        let known = |findings: &[Finding], open: &[Open]| -> Vec<Option<u8>> {
+            let alerts = alerts_of(findings, open);
+            alerts
+                .into_iter()
+                .map(|alert| alert.map(|alert| alert.id[0]))
+                .collect()
+        };
+        let before = [alert(1, "")];
+        assert_eq!(known(&[found("eu"), found("uk")], &before), [Some(1), None]);
+        assert_eq!(known(&[found("eu"), found("")], &before), [None, Some(1)]);
+        assert_eq!(
+            known(&[found("eu"), found("uk")], &[alert(1, ""), alert(2, "eu")]),
+            [Some(2), Some(1)]
+        );
+        assert_eq!(known(&[found("")], &[alert(1, "eu")]), [None]);
     }
 
     #[test]

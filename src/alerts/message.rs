@@ -43,7 +43,8 @@ pub fn tell(
         next_step: Some(finding.next_step.as_str()).filter(|step| !step.is_empty()),
         is_resolved: false,
     };
-    post(session, alert, kind, &finding.channel, &message)
+    let shop = &finding.condition.shop;
+    post(session, alert, kind, &finding.channel, shop, &message)
 }
 
 /// Writes a message and queues it; an earlier one about the same alert that is still on its way is not sent any more.
@@ -52,6 +53,7 @@ pub fn post(
     alert: Id,
     kind: &str,
     channel: &str,
+    shop: &str,
     message: &AlertMessage<'_>,
 ) -> Result<()> {
     let superseded = supersede_messages(session, alert)?.all()?;
@@ -70,6 +72,7 @@ pub fn post(
     let message = Queued {
         id,
         channel: channel.to_owned(),
+        shop_domain: shop.to_owned(),
         body,
     };
     queue_messages(session, &[message])
@@ -80,6 +83,7 @@ result_row! {
     pub struct Queued {
         pub id: Id,
         pub channel: String,
+        pub shop_domain: String,
         pub body: Json,
     }
 }
@@ -95,7 +99,14 @@ pub fn queue_messages(session: &Session, messages: &[Queued]) -> Result<()> {
         .zip(&keys)
         .map(|(message, key)| {
             let destination = Destination::Slack(Webhook::of_channel(&message.channel));
-            request(message.id, destination, None, &message.body, key)
+            request(
+                message.id,
+                &message.shop_domain,
+                destination,
+                None,
+                &message.body,
+                key,
+            )
         })
         .collect();
     outbox::enqueue_requests(session, &requests)
@@ -104,6 +115,7 @@ pub fn queue_messages(session: &Session, messages: &[Queued]) -> Result<()> {
 /// The first attempt at a message.
 pub fn request<'a>(
     message: Id,
+    shop: &'a str,
     destination: Destination,
     path: Option<&'a str>,
     body: &'a Json,
@@ -112,7 +124,7 @@ pub fn request<'a>(
     NewRequest {
         purpose: Purpose::Alert,
         subject: message,
-        shop: "",
+        shop,
         destination,
         url: None,
         path,

@@ -3,7 +3,7 @@
 use super::Id;
 use super::notification::{as_own_write, queue};
 use super::unwanted::{WHY_UNWANTED, find_unwanted};
-use crate::alerts::{self, Finding, Thresholds};
+use crate::alerts::{self, Finding, Shops, Thresholds};
 use crate::db::{self, Session, TypedRowset, result_row, rowset_row, statements};
 use crate::error::Result;
 use crate::json::Timestamp;
@@ -14,8 +14,15 @@ use std::collections::HashSet;
 /// The check that follows the alert about notifications given up: counts them, repeats and raises it.
 pub const CHECK_NAME: &str = "courier_watchdog_health";
 pub const FAILED: &str = "failed_notifications";
-pub const NEXT_STEP: &str = "SELECT * FROM raw_ops.courier_failed_notifications ORDER BY created_at DESC LIMIT 20; -- mend the \
-                             cause, then send it again: docs/courier.md";
+
+/// What the alert about notifications given up advises, about one of several shops too.
+pub fn next_step(shops: &Shops, shop: &str) -> String {
+    format!(
+        "SELECT * FROM raw_ops.courier_failed_notifications{} ORDER BY created_at DESC LIMIT 20; -- mend the cause, then send \
+         it again: docs/courier.md",
+        shops.condition("WHERE", shop)
+    )
+}
 
 pub const REQUESTER: Requester = Requester {
     purpose: Purpose::Courier,
@@ -48,6 +55,7 @@ result_row! {
     /// A notification after an attempt.
     struct Settled {
         id: Id,
+        shop_domain: String,
         attempts: i32,
         tracking_no: Option<String>,
         event_type: Option<String>,
@@ -109,31 +117,38 @@ fn status_after(state: State) -> &'static str {
 /// Tells people at once, not at the monitor's next run. It must not keep the answers from being recorded: what was sent
 /// would be sent again. The monitor tells what is not told here.
 fn alert_about(session: &Session, given_up: &[Settled]) -> Result<()> {
-    let Some(last) = given_up.last() else {
+    if given_up.is_empty() {
         return Ok(());
-    };
-    let told = db::attempt(|| tell(session, given_up.len(), last));
+    }
+    let told = db::attempt(|| {
+        let shops = Shops::read(session)?;
+        for (shop, given_up) in shops.group(given_up, |one| &one.shop_domain) {
+            tell(session, &shops, shop, &given_up)?;
+        }
+        Ok(())
+    });
     if let Err(error) = told {
         pgrx::warning!("raw_ops: no alert about a failed courier notification: {error}");
     }
     Ok(())
 }
 
-/// Tells of notifications given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that alert is
-/// open there is nothing to add; the monitor counts, repeats and raises it.
-fn tell(session: &Session, count: usize, last: &Settled) -> Result<()> {
+/// Tells of a shop's notifications given up just now, of the last of them in detail: DLV alerts #ops-alerts at once. While that
+/// alert is open there is nothing to add; the monitor counts, repeats and raises it.
+fn tell(session: &Session, shops: &Shops, shop: &str, given_up: &[&Settled]) -> Result<()> {
     let thresholds = Thresholds::of(session, CHECK_NAME)?;
-    let Some(mildest) = thresholds.mildest(FAILED) else {
+    let (Some(mildest), Some(last)) = (thresholds.mildest(FAILED), given_up.last()) else {
         return Ok(());
     };
     let finding = Finding::new(FAILED, mildest, "Courier Notification Failed")
-        .field("Failed Now", count)
+        .field("Failed Now", given_up.len())
         .field("Shipment", last.tracking_no.as_deref().unwrap_or("unknown"))
         .field("Event", last.event_type.as_deref().unwrap_or("unknown"))
         .field("Attempts", last.attempts)
         .field("Error", last.error.as_deref().unwrap_or_default())
         .field("Event ID", pgrx::Uuid::from_bytes(last.id))
-        .next_step(NEXT_STEP);
+        .next_step(&next_step(shops, shop))
+        .of_shop(shops, shop);
     alerts::open_unless_open(session, CHECK_NAME, &finding)
 }
 

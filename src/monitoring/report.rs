@@ -1,6 +1,6 @@
 //! What a check answers: pure functions of figures and thresholds.
 
-pub use crate::alerts::{Finding, Severity, Threshold, Thresholds};
+pub use crate::alerts::{Condition, Finding, Severity, Shops, Threshold, Thresholds};
 use serde_json::{Map, Value as Json, json};
 
 /// What a check answers.
@@ -10,7 +10,7 @@ pub struct Report {
     pub summary: Map<String, Json>,
     pub findings: Vec<Finding>,
     /// Conditions that are not found any more but are not over either: their alerts stay open, and silent.
-    pub lasting: Vec<String>,
+    pub lasting: Vec<Condition>,
 }
 
 impl Report {
@@ -51,7 +51,10 @@ impl Report {
                 .iter()
                 .map(|finding| {
                     let mut json = finding.to_json();
-                    json["condition"] = finding.condition.as_str().into();
+                    json["condition"] = finding.condition.name.as_str().into();
+                    if !finding.condition.shop.is_empty() {
+                        json["shop_domain"] = finding.condition.shop.as_str().into();
+                    }
                     json
                 })
                 .collect();
@@ -90,6 +93,8 @@ pub fn listed(values: &[String], total: i64) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+
+    pub use crate::alerts::shops::tests::shops;
 
     /// A threshold row for tests of checks.
     pub fn row(condition: &str, severity: Severity, channel: &str, value: f64) -> Threshold {

@@ -1,14 +1,15 @@
 //! Notifications to customers that do not arrive. Source: DLV, "Health Check: courier_watchdog_health".
 
 use super::Check;
-use crate::courier::outcome::NEXT_STEP;
+use crate::courier::outcome::next_step;
 pub use crate::courier::outcome::{CHECK_NAME as NAME, FAILED};
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
+use crate::json::Timestamp;
+use crate::monitoring::report::{Finding, Report, Shops, Thresholds, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 pub const CHECK: Check = Check {
     name: NAME,
@@ -29,9 +30,11 @@ statements! {
 result_row! {
     #[derive(Clone, Debug, Default)]
     pub struct Figures {
+        shop_domain: String,
         /// Failed for good within the lookback.
         pub failed: i64,
         last_error: Option<String>,
+        last_failed_at: Option<Timestamp>,
         /// Waiting longer than the threshold.
         pub stuck: i64,
         /// The longest wait of all.
@@ -46,30 +49,82 @@ result_row! {
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
-    Ok(judge(&measure(session, &thresholds)?, &thresholds))
+    let by_shop = measure_by_shop(session, &thresholds)?;
+    Ok(judge(&by_shop, &Shops::read(session)?, &thresholds))
 }
 
-/// The figures, within the lookbacks of the thresholds.
+/// The figures of all shops together, within the lookbacks of the thresholds.
 pub fn measure(session: &Session, thresholds: &Thresholds) -> Result<Figures> {
+    Ok(Figures::of_all(&measure_by_shop(session, thresholds)?))
+}
+
+fn measure_by_shop(session: &Session, thresholds: &Thresholds) -> Result<Vec<Figures>> {
     let window = |condition| thresholds.lookback(condition).unwrap_or(DAY);
     let minutes = thresholds.lowest(STUCK).unwrap_or(60.0);
-    let figures = find_figures(session, window(FAILED), window(STUCK), minutes)?.first()?;
-    Ok(figures.unwrap_or_default())
+    find_figures(session, window(FAILED), window(STUCK), minutes)?.all()
 }
 
-fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
-    let summary = json!({
-        "failed_24h": figures.failed, "last_error": figures.last_error,
-        "stuck": figures.stuck, "oldest_waiting_minutes": (figures.oldest_minutes * 10.0).round() / 10.0,
-        "waiting": figures.waiting, "sent_24h": figures.sent, "skipped_24h": figures.skipped,
-        "open_tasks": figures.open_tasks, "overdue_tasks": figures.overdue_tasks,
-    });
-    Report::new(NAME, summary)
-        .with(failed(figures, thresholds))
-        .with(stuck(figures, thresholds))
+impl Figures {
+    fn shop(&self) -> &str {
+        &self.shop_domain
+    }
+
+    fn of_all<'a>(by_shop: impl IntoIterator<Item = &'a Self>) -> Self {
+        let mut all = Self::default();
+        for one in by_shop {
+            if one.last_failed_at > all.last_failed_at {
+                all.last_failed_at = one.last_failed_at;
+                all.last_error = one.last_error.clone();
+            }
+            all.oldest_minutes = all.oldest_minutes.max(one.oldest_minutes);
+            all.failed += one.failed;
+            all.stuck += one.stuck;
+            all.waiting += one.waiting;
+            all.sent += one.sent;
+            all.skipped += one.skipped;
+            all.open_tasks += one.open_tasks;
+            all.overdue_tasks += one.overdue_tasks;
+        }
+        all
+    }
+
+    fn to_json(&self) -> Json {
+        json!({
+            "failed_24h": self.failed, "last_error": self.last_error,
+            "stuck": self.stuck, "oldest_waiting_minutes": (self.oldest_minutes * 10.0).round() / 10.0,
+            "waiting": self.waiting, "sent_24h": self.sent, "skipped_24h": self.skipped,
+            "open_tasks": self.open_tasks, "overdue_tasks": self.overdue_tasks,
+        })
+    }
 }
 
-fn failed(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+/// Each shop is judged as if it were alone.
+fn judge(by_shop: &[Figures], shops: &Shops, thresholds: &Thresholds) -> Report {
+    let mut report = Report::new(NAME, Figures::of_all(by_shop).to_json());
+    let grouped = shops.group(by_shop, Figures::shop);
+    let grouped = grouped
+        .into_iter()
+        .map(|(shop, figures)| (shop, Figures::of_all(figures)));
+    let grouped: Vec<(&str, Figures)> = grouped.collect();
+    if shops.are_several() {
+        let of_shop = |(shop, figures): &(&str, Figures)| {
+            let mut json = figures.to_json();
+            json["shop_domain"] = (*shop).into();
+            json
+        };
+        report
+            .summary
+            .insert("shops".into(), grouped.iter().map(of_shop).collect());
+    }
+    for (shop, figures) in &grouped {
+        report = report
+            .with(failed(figures, shops, shop, thresholds))
+            .with(stuck(figures, shops, shop, thresholds));
+    }
+    report
+}
+
+fn failed(figures: &Figures, shops: &Shops, shop: &str, thresholds: &Thresholds) -> Option<Finding> {
     let crossed = thresholds.crossed(FAILED, figures.failed as f64)?;
     let finding = Finding::new(FAILED, crossed, "Courier Notifications Failed")
         .field("Failed (24 h)", figures.failed)
@@ -78,21 +133,24 @@ fn failed(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
             figures.last_error.as_deref().unwrap_or("none recorded"),
         )
         .field("Severity", crossed.severity.as_str())
-        .next_step(NEXT_STEP);
+        .next_step(&next_step(shops, shop))
+        .of_shop(shops, shop);
     Some(finding)
 }
 
-fn stuck(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+fn stuck(figures: &Figures, shops: &Shops, shop: &str, thresholds: &Thresholds) -> Option<Finding> {
     let crossed = thresholds.crossed(STUCK, figures.oldest_minutes)?;
     let finding = Finding::new(STUCK, crossed, "Courier Notifications Are Stuck")
         .field("Stuck Events", figures.stuck)
         .field("Oldest (minutes)", rounded(figures.oldest_minutes))
         .field("Severity", crossed.severity.as_str())
-        .next_step(
+        .next_step(&format!(
             "SELECT id, notification_status, notification_attempts, notification_last_error, notification_next_retry_at \
              FROM raw_ops.ops_events WHERE processed_at IS NULL AND kind = 'CUSTOMER_EVENT' AND customer_event_type = \
-             'courier_exception' ORDER BY created_at DESC; SELECT raw_ops.fn_health_v1();",
-        );
+             'courier_exception'{} ORDER BY created_at DESC; SELECT raw_ops.fn_health_v1();",
+            shops.condition("AND", shop)
+        ))
+        .of_shop(shops, shop);
     Some(finding)
 }
 
@@ -105,7 +163,7 @@ fn fn_check_courier_watchdog_health_v2() -> Result<pgrx::JsonB, ErrorReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::report::{Severity, tests::row};
+    use crate::monitoring::report::{Severity, tests::row, tests::shops};
 
     fn dlv() -> Thresholds {
         Thresholds(vec![
@@ -116,8 +174,8 @@ mod tests {
     }
 
     fn told(figures: &Figures) -> Vec<(String, &'static str, String)> {
-        let findings = judge(figures, &dlv()).findings;
-        let tell = |one: Finding| (one.condition, one.severity.as_str(), one.channel);
+        let findings = judge(std::slice::from_ref(figures), &shops(&[]), &dlv()).findings;
+        let tell = |one: Finding| (one.condition.name, one.severity.as_str(), one.channel);
         findings.into_iter().map(tell).collect()
     }
 
@@ -153,5 +211,37 @@ mod tests {
             told(&stuck),
             [(STUCK.to_owned(), "warning", "#ops-alerts".to_owned())]
         );
+    }
+
+    #[test]
+    fn the_failures_of_three_shops_are_no_crisis_of_one() {
+        let failed = |shop: &str, failed| Figures {
+            shop_domain: shop.into(),
+            failed,
+            ..Figures::default()
+        };
+        let all = [failed("eu.example", 2), failed("uk.example", 3)];
+        let report = judge(&all, &shops(&["eu.example", "uk.example"]), &dlv());
+        let told: Vec<(&str, Severity)> = report
+            .findings
+            .iter()
+            .map(|one| (one.condition.shop.as_str(), one.severity))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("eu.example", Severity::Warning),
+                ("uk.example", Severity::Critical)
+            ]
+        );
+        assert_eq!(report.summary["failed_24h"], 5);
+        // One shop has what names none, too.
+        let alone = judge(
+            &[failed("", 1), failed("uk.example", 2)],
+            &shops(&["uk.example"]),
+            &dlv(),
+        );
+        assert_eq!(alone.findings.len(), 1);
+        assert_eq!(alone.findings[0].severity, Severity::Critical);
     }
 }

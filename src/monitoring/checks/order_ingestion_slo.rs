@@ -4,7 +4,7 @@ use super::Check;
 use crate::db::{self, Session, owner, result_row, schema, statements};
 use crate::error::Result;
 use crate::json::Timestamp;
-use crate::monitoring::report::{Finding, Report, Thresholds, listed, rounded};
+use crate::monitoring::report::{Condition, Finding, Report, Shops, Thresholds, listed, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
@@ -33,6 +33,7 @@ result_row! {
     struct Missing {
         shopify_order_id: Option<i64>,
         webhook_id: Option<[u8; 16]>,
+        shop_domain: String,
         created_at: Timestamp,
         age_minutes: f64,
         processing_status: Option<String>,
@@ -42,6 +43,10 @@ result_row! {
 }
 
 impl Missing {
+    fn shop(&self) -> &str {
+        &self.shop_domain
+    }
+
     fn label(&self) -> String {
         match (self.shopify_order_id, self.webhook_id) {
             (Some(id), _) => id.to_string(),
@@ -66,41 +71,76 @@ fn window(thresholds: &Thresholds) -> Option<(i64, i64)> {
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let Some((lookback, age)) = window(&thresholds) else {
-        return Ok(judge(&[], &thresholds));
+        return Ok(judge(&[], &Shops::default(), &thresholds));
     };
+    let shops = Shops::read(session)?;
     let within = missing(session, lookback, age)?;
+    let mut report = judge(&within, &shops, &thresholds);
     // ORD looks back 20 minutes. An order that is still missing after that is not "resolved": the alert stays open.
-    let still_missing = match within.is_empty() {
-        true => missing(session, DAY, age)?.len(),
-        false => 0,
+    let mut still_missing = match within.is_empty() || shops.are_several() {
+        true => missing(session, DAY, age)?,
+        false => Vec::new(),
     };
-    let mut report = judge(&within, &thresholds);
+    let told = shops.group(&within, Missing::shop);
+    still_missing.retain(|one| !told.contains_key(shops.owner(one.shop())));
     report
         .summary
-        .insert("missing_beyond_lookback".into(), still_missing.into());
-    if still_missing > 0 {
-        report.lasting.push(CONDITION.into());
-    }
+        .insert("missing_beyond_lookback".into(), still_missing.len().into());
+    let lasting = shops.group(&still_missing, Missing::shop);
+    report.lasting = lasting
+        .into_keys()
+        .map(|shop| Condition::new(CONDITION, shop))
+        .collect();
     Ok(report)
 }
 
-fn judge(missing: &[Missing], thresholds: &Thresholds) -> Report {
-    let count = missing.len() as i64;
-    let oldest = missing.iter().map(|one| one.age_minutes).fold(0.0, f64::max);
+/// Each shop is judged as if it were alone.
+fn judge(missing: &[Missing], shops: &Shops, thresholds: &Thresholds) -> Report {
     let ids: Vec<String> = missing.iter().take(SHOWN).map(Missing::label).collect();
     let summary = json!({
-        "orders_affected": count, "oldest_minutes": (oldest * 10.0).round() / 10.0, "order_ids": ids,
+        "orders_affected": missing.len(), "oldest_minutes": (oldest(missing) * 10.0).round() / 10.0, "order_ids": ids,
     });
-    let crossed = thresholds.crossed(CONDITION, oldest).filter(|_| count > 0);
-    let finding = crossed.map(|threshold| {
-        Finding::new(CONDITION, threshold, "Order Ingestion SLO Breach")
-            .field("Orders Affected", count)
-            .field("Oldest (minutes)", rounded(oldest))
-            .field("Severity", threshold.severity.as_str())
-            .field("Order IDs", listed(&ids, count))
-            .next_step("SELECT * FROM raw_ops.check_order_ingestion_slo();")
-    });
-    Report::new(NAME, summary).with(finding)
+    let mut report = Report::new(NAME, summary);
+    let by_shop = shops.group(missing, Missing::shop);
+    if shops.are_several() {
+        let of_shop = |(shop, missing): (&&str, &Vec<&Missing>)| {
+            json!({
+                "shop_domain": shop, "orders_affected": missing.len(),
+                "oldest_minutes": (oldest(missing.iter().copied()) * 10.0).round() / 10.0,
+            })
+        };
+        report
+            .summary
+            .insert("shops".into(), by_shop.iter().map(of_shop).collect());
+    }
+    report.findings = by_shop
+        .iter()
+        .filter_map(|(shop, missing)| breach(shop, missing, shops, thresholds))
+        .collect();
+    report
+}
+
+/// The longest that one of them has been missing, in minutes.
+fn oldest<'a>(missing: impl IntoIterator<Item = &'a Missing>) -> f64 {
+    missing.into_iter().map(|one| one.age_minutes).fold(0.0, f64::max)
+}
+
+fn breach(shop: &str, missing: &[&Missing], shops: &Shops, thresholds: &Thresholds) -> Option<Finding> {
+    let oldest = oldest(missing.iter().copied());
+    let threshold = thresholds.crossed(CONDITION, oldest)?;
+    let ids: Vec<String> = missing.iter().take(SHOWN).map(|one| one.label()).collect();
+    let next_step = format!(
+        "SELECT * FROM raw_ops.check_order_ingestion_slo(){};",
+        shops.condition("WHERE", shop)
+    );
+    let finding = Finding::new(CONDITION, threshold, "Order Ingestion SLO Breach")
+        .field("Orders Affected", missing.len())
+        .field("Oldest (minutes)", rounded(oldest))
+        .field("Severity", threshold.severity.as_str())
+        .field("Order IDs", listed(&ids, missing.len() as i64))
+        .next_step(&next_step)
+        .of_shop(shops, shop);
+    Some(finding)
 }
 
 #[pg_extern(stable, security_definer)]
@@ -118,6 +158,7 @@ type MissingRow = (
     Option<i32>,
     Option<String>,
     Option<String>,
+    String,
 );
 
 #[pg_extern(stable, security_definer)]
@@ -135,6 +176,7 @@ fn check_order_ingestion_slo() -> Result<
             name!(attempts, Option<i32>),
             name!(last_error, Option<String>),
             name!(severity, Option<String>),
+            name!(shop_domain, String),
         ),
     >,
     ErrorReport,
@@ -169,13 +211,14 @@ fn row(one: Missing, thresholds: &Thresholds) -> MissingRow {
         one.processing_attempts,
         one.last_error,
         severity,
+        one.shop_domain,
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::report::{Severity, tests::row};
+    use crate::monitoring::report::{Severity, tests::row, tests::shops};
 
     fn thresholds() -> Thresholds {
         Thresholds(vec![
@@ -184,10 +227,11 @@ mod tests {
         ])
     }
 
-    fn missing(age_minutes: f64) -> Missing {
+    fn missing(shop: &str, age_minutes: f64) -> Missing {
         Missing {
             shopify_order_id: Some(820_982_911_946_154_508),
             webhook_id: None,
+            shop_domain: shop.into(),
             created_at: Timestamp(0),
             age_minutes,
             processing_status: None,
@@ -198,7 +242,11 @@ mod tests {
 
     #[test]
     fn the_alert_is_the_one_ord_prints() {
-        let json = judge(&[missing(6.04), missing(5.2)], &thresholds()).to_json();
+        let (alone, all) = (
+            shops(&["uk.example"]),
+            [missing("uk.example", 6.04), missing("", 5.2)],
+        );
+        let json = judge(&all, &alone, &thresholds()).to_json();
         assert_eq!(
             json["alert_config"],
             serde_json::json!({
@@ -211,11 +259,40 @@ mod tests {
                 ],
             })
         );
-        let worse = judge(&[missing(15.5)], &thresholds());
+        let worse = judge(&[missing("", 15.5)], &shops(&[]), &thresholds());
         assert_eq!(
             (worse.status(), worse.findings[0].channel.as_str()),
             ("critical", "#ops-urgent")
         );
-        assert_eq!(judge(&[], &thresholds()).status(), "ok");
+        assert_eq!(judge(&[], &alone, &thresholds()).status(), "ok");
+    }
+
+    #[test]
+    fn of_several_shops_each_has_its_own_breach() {
+        let two = shops(&["eu.example", "uk.example"]);
+        let all = [
+            missing("uk.example", 16.0),
+            missing("eu.example", 4.0),
+            missing("", 6.0),
+        ];
+        let report = judge(&all, &two, &thresholds());
+        let told: Vec<(&str, Severity)> = report
+            .findings
+            .iter()
+            .map(|one| (one.condition.shop.as_str(), one.severity))
+            .collect();
+        assert_eq!(
+            told,
+            [("", Severity::Warning), ("uk.example", Severity::Critical)]
+        );
+        let fields = &report.findings[1].fields;
+        assert_eq!(fields[0], ("Shop".to_owned(), "uk.example".to_owned()));
+        assert_eq!(fields[1], ("Orders Affected".to_owned(), "1".to_owned()));
+        assert!(
+            report.findings[1]
+                .next_step
+                .ends_with("WHERE shop_domain = 'uk.example';")
+        );
+        assert_eq!(report.summary["orders_affected"], 3);
     }
 }

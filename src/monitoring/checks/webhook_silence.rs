@@ -3,12 +3,12 @@
 use super::Check;
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::report::{Finding, Report, Thresholds, rounded};
+use crate::monitoring::report::{Condition, Finding, Report, Shops, Thresholds, rounded};
 use crate::providers;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 const NAME: &str = "webhook_silence";
 
@@ -24,7 +24,6 @@ const FORTNIGHT: i64 = 14 * 86_400_000_000;
 
 statements! {
     query find_sources(lookback: i64) -> Source = file "monitoring/quiet_sources.sql";
-    query find_shops() -> String = text "select shop_domain from raw_ops.shops";
 }
 
 result_row! {
@@ -40,19 +39,22 @@ result_row! {
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let lookback = thresholds.lookback(CONDITION).unwrap_or(FORTNIGHT);
-    let sources = find_sources(session, lookback)?.all()?;
-    Ok(judge(&named(sources), &find_shops(session)?.all()?, &thresholds))
+    let shops = Shops::read(session)?;
+    let sources = expected(find_sources(session, lookback)?.all()?, &shops);
+    Ok(judge(&sources, &shops, &thresholds))
 }
 
-/// Without what names no shop, where a provider's webhooks name shops: that is no source of its own that should go on.
-fn named(mut sources: Vec<Source>) -> Vec<Source> {
+/// Without what names no shop, where a provider's webhooks name shops: that is no source of its own that should go on. Nor
+/// should those of a shop that is switched off.
+fn expected(mut sources: Vec<Source>, shops: &Shops) -> Vec<Source> {
     let naming = sources.iter().filter(|source| !source.shop_domain.is_empty());
     let naming: HashSet<String> = naming.map(|source| source.provider.clone()).collect();
     sources.retain(|source| !source.shop_domain.is_empty() || !naming.contains(&source.provider));
+    sources.retain(|source| !shops.is_inactive(&source.shop_domain));
     sources
 }
 
-fn judge(sources: &[Source], shops: &[String], thresholds: &Thresholds) -> Report {
+fn judge(sources: &[Source], shops: &Shops, thresholds: &Thresholds) -> Report {
     let summary: Json = sources
         .iter()
         .map(|one| {
@@ -60,8 +62,8 @@ fn judge(sources: &[Source], shops: &[String], thresholds: &Thresholds) -> Repor
                 "provider": one.provider, "silent_minutes": one.silent_minutes.round(),
                 "usual_webhooks": (one.usual * 10.0).round() / 10.0,
             });
-            if let Some(shop) = shop_to_name(sources, one) {
-                summary["shop_domain"] = shop.into();
+            if !one.shop_domain.is_empty() && shops.name_of(&one.shop_domain).is_some() {
+                summary["shop_domain"] = one.shop_domain.as_str().into();
             }
             summary
         })
@@ -70,63 +72,53 @@ fn judge(sources: &[Source], shops: &[String], thresholds: &Thresholds) -> Repor
     report.lasting = still_silent(sources, shops);
     report.findings = sources
         .iter()
-        .filter_map(|source| quiet(source, shop_to_name(sources, source), thresholds))
+        .filter_map(|source| quiet(source, shops, thresholds))
         .collect();
     report
 }
 
-/// The shop of a source, where its provider speaks for several.
-fn shop_to_name<'s>(sources: &[Source], source: &'s Source) -> Option<&'s str> {
-    let others = sources.iter().filter(|other| other.provider == source.provider);
-    (others.count() > 1).then_some(source.shop_domain.as_str())
-}
-
-fn condition(provider: &str, shop: Option<&str>) -> String {
-    match shop {
-        None => format!("{CONDITION}:{provider}"),
-        Some(shop) => format!("{CONDITION}:{provider}:{shop}"),
-    }
+fn condition(provider: &str) -> String {
+    format!("{CONDITION}:{provider}")
 }
 
 /// Sources that have sent nothing for a day, or for longer than is looked back: whatever has become usual meanwhile, only a
-/// webhook ends their alert.
-fn still_silent(sources: &[Source], shops: &[String]) -> Vec<String> {
+/// webhook ends their alert. One of no shop is ended by any webhook of its provider.
+fn still_silent(sources: &[Source], shops: &Shops) -> Vec<Condition> {
     const DAY_MINUTES: f64 = 1_440.0;
-    let has_spoken = |provider: &str, shop: Option<&str>| {
-        sources.iter().any(|source| {
-            source.provider == provider
-                && shop.is_none_or(|shop| source.shop_domain == shop)
-                && source.silent_minutes < DAY_MINUTES
+    let has_spoken = |provider: &str, shop: &str| {
+        let mut ours = sources.iter().filter(|source| source.provider == provider);
+        ours.any(|source| {
+            let is_its = shop.is_empty() || shops.owner(&source.shop_domain) == shop;
+            is_its && source.silent_minutes < DAY_MINUTES
         })
     };
-    let of_all = providers::NAMES.iter().map(|provider| (*provider, None));
-    let of_shops = providers::NAMES.iter().flat_map(|provider| {
-        let shops = shops.iter().map(String::as_str).chain([""]);
-        shops.map(|shop| (*provider, Some(shop)))
-    });
-    let silent = of_all
-        .chain(of_shops)
-        .filter(|(provider, shop)| !has_spoken(provider, *shop));
-    silent.map(|(provider, shop)| condition(provider, shop)).collect()
+    let mut silent = Vec::new();
+    for provider in providers::NAMES {
+        let ours = sources.iter().filter(|source| source.provider == *provider);
+        let named = ours.map(|source| source.shop_domain.as_str());
+        let shops: BTreeSet<&str> = shops.active().chain(named).chain([""]).collect();
+        let quiet = shops.into_iter().filter(|shop| !has_spoken(provider, shop));
+        silent.extend(quiet.map(|shop| Condition::new(condition(provider), shop)));
+    }
+    silent
 }
 
 /// Each source is a condition of its own.
-fn quiet(source: &Source, shop: Option<&str>, thresholds: &Thresholds) -> Option<Finding> {
+fn quiet(source: &Source, shops: &Shops, thresholds: &Thresholds) -> Option<Finding> {
     let crossed = thresholds.crossed(CONDITION, source.usual)?;
-    let condition = condition(&source.provider, shop);
-    let mut finding =
-        Finding::new(condition, crossed, "A Source Has Gone Quiet").field("Source", &source.provider);
-    if let Some(shop) = shop {
-        finding = finding.field("Shop", if shop.is_empty() { "none named" } else { shop });
-    }
-    let finding = finding
+    let finding = Finding::new(condition(&source.provider), crossed, "A Source Has Gone Quiet")
+        .field("Source", &source.provider)
         .field("Silent For (minutes)", rounded(source.silent_minutes))
         .field("Usual In That Time", rounded(source.usual))
         .next_step(
-            "SELECT provider, shop_domain, max(received_at) FROM raw_ops.webhook_inbox GROUP BY provider, shop_domain; -- then look at the shim's \
-             log and at the provider's list of webhook subscriptions",
+            "SELECT provider, shop_domain, max(received_at) FROM raw_ops.webhook_inbox GROUP BY provider, shop_domain; \
+             -- then look at the shim's log and at the provider's list of webhook subscriptions",
         );
-    Some(finding)
+    // A provider that names no shop speaks for all of them.
+    match shops.owner(&source.shop_domain) {
+        "" => Some(finding),
+        shop => Some(finding.of_shop(shops, shop)),
+    }
 }
 
 #[pg_extern(stable, security_definer)]
@@ -138,7 +130,7 @@ fn fn_check_webhook_silence_v1() -> Result<pgrx::JsonB, ErrorReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::report::{Severity, tests::row};
+    use crate::monitoring::report::{Severity, tests::row, tests::shops};
 
     #[test]
     fn only_a_webhook_ends_a_silence() {
@@ -149,9 +141,9 @@ mod tests {
             usual: 0.0,
         };
         let lasts = |sources: &[Source]| {
-            judge(sources, &[], &Thresholds::default())
+            judge(sources, &shops(&[]), &Thresholds::default())
                 .lasting
-                .contains(&"quiet_source:stripe".to_owned())
+                .contains(&Condition::new("quiet_source:stripe", ""))
         };
         assert!(lasts(&[]) && lasts(&[source(9.0 * 1_440.0)]));
         assert!(!lasts(&[source(5.0)]));
@@ -174,11 +166,11 @@ mod tests {
             source("stripe", 10.0),
             source("clerk", 11.0),
         ];
-        let report = judge(&sources, &[], &thresholds);
+        let report = judge(&sources, &shops(&[]), &thresholds);
         let told: Vec<_> = report
             .findings
             .iter()
-            .map(|one| (one.condition.as_str(), one.severity))
+            .map(|one| (one.condition.name.as_str(), one.severity))
             .collect();
         assert_eq!(
             told,
@@ -198,24 +190,46 @@ mod tests {
             silent_minutes,
             usual,
         };
-        let shops = ["eu.example".to_owned(), "uk.example".to_owned()];
+        let two = shops(&["eu.example", "uk.example"]);
         let report = judge(
             &[
                 source("eu.example", 2.0, 0.0),
                 source("uk.example", 1_500.0, 40.0),
             ],
-            &shops,
+            &two,
             &thresholds,
         );
-        let told: Vec<_> = report.findings.iter().map(|one| one.condition.as_str()).collect();
-        assert_eq!(told, ["quiet_source:shopify:uk.example"]);
-        let lasts = |condition: &str| report.lasting.contains(&condition.to_owned());
-        assert!(lasts("quiet_source:shopify:uk.example"));
-        assert!(!lasts("quiet_source:shopify:eu.example") && !lasts("quiet_source:shopify"));
+        let of = |shop: &str| Condition::new("quiet_source:shopify", shop);
+        let told: Vec<_> = report.findings.iter().map(|one| one.condition.clone()).collect();
+        assert_eq!(told, [of("uk.example")]);
+        assert_eq!(report.findings[0].fields[0].0, "Shop");
+        assert!(report.lasting.contains(&of("uk.example")));
+        assert!(!report.lasting.contains(&of("eu.example")) && !report.lasting.contains(&of("")));
         // A single shop is not named, whatever came before it was known.
-        let sources = named(vec![source("", 9_000.0, 40.0), source("uk.example", 120.0, 40.0)]);
-        let alone = judge(&sources, &shops, &thresholds);
+        let one = shops(&["uk.example"]);
+        let sources = vec![source("", 9_000.0, 40.0), source("uk.example", 120.0, 40.0)];
+        let alone = judge(&expected(sources, &one), &one, &thresholds);
         assert_eq!(alone.findings.len(), 1);
-        assert_eq!(alone.findings[0].condition, "quiet_source:shopify");
+        assert_eq!(alone.findings[0].condition, of("uk.example"));
+        assert_eq!(alone.findings[0].fields[0].0, "Source");
+    }
+
+    #[test]
+    fn of_a_shop_that_is_switched_off_nothing_is_expected() {
+        let mut two = shops(&["eu.example", "uk.example"]);
+        two.switch_off("eu.example");
+        let source = Source {
+            provider: "shopify".into(),
+            shop_domain: "eu.example".into(),
+            silent_minutes: 5_000.0,
+            usual: 40.0,
+        };
+        let report = judge(&expected(vec![source], &two), &two, &Thresholds::default());
+        assert!(report.findings.is_empty());
+        assert!(
+            !report
+                .lasting
+                .contains(&Condition::new("quiet_source:shopify", "eu.example"))
+        );
     }
 }

@@ -2,6 +2,7 @@
 //! once; and one "resolved" at its end. The clock is moved by writing times into rows.
 
 mod heartbeat;
+mod shops;
 mod silence;
 mod thresholds;
 
