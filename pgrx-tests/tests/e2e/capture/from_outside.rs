@@ -106,6 +106,7 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     ("webhook_inbox", "shop_domain", "a CHECK of 253 characters"),
     ("webhook_elements", "shop_domain", "a CHECK of 253 characters"),
     ("shops", "shop_domain", "a CHECK of 253 characters"),
+    ("alerts", "shop_domain", "a CHECK of 253 characters"),
     ("customers", "shop_domain", "a CHECK of 253 characters"),
     ("orders", "shop_domain", "a CHECK of 253 characters"),
     ("fulfillments", "shop_domain", "a CHECK of 253 characters"),
