@@ -103,17 +103,19 @@ comment on table raw_ops.log_retention is
 
 -- What housekeeping has deleted of the outbox is still counted.
 create table raw_ops.http_request_totals (
-    purpose   text   not null,
-    succeeded bigint not null default 0,
-    failed    bigint not null default 0,
-    abandoned bigint not null default 0,
-    constraint http_request_totals_pkey primary key (purpose),
+    purpose     text   not null,
+    shop_domain text   not null default '',
+    succeeded   bigint not null default 0,
+    failed      bigint not null default 0,
+    abandoned   bigint not null default 0,
+    constraint http_request_totals_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
+    constraint http_request_totals_pkey primary key (purpose, shop_domain),
     constraint http_request_totals_counts_check check (succeeded >= 0 and failed >= 0 and abandoned >= 0)
 );
 comment on table raw_ops.http_request_totals is
-    'Requests that raw-ops-housekeeping has deleted from http_requests, by how they ended. Add http_requests for the figure of now.';
+    'Requests that raw-ops-housekeeping has deleted from http_requests, by purpose, shop and how they ended. Add http_requests for the figure of now.';
 create index idx_http_requests_outcome
-    on raw_ops.http_requests (purpose, state)
+    on raw_ops.http_requests (purpose, state, shop_domain)
     where state in ('succeeded', 'failed', 'abandoned');
 comment on index raw_ops.idx_http_requests_outcome is 'Counting requests for fn_metrics_v1() without reading them.';
 

@@ -8,15 +8,15 @@ with old as (
      limit $1
        for update skip locked
 ), gone as (
-    delete from raw_ops.http_requests where id in (select id from old) returning purpose, state
+    delete from raw_ops.http_requests where id in (select id from old) returning purpose, shop_domain, state
 ), counted as (
-    insert into raw_ops.http_request_totals as total (purpose, succeeded, failed, abandoned)
-    select purpose, count(*) filter (where state = 'succeeded'), count(*) filter (where state = 'failed'),
+    insert into raw_ops.http_request_totals as total (purpose, shop_domain, succeeded, failed, abandoned)
+    select purpose, shop_domain, count(*) filter (where state = 'succeeded'), count(*) filter (where state = 'failed'),
            count(*) filter (where state = 'abandoned')
       from gone
-     group by purpose
-     order by purpose
-        on conflict (purpose) do update
+     group by purpose, shop_domain
+     order by purpose, shop_domain
+        on conflict (purpose, shop_domain) do update
        set succeeded = total.succeeded + excluded.succeeded,
            failed = total.failed + excluded.failed,
            abandoned = total.abandoned + excluded.abandoned

@@ -1,8 +1,10 @@
 //! `fn_metrics_v1()`: the database's figures as Prometheus reads them (text exposition format 0.0.4).
 //!
 //! Reads only, so it also answers on a replica. Names that an operator's runbook knows come as they are; all others begin
-//! with `raw_ops_`. Counters come from tables that outlive what they count and never go down.
+//! with `raw_ops_`. Counters come from tables that outlive what they count and never go down. Where there are several shops,
+//! what belongs to one has a label `shop` ([`ShopLabels`]).
 
+use super::shop_labels::ShopLabels;
 use crate::db::{self, Session, owner, schema};
 use crate::error::Result;
 use crate::outbox::clone_guard;
@@ -36,8 +38,9 @@ struct Sample {
     values: Vec<String>,
 }
 
-/// Declares [`SOURCES`], each with its statement (which may ask for the providers there are: $1), its labels and its families,
-/// a column each, by name; and `find_samples`, which asks them all, in this order.
+/// Declares [`SOURCES`], each with its statement (which may ask for the providers there are: $1, for shops, for their labels and
+/// for the label of all other shops: $2, $3, $4), its labels and its families, a column each, by name; and `find_samples`, which
+/// asks them all, in this order.
 macro_rules! sources {
     ($($name:ident = $file:literal by ($($label:ident),*) { $($column:ident: $family:expr,)+ })+) => {
         const SOURCES: &[Source] = &[$(Source {
@@ -46,17 +49,19 @@ macro_rules! sources {
         }),+];
 
         fn find_samples(session: &Session) -> Result<Vec<Vec<Sample>>> {
-            Ok(vec![$($name::find_samples(session)?),+])
+            let shops = ShopLabels::find(session)?;
+            Ok(vec![$($name::find_samples(session, &shops)?),+])
         }
 
         $(mod $name {
             use super::Sample;
             use crate::db::{Session, result_row, statements};
             use crate::error::Result;
+            use crate::monitoring::shop_labels::ShopLabels;
             use crate::providers;
 
             statements! {
-                query find(providers: Vec<&str>) -> Row = file $file;
+                query find(providers: Vec<&str>, shops: Vec<&str>, labels: Vec<&str>, others: &str) -> Row = file $file;
             }
 
             result_row! {
@@ -66,8 +71,9 @@ macro_rules! sources {
                 }
             }
 
-            pub fn find_samples(session: &Session) -> Result<Vec<Sample>> {
-                find(session, providers::NAMES.to_vec())?.map(|row| Sample {
+            pub fn find_samples(session: &Session, shops: &ShopLabels) -> Result<Vec<Sample>> {
+                let (domains, labels) = shops.columns();
+                find(session, providers::NAMES.to_vec(), domains, labels, shops.others())?.map(|row| Sample {
                     labels: vec![$(row.$label),*],
                     values: vec![$(row.$column),+],
                 })
@@ -94,7 +100,7 @@ const fn gauge(name: &'static str, help: &'static str) -> Family {
 
 sources! {
     // Source: RUN, "Metrics to Monitor".
-    webhook_events = "monitoring/metrics/webhook_events.sql" by (provider) {
+    webhook_events = "monitoring/metrics/webhook_events.sql" by (provider, shop) {
         processed: counter("webhook_events_processed_total", "Webhooks processed successfully."),
         failed: counter(
             "webhook_events_failed_total",
@@ -102,10 +108,10 @@ sources! {
         ),
         duplicates: counter("webhook_events_duplicate_total", "Deliveries of a webhook that was here already."),
     }
-    queue_depth = "monitoring/metrics/queue_depth.sql" by (status) {
+    queue_depth = "monitoring/metrics/queue_depth.sql" by (status, shop) {
         webhooks: gauge("raw_ops_webhook_queue_depth", "Webhooks that wait to be processed."),
     }
-    inbox = "monitoring/metrics/inbox.sql" by () {
+    inbox = "monitoring/metrics/inbox.sql" by (shop) {
         oldest_pending_age: gauge(
             "raw_ops_webhook_oldest_pending_age_seconds",
             "How long the oldest pending webhook has waited; 0 when none does."
@@ -145,7 +151,7 @@ sources! {
             "Messages about alerts that have reached nobody: no attempt is left, or the lookback in monitor_thresholds has passed."
         ),
     }
-    http_requests = "monitoring/metrics/http_requests.sql" by (purpose, outcome) {
+    http_requests = "monitoring/metrics/http_requests.sql" by (purpose, outcome, shop) {
         requests: counter(
             "raw_ops_http_requests_total",
             "HTTP requests that have ended: succeeded (answered 2xx), failed (another attempt follows), abandoned (none \
@@ -208,6 +214,8 @@ fn exposition(text: &mut String, family: &Family, names: &[&str], samples: &[Sam
             .iter()
             .copied()
             .zip(sample.labels.iter().map(String::as_str))
+            // To Prometheus a label without a value is none.
+            .filter(|(_, value)| !value.is_empty())
             .collect();
         if family.kind == Kind::Summary
             && let Some((_, part @ ("sum" | "count"))) = labels.last().copied()
@@ -264,6 +272,16 @@ mod tests {
             text,
             "# HELP a_metric One \\\\ two\\nthree.\n# TYPE a_metric gauge\na_metric{check=\"q\\\"u\\\\o\\nte\"} 1\n"
         );
+    }
+
+    #[test]
+    fn a_label_without_a_value_is_left_out() {
+        let mut text = String::new();
+        let samples = [sample(&["pending", ""], "1"), sample(&["failed", "uk.example"], "2")];
+        exposition(&mut text, &gauge("depth", "D."), &["status", "shop"], &samples, 0);
+        assert!(text.ends_with(
+            "depth{status=\"pending\"} 1\ndepth{status=\"failed\",shop=\"uk.example\"} 2\n"
+        ));
     }
 
     #[test]

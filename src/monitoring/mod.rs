@@ -3,7 +3,7 @@
 //! - [`checks`]: what is looked at, one file each; [`report`]: thresholds and what a check answers. Pure where it judges
 //! - [`invoke`]: a run, written down; its findings become alerts
 //! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is
-//! - [`metrics`]: the figures for Prometheus
+//! - [`metrics`]: the figures for Prometheus; [`shop_labels`]: which shops they tell apart
 
 pub mod checks;
 mod fault;
@@ -11,5 +11,6 @@ pub mod integrity;
 mod invoke;
 mod metrics;
 mod report;
+mod shop_labels;
 
 pub use fault::{Fault, FaultRow};

@@ -123,6 +123,8 @@ const BOUNDED: &[(&str, &str, &str)] = &[
     ("alerts", "condition", "ours"),
     ("monitors", "check_name", "ours"),
     ("http_request_totals", "purpose", "ours"),
+    ("http_request_totals", "shop_domain", "a CHECK of 253 characters"),
+    ("http_requests", "shop_domain", "a CHECK of 253 characters"),
     ("http_requests", "purpose", "a CHECK lists them"),
     ("http_requests", "state", "a CHECK lists them"),
     ("http_requests", "idempotency_key", "ours"),

@@ -1,0 +1,3 @@
+-- The shops that have a label of their own, and one more where there are others. By when they came, so that those that
+-- have one keep it.
+select shop_domain from raw_ops.shops order by created_at, shop_domain limit $1

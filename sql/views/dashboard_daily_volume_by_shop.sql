@@ -1,0 +1,37 @@
+-- How many webhooks come of each shop, day by day? dashboard_daily_volume, 21 rows a shop.
+create or replace view raw_ops.dashboard_daily_volume_by_shop as
+with counted as (
+    select days.day, webhooks.*
+      from unnest(array(select current_date - n from generate_series(0, 20) as n)) as days (day)
+     cross join lateral (
+           select shop_domain, count(*) as received_count,
+                  count(*) filter (where processing_status = 'success') as success_count,
+                  count(*) filter (where processing_status in ('dlq', 'resolved_manual')) as dead_lettered_count
+             from raw_ops.webhook_inbox
+            where processing_status in ('pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual')
+              and created_at >= days.day::timestamptz
+              and created_at < (days.day + 1)::timestamptz
+            group by shop_domain) as webhooks
+), listed as (
+    select shop_domain from raw_ops.shops where active
+    union
+    select shop_domain from counted
+)
+select shop_domain, shop.name as shop_name, days.day,
+       coalesce(counted.received_count, 0) as received_count,
+       coalesce(counted.success_count, 0) as success_count,
+       coalesce(counted.received_count - counted.success_count - counted.dead_lettered_count, 0) as waiting_count,
+       coalesce(counted.dead_lettered_count, 0) as dead_lettered_count
+  from listed
+ cross join unnest(array(select current_date - n from generate_series(0, 20) as n)) as days (day)
+  left join counted using (shop_domain, day)
+  left join raw_ops.shops as shop using (shop_domain)
+ order by shop_domain, days.day;
+comment on view raw_ops.dashboard_daily_volume_by_shop is
+    'dashboard_daily_volume by shop: webhooks received on each of the last 21 days, by what has become of them. Shops that sent nothing have their rows too, unless they are not active.';
+comment on column raw_ops.dashboard_daily_volume_by_shop.shop_domain is 'Empty: webhooks that name no shop.';
+comment on column raw_ops.dashboard_daily_volume_by_shop.waiting_count is
+    'Of those received that day, still pending, failed or retrying.';
+comment on column raw_ops.dashboard_daily_volume_by_shop.dead_lettered_count is
+    'Of those received that day, dead letters: dlq or, settled by a person, resolved_manual.';
+revoke all on raw_ops.dashboard_daily_volume_by_shop from public;
