@@ -32,15 +32,14 @@ pub struct Data {
     /// As `fn_health_v1()` has them, without what only informs.
     pub faults: Vec<Fault>,
     pub indicators: Vec<Indicator>,
-    pub success_rate: Vec<SuccessDay>,
+    pub trends: Trends,
     /// Each full hour of the last 7 days, and now.
     pub queue_depth: Vec<QueueDepth>,
-    pub dead_letters: Vec<DeadLetterDay>,
-    pub latency: Vec<LatencyDay>,
     pub error_categories: Vec<ErrorCategory>,
     pub retries: Retries,
     pub oldest: Oldest,
-    pub volume: Vec<VolumeDay>,
+    /// Those that are shown one by one; none where there are not several.
+    pub shops: Vec<Shop>,
     pub alerts: Vec<Alert>,
     pub undelivered: Vec<Undelivered>,
     pub outbox: Vec<Outbox>,
@@ -57,6 +56,8 @@ result_row! {
         pub open_dead_letters: i64,
         pub open_alerts: i64,
         pub undelivered_alerts: i64,
+        /// Rows of the table `shops`.
+        pub known_shops: i64,
         /// Since any monitor has run.
         pub seconds_since_monitor: Option<i64>,
         /// The heartbeat expects a monitor at least this often.
@@ -72,6 +73,46 @@ pub struct Indicator {
     pub healthy: String,
     pub warning: String,
     pub critical: String,
+}
+
+/// Day by day, the oldest first: of all webhooks, or of one shop's.
+#[derive(Default)]
+pub struct Trends {
+    pub success_rate: Vec<SuccessDay>,
+    pub dead_letters: Vec<DeadLetterDay>,
+    pub latency: Vec<LatencyDay>,
+    pub volume: Vec<VolumeDay>,
+}
+
+impl Trends {
+    /// Whether any webhook came within the time the charts show.
+    pub fn has_webhooks(&self) -> bool {
+        self.volume.iter().any(|day| day.received > 0)
+    }
+}
+
+/// A shop that the page shows by itself.
+pub struct Shop {
+    pub figures: ShopFigures,
+    pub trends: Trends,
+}
+
+result_row! {
+    pub struct ShopFigures {
+        /// Empty: webhooks that name no shop.
+        pub shop_domain: String,
+        /// Empty: it has none.
+        pub name: String,
+        /// Of the last 24 hours.
+        pub received: i64,
+        pub success_rate: Option<f64>,
+        pub new_dead_letters: i64,
+        /// Now.
+        pub waiting: i64,
+        pub oldest_seconds: i64,
+        /// How many shops there are to show, this one included.
+        pub shops: i64,
+    }
 }
 
 result_row! {
@@ -222,6 +263,6 @@ result_row! {
 impl Data {
     /// Whether any webhook came within the time the charts show.
     pub fn has_webhooks(&self) -> bool {
-        self.volume.iter().any(|day| day.received > 0)
+        self.trends.has_webhooks()
     }
 }

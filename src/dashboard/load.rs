@@ -2,8 +2,9 @@
 
 use super::data::{
     Alert, Courier, CourierTask, CourierType, Data, DeadLetterDay, ErrorCategory, Indicator, LatencyDay,
-    Moment, Oldest, Outbox, QueueDepth, Retries, State, SuccessDay, Undelivered, VolumeDay,
+    Moment, Oldest, Outbox, QueueDepth, Retries, State, SuccessDay, Trends, Undelivered, VolumeDay,
 };
+use super::load_shops::shops;
 use crate::alerts::{AllThresholds, Severity};
 use crate::db::{Session, result_row, statements};
 use crate::error::{Error, Result};
@@ -81,15 +82,20 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
     let of_health = State::from(health.severity());
     let (faults, limits) = health.into_parts();
     let faults = faults.into_iter().filter(|fault| fault.severity > Severity::Info);
+    let moment = moment(session)?;
     Ok(Data {
-        moment: moment(session)?,
+        shops: shops(session, &moment)?,
+        moment,
         overall: overall.max(of_health),
         faults: faults.collect(),
         indicators,
-        success_rate: find_success_rate(session)?.all()?,
+        trends: Trends {
+            success_rate: find_success_rate(session)?.all()?,
+            dead_letters: find_dead_letters(session)?.all()?,
+            latency: find_latency(session)?.all()?,
+            volume: find_volume(session)?.all()?,
+        },
         queue_depth: find_queue_depth(session)?.all()?,
-        dead_letters: find_dead_letters(session)?.all()?,
-        latency: find_latency(session)?.all()?,
         error_categories: find_error_categories(session)?.map(|row| ErrorCategory {
             name: row.error_category,
             webhooks: row.webhook_count,
@@ -97,7 +103,6 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
         })?,
         retries: retries(session)?,
         oldest: oldest(session, &limits)?,
-        volume: find_volume(session)?.all()?,
         alerts: find_alerts(session)?.all()?,
         undelivered: find_undelivered(session)?.all()?,
         outbox: find_outbox(session)?.all()?,

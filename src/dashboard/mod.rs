@@ -1,7 +1,7 @@
 //! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.
 //!
-//! `load` reads what stands in `data`; everything after that is pure: `page` puts together what `advice`, the
-//! `questions` (`trends` and `shares`) and the `panels` (and `courier`) make of it, of the same `parts`, in tags that `maud`
+//! `load` (and `load_shops`) reads what stands in `data`; everything after that is pure: `page` puts together what `advice`, the
+//! `questions` (`trends` and `shares`), the choice of `shops` and the `panels` (and `courier`) make of it, of the same `parts`, in tags that `maud`
 //! escapes; `chart` draws with `svg`, `figures` are for people, and `html` is how the page leaves.
 
 mod advice;
@@ -11,11 +11,13 @@ mod data;
 mod figures;
 mod html;
 mod load;
+mod load_shops;
 mod page;
 mod panels;
 mod parts;
 mod questions;
 mod shares;
+mod shops;
 mod svg;
 mod trends;
 

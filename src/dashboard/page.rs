@@ -4,7 +4,7 @@ use super::advice::{Advice, advice};
 use super::data::{Data, Indicator, State};
 use super::figures::{count, counted, milliseconds, percent};
 use super::parts::{class, sign};
-use super::{html as text, panels, questions};
+use super::{html as text, panels, questions, shops};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 pub fn render(data: &Data) -> String {
@@ -12,16 +12,18 @@ pub fn render(data: &Data) -> String {
     text::ascii(html! {
         (DOCTYPE)
         html lang="en" {
-            (head())
+            (head(data))
             body {
                 (top(data))
                 main {
                     (health(data, &advice))
                     (to_do(&advice))
-                    section aria-labelledby="trends" {
-                        h2 id="trends" { "Trends" }
-                        div class="questions" { (questions::all(data)) }
-                    }
+                    @if data.shops.is_empty() {
+                        section aria-labelledby="trends" {
+                            h2 id="trends" { "Trends" }
+                            div class="questions" { (questions::all(data)) }
+                        }
+                    } @else { (shops::choice(data)) }
                     div class="panels" { (panels::all(data)) }
                 }
                 (bottom(data))
@@ -31,7 +33,7 @@ pub fn render(data: &Data) -> String {
 }
 
 /// Nothing is fetched and nothing is run: the browser is told so too.
-fn head() -> Markup {
+fn head(data: &Data) -> Markup {
     html! {
         head {
             meta charset="utf-8";
@@ -43,7 +45,10 @@ fn head() -> Markup {
             meta name="color-scheme" content="light dark";
             meta name="robots" content="noindex";
             link rel="icon" href="data:,";
-            style { "\n" (PreEscaped(include_str!("page.css"))) }
+            style {
+                "\n" (PreEscaped(include_str!("page.css")))
+                @if !data.shops.is_empty() { (PreEscaped(include_str!("shops.css"))) }
+            }
         }
         "\n"
     }

@@ -1,18 +1,29 @@
 //! ORD's eight questions ("Metabase Dashboard: Webhook Operations"), a card with a chart each. Pure.
 
-use super::data::Data;
+use super::data::{Data, Trends};
 use super::{shares, trends};
+use crate::alerts::AllThresholds;
 use maud::{Markup, html};
 
 pub fn all(data: &Data) -> Markup {
     html! {
-        (trends::success_rate(data))
+        (trends::success_rate(&data.trends, &data.limits))
         (trends::queue_depth(data))
-        (trends::dead_letters(data))
-        (trends::latency(data))
+        (trends::dead_letters(&data.trends))
+        (trends::latency(&data.trends, &data.limits))
         (shares::error_categories(data))
         (shares::retry_resolution(data))
         (shares::oldest_pending(data))
-        (trends::daily_volume(data))
+        (trends::daily_volume(&data.trends))
+    }
+}
+
+/// Those of them that are asked of each shop.
+pub fn of_shop(of: &Trends, limits: &AllThresholds) -> Markup {
+    html! {
+        (trends::success_rate(of, limits))
+        (trends::dead_letters(of))
+        (trends::latency(of, limits))
+        (trends::daily_volume(of))
     }
 }

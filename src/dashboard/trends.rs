@@ -1,20 +1,25 @@
 //! The questions that ask how something went over time. Pure.
 
 use super::chart::{self, Plot};
-use super::data::{Data, DeadLetterDay};
+use super::data::{Data, DeadLetterDay, Trends};
 use super::figures::{compact, count, counted, milliseconds, percent};
 use super::parts::{NOTHING_YET, card};
 use super::svg::Svg;
-use crate::alerts::Severity;
+use crate::alerts::{AllThresholds, Severity};
 use maud::Markup;
 
-pub fn success_rate(data: &Data) -> Markup {
-    let rows = &data.success_rate;
+pub fn success_rate(trends: &Trends, limits: &AllThresholds) -> Markup {
+    let rows = &trends.success_rate;
     let rolling: Vec<_> = rows.iter().map(|row| row.rolling_rate).collect();
     let single: Vec<_> = rows.iter().map(|row| row.rate).collect();
     let last = rolling.last().copied().flatten();
     let figure = last.map_or_else(|| "–".to_owned(), percent);
-    let limits = limits(data, "success_rate", ["Healthy above", "Critical below"], percent);
+    let limits = indicator_limits(
+        limits,
+        "success_rate",
+        ["Healthy above", "Critical below"],
+        percent,
+    );
     card(
         "Success rate",
         (&figure, ""),
@@ -86,7 +91,8 @@ pub fn queue_depth(data: &Data) -> Markup {
             let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 20.0);
             chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, compact);
-                let limits = limits(data, "queue_depth", ["Healthy up to", "Critical above"], compact);
+                let words = ["Healthy up to", "Critical above"];
+                let limits = indicator_limits(&data.limits, "queue_depth", words, compact);
                 limit_lines(&plot, svg, &limits);
                 plot.area(svg, &values);
                 plot.line(svg, &values);
@@ -107,8 +113,8 @@ fn day_of(at: &str) -> &str {
     at.rsplit_once(' ').map_or(at, |(day, _)| day)
 }
 
-pub fn dead_letters(data: &Data) -> Markup {
-    let rows = &data.dead_letters;
+pub fn dead_letters(trends: &Trends) -> Markup {
+    let rows = &trends.dead_letters;
     let open: i64 = rows.iter().map(|row| row.open).sum();
     let settled: i64 = rows.iter().map(|row| row.settled).sum();
     let today = rows.last().map_or(0, |row| row.open + row.settled);
@@ -118,7 +124,7 @@ pub fn dead_letters(data: &Data) -> Markup {
         "filled: open, outlined: settled; 30 days",
         || {
             if open + settled == 0 {
-                let none = if data.has_webhooks() {
+                let none = if trends.has_webhooks() {
                     "none in 30 days"
                 } else {
                     NOTHING_YET
@@ -157,8 +163,8 @@ pub fn dead_letters(data: &Data) -> Markup {
     )
 }
 
-pub fn latency(data: &Data) -> Markup {
-    let rows = &data.latency;
+pub fn latency(trends: &Trends, limits: &AllThresholds) -> Markup {
+    let rows = &trends.latency;
     let values: Vec<_> = rows.iter().map(|row| row.p95_ms).collect();
     let last = values.iter().flatten().last().copied();
     let figure = last.map_or_else(|| "–".to_owned(), milliseconds);
@@ -177,8 +183,8 @@ pub fn latency(data: &Data) -> Markup {
             let plot = Plot::from_zero(rows.len(), values.iter().flatten().copied(), 10.0);
             chart::drawing(&summary, |svg| {
                 grid_from_zero(&plot, svg, milliseconds);
-                let limits = limits(
-                    data,
+                let limits = indicator_limits(
+                    limits,
                     "p95_latency",
                     ["Healthy below", "Critical above"],
                     milliseconds,
@@ -199,15 +205,15 @@ pub fn latency(data: &Data) -> Markup {
     )
 }
 
-pub fn daily_volume(data: &Data) -> Markup {
-    let rows = &data.volume;
+pub fn daily_volume(trends: &Trends) -> Markup {
+    let rows = &trends.volume;
     let today = rows.last().map_or(0, |row| row.received);
     card(
         "Daily volume",
         (&count(today), "today"),
         "webhooks received, 21 days",
         || {
-            if !data.has_webhooks() {
+            if !trends.has_webhooks() {
                 return chart::empty(NOTHING_YET);
             }
             let values: Vec<_> = rows.iter().map(|row| row.received as f64).collect();
@@ -234,8 +240,13 @@ pub fn daily_volume(data: &Data) -> Markup {
 }
 
 /// Where an indicator stops being healthy and where it becomes critical, with what stands beside the line.
-fn limits(data: &Data, indicator: &str, words: [&str; 2], figure: fn(f64) -> String) -> Vec<(f64, String)> {
-    let limits = data.limits.of("health_indicators");
+fn indicator_limits(
+    limits: &AllThresholds,
+    indicator: &str,
+    words: [&str; 2],
+    figure: fn(f64) -> String,
+) -> Vec<(f64, String)> {
+    let limits = limits.of("health_indicators");
     let severities = [Severity::Warning, Severity::Critical];
     let lines = severities.into_iter().zip(words).filter_map(|(severity, words)| {
         let value = limits.at(indicator, severity)?;

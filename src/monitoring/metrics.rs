@@ -277,11 +277,14 @@ mod tests {
     #[test]
     fn a_label_without_a_value_is_left_out() {
         let mut text = String::new();
-        let samples = [sample(&["pending", ""], "1"), sample(&["failed", "uk.example"], "2")];
+        let samples = [
+            sample(&["pending", ""], "1"),
+            sample(&["failed", "uk.example"], "2"),
+        ];
         exposition(&mut text, &gauge("depth", "D."), &["status", "shop"], &samples, 0);
-        assert!(text.ends_with(
-            "depth{status=\"pending\"} 1\ndepth{status=\"failed\",shop=\"uk.example\"} 2\n"
-        ));
+        assert!(
+            text.ends_with("depth{status=\"pending\"} 1\ndepth{status=\"failed\",shop=\"uk.example\"} 2\n")
+        );
     }
 
     #[test]

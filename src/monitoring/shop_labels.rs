@@ -25,7 +25,9 @@ pub struct ShopLabels {
 
 impl ShopLabels {
     pub fn find(session: &Session) -> Result<Self> {
-        Ok(Self::of(find_labelled_shops(session, LABELLED as i64 + 1)?.all()?))
+        Ok(Self::of(
+            find_labelled_shops(session, LABELLED as i64 + 1)?.all()?,
+        ))
     }
 
     /// Of shops in the order in which they came: with one or none there is nothing to tell apart, and no label.

@@ -1,6 +1,8 @@
 //! The page of `fn_dashboard_html_v1()` in a real browser: for an empty, a healthy and a sick database, on a phone and on a
 //! wall, light and dark. With `RAW_OPS_SCREENSHOTS=<directory>` it leaves pictures of what it saw there.
 
+mod shops;
+
 use std::path::{Path, PathBuf};
 
 use crate::support::*;
@@ -79,6 +81,23 @@ async fn look(browser: &mut Browser, file: &Path, screen: Screen) {
         .filter(|url| !url.starts_with("data:") && *url != format!("file://{}", file.display()))
         .collect();
     assert!(elsewhere.is_empty(), "{name} asked for {elsewhere:?}");
+    inspect(browser, &name, screen, &CHARTS).await;
+    picture(browser, file, screen).await;
+}
+
+const CHARTS: [&str; 8] = [
+    "Success rate",
+    "Queue depth",
+    "Dead letters by day",
+    "P95 latency",
+    "Error categories",
+    "Retry resolution",
+    "Oldest pending",
+    "Daily volume",
+];
+
+/// The page as it is drawn now, with these charts.
+async fn inspect(browser: &mut Browser, name: &str, screen: Screen, charts: &[&str]) {
     let facts = browser.ask(include_str!("facts.js")).await.unwrap();
     assert_eq!(facts["dark"], screen.dark, "{name}");
     assert_eq!(facts["width"], screen.width, "{name}");
@@ -92,19 +111,14 @@ async fn look(browser: &mut Browser, file: &Path, screen: Screen) {
     assert_eq!(facts["scripts"], 0, "{name}");
     assert_eq!(
         facts["charts"],
-        json!([
-            "Success rate",
-            "Queue depth",
-            "Dead letters by day",
-            "P95 latency",
-            "Error categories",
-            "Retry resolution",
-            "Oldest pending",
-            "Daily volume"
-        ]),
+        json!(charts),
         "{name}: charts with something drawn in them"
     );
     assert_eq!(browser.complaints(), [""; 0], "{name}");
+}
+
+/// Of what is drawn now, where somebody wants to see it.
+async fn picture(browser: &mut Browser, file: &Path, screen: Screen) {
     if let Some(dir) = std::env::var_os("RAW_OPS_SCREENSHOTS") {
         let stem = file.file_stem().unwrap().to_string_lossy();
         let scheme = if screen.dark { "dark" } else { "light" };

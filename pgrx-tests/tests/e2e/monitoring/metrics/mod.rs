@@ -1,6 +1,7 @@
 //! Metrics: what `fn_metrics_v1()` says, and that its counters never go down.
 
 mod prometheus;
+mod shops;
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,7 @@
 //! The views of SPEC §7: their figures on a small known database. Each test is one transaction, so that now() stands still and "exactly 30 minutes" means it.
 
 mod anew;
+mod by_shop;
 mod limits;
 
 use crate::support::*;
@@ -36,6 +37,12 @@ const VIEWS: &[(&str, &str)] = &[
     ("courier_delivery_after_exception", "1"),
     ("courier_delivery_attempts", "1"),
     ("courier_kpis", "9"),
+    ("webhook_health_by_shop", "0"),
+    ("retry_queue_depth_by_shop", "0"),
+    ("dashboard_success_rate_by_shop", "0"),
+    ("dashboard_dlq_by_day_by_shop", "0"),
+    ("dashboard_p95_latency_by_shop", "0"),
+    ("dashboard_daily_volume_by_shop", "0"),
 ];
 
 /// `put(how many, state, received at)`: webhooks of one kind. Failed ones died, or failed last, when they were received.
