@@ -9,8 +9,7 @@ const SHOPS: &str = "
         ('quiet.example', 'Quiet');
     insert into raw_ops.shops (shop_domain, name, active) values ('closed.example', 'Closed', false);
     update raw_ops.webhook_inbox
-       set shop_domain = (array['uk.example', 'uk.example', 'uk.example', 'eu.example', 'eu.example', 'us.my-shop.example', ''])
-                         [1 + hashtext(event_id) & 3 + hashtext(event_id) & 2];
+       set shop_domain = (array['uk.example', 'uk.example', 'uk.example', 'eu.example', 'eu.example', 'us.my-shop.example', '']) [1 + abs(hashtext(event_id) % 7)];
     insert into raw_ops.webhook_inbox (provider, topic, event_id, shop_domain, payload, processing_status, processing_attempts,
                                        processing_duration_ms, error_category, last_error, last_error_at, received_at, created_at)
     select 'shopify', 'orders/create', 'dead-' || n, 'eu.example', '{}', 'dlq', 5, 40, 'timeout', 'timed out', at, at, at

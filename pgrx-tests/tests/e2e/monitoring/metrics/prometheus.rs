@@ -268,7 +268,11 @@ async fn the_docs_statements_make_their_roles_and_answer_the_eight_questions_to_
     }
     let metabase = stack.connect_as("metabase").await.unwrap();
     let questions = blocks(&["SELECT"]);
-    assert_eq!(questions.len(), 9, "eight questions and the light: {questions:?}");
+    assert_eq!(
+        questions.len(),
+        11,
+        "eight questions, the light, two by shop: {questions:?}"
+    );
     for question in questions {
         let rows = metabase.query(&question, &[]).await;
         let rows = rows.unwrap_or_else(|error| panic!("{error:?}\nin: {question}"));
