@@ -1,27 +1,32 @@
 -- How many webhooks come of each shop, day by day? dashboard_daily_volume, 21 rows a shop.
 create or replace view raw_ops.dashboard_daily_volume_by_shop as
 with counted as (
-    select days.day, webhooks.*
+    -- Status by status: with the status as a constant a row costs a fifth less.
+    select days.day, webhooks.shop_domain,
+           sum(webhooks.webhooks) as received_count,
+           sum(webhooks.webhooks) filter (where state.status = 'success') as success_count,
+           sum(webhooks.webhooks) filter (where state.status in ('pending', 'failed', 'retrying')) as waiting_count,
+           sum(webhooks.webhooks) filter (where state.status in ('dlq', 'resolved_manual')) as dead_lettered_count
       from unnest(array(select current_date - n from generate_series(0, 20) as n)) as days (day)
+     cross join unnest(array['pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual']) as state (status)
      cross join lateral (
-           select shop_domain, count(*) as received_count,
-                  count(*) filter (where processing_status = 'success') as success_count,
-                  count(*) filter (where processing_status in ('dlq', 'resolved_manual')) as dead_lettered_count
+           select shop_domain, count(*) as webhooks
              from raw_ops.webhook_inbox
-            where processing_status in ('pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual')
+            where processing_status = state.status
               and created_at >= days.day::timestamptz
               and created_at < (days.day + 1)::timestamptz
             group by shop_domain) as webhooks
+     group by days.day, webhooks.shop_domain
 ), listed as (
     select shop_domain from raw_ops.shops where active
     union
     select shop_domain from counted
 )
 select shop_domain, shop.name as shop_name, days.day,
-       coalesce(counted.received_count, 0) as received_count,
-       coalesce(counted.success_count, 0) as success_count,
-       coalesce(counted.received_count - counted.success_count - counted.dead_lettered_count, 0) as waiting_count,
-       coalesce(counted.dead_lettered_count, 0) as dead_lettered_count
+       coalesce(counted.received_count, 0)::bigint as received_count,
+       coalesce(counted.success_count, 0)::bigint as success_count,
+       coalesce(counted.waiting_count, 0)::bigint as waiting_count,
+       coalesce(counted.dead_lettered_count, 0)::bigint as dead_lettered_count
   from listed
  cross join unnest(array(select current_date - n from generate_series(0, 20) as n)) as days (day)
   left join counted using (shop_domain, day)

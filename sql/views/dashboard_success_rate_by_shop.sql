@@ -1,24 +1,28 @@
 -- How many webhooks of each shop succeed, day by day? dashboard_success_rate, 21 rows a shop.
 create or replace view raw_ops.dashboard_success_rate_by_shop as
 with counted as (
-    select days.day, webhooks.*
+    -- Status by status: with the status as a constant a row costs a fifth less.
+    select days.day, webhooks.shop_domain,
+           sum(webhooks.webhooks) filter (where outcome.status = 'success') as success_count,
+           sum(webhooks.webhooks) as outcome_count
       from unnest(array(select current_date - n from generate_series(0, 26) as n)) as days (day)
+     cross join unnest(array['success', 'failed', 'retrying', 'dlq', 'resolved_manual']) as outcome (status)
      cross join lateral (
-           select shop_domain, count(*) filter (where processing_status = 'success') as success_count,
-                  count(*) as outcome_count
+           select shop_domain, count(*) as webhooks
              from raw_ops.webhook_inbox
-            where processing_status in ('success', 'failed', 'retrying', 'dlq', 'resolved_manual')
+            where processing_status = outcome.status
               and created_at >= days.day::timestamptz
               and created_at < (days.day + 1)::timestamptz
             group by shop_domain) as webhooks
+     group by days.day, webhooks.shop_domain
 ), listed as (
     select shop_domain from raw_ops.shops where active
     union
     select shop_domain from counted
 ), rolling as (
     select shop_domain, days.day,
-           coalesce(counted.success_count, 0) as success_count,
-           coalesce(counted.outcome_count, 0) as outcome_count,
+           coalesce(counted.success_count, 0)::bigint as success_count,
+           coalesce(counted.outcome_count, 0)::bigint as outcome_count,
            sum(counted.success_count) over last_7_days as success_count_7_days,
            sum(counted.outcome_count) over last_7_days as outcome_count_7_days
       from listed
