@@ -267,14 +267,16 @@ ALTER TABLE raw_ops.http_bodies ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.http_request_totals (
     purpose text NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     succeeded bigint DEFAULT 0 NOT NULL,
     failed bigint DEFAULT 0 NOT NULL,
     abandoned bigint DEFAULT 0 NOT NULL,
-    CONSTRAINT http_request_totals_counts_check CHECK (((succeeded >= 0) AND (failed >= 0) AND (abandoned >= 0)))
+    CONSTRAINT http_request_totals_counts_check CHECK (((succeeded >= 0) AND (failed >= 0) AND (abandoned >= 0))),
+    CONSTRAINT http_request_totals_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
-COMMENT ON TABLE raw_ops.http_request_totals IS 'Requests that raw-ops-housekeeping has deleted from http_requests, by how they ended. Add http_requests for the figure of now.';
+COMMENT ON TABLE raw_ops.http_request_totals IS 'Requests that raw-ops-housekeeping has deleted from http_requests, by purpose, shop and how they ended. Add http_requests for the figure of now.';
 ALTER TABLE ONLY raw_ops.http_request_totals
-    ADD CONSTRAINT http_request_totals_pkey PRIMARY KEY (purpose);
+    ADD CONSTRAINT http_request_totals_pkey PRIMARY KEY (purpose, shop_domain);
 ALTER TABLE raw_ops.http_request_totals ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.http_requests (
@@ -353,7 +355,7 @@ CREATE UNIQUE INDEX http_requests_one_attempt_key ON raw_ops.http_requests USING
 CREATE INDEX idx_http_requests_body_id ON raw_ops.http_requests USING btree (body_id) WHERE (body_id IS NOT NULL);
 COMMENT ON INDEX raw_ops.idx_http_requests_body_id IS 'Whether a shared body is still some request''s.';
 CREATE INDEX idx_http_requests_created_at ON raw_ops.http_requests USING brin (created_at);
-CREATE INDEX idx_http_requests_outcome ON raw_ops.http_requests USING btree (purpose, state) WHERE (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'abandoned'::text]));
+CREATE INDEX idx_http_requests_outcome ON raw_ops.http_requests USING btree (purpose, state, shop_domain) WHERE (state = ANY (ARRAY['succeeded'::text, 'failed'::text, 'abandoned'::text]));
 COMMENT ON INDEX raw_ops.idx_http_requests_outcome IS 'Counting requests for fn_metrics_v1() without reading them.';
 CREATE INDEX idx_http_requests_pg_net_unanswered ON raw_ops.http_requests USING btree (completed_at) WHERE ((carrier = 'pg_net'::text) AND (status_code IS NULL));
 COMMENT ON INDEX raw_ops.idx_http_requests_pg_net_unanswered IS 'Requests whose answers pg_net may still bring, to be forgotten.';
@@ -1194,6 +1196,49 @@ COMMENT ON VIEW raw_ops.dashboard_daily_volume IS 'Question 8, daily volume: web
 COMMENT ON COLUMN raw_ops.dashboard_daily_volume.waiting_count IS 'Of those received that day, still pending, failed or retrying.';
 COMMENT ON COLUMN raw_ops.dashboard_daily_volume.dead_lettered_count IS 'Of those received that day, dead letters: dlq or, settled by a person, resolved_manual.';
 
+CREATE VIEW raw_ops.dashboard_daily_volume_by_shop AS
+ WITH counted AS (
+         SELECT days_1.day,
+            webhooks.shop_domain,
+            sum(webhooks.webhooks) AS received_count,
+            sum(webhooks.webhooks) FILTER (WHERE (state.status = 'success'::text)) AS success_count,
+            sum(webhooks.webhooks) FILTER (WHERE (state.status = ANY (ARRAY['pending'::text, 'failed'::text, 'retrying'::text]))) AS waiting_count,
+            sum(webhooks.webhooks) FILTER (WHERE (state.status = ANY (ARRAY['dlq'::text, 'resolved_manual'::text]))) AS dead_lettered_count
+           FROM ((unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
+                   FROM generate_series(0, 20) n(n))) days_1(day)
+             CROSS JOIN unnest(ARRAY['pending'::text, 'success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text]) state(status))
+             CROSS JOIN LATERAL ( SELECT webhook_inbox.shop_domain,
+                    count(*) AS webhooks
+                   FROM raw_ops.webhook_inbox
+                  WHERE ((webhook_inbox.processing_status = state.status) AND (webhook_inbox.created_at >= (days_1.day)::timestamp with time zone) AND (webhook_inbox.created_at < ((days_1.day + 1))::timestamp with time zone))
+                  GROUP BY webhook_inbox.shop_domain) webhooks)
+          GROUP BY days_1.day, webhooks.shop_domain
+        ), listed AS (
+         SELECT shops.shop_domain
+           FROM raw_ops.shops
+          WHERE shops.active
+        UNION
+         SELECT counted_1.shop_domain
+           FROM counted counted_1
+        )
+ SELECT listed.shop_domain,
+    shop.name AS shop_name,
+    days.day,
+    (COALESCE(counted.received_count, (0)::numeric))::bigint AS received_count,
+    (COALESCE(counted.success_count, (0)::numeric))::bigint AS success_count,
+    (COALESCE(counted.waiting_count, (0)::numeric))::bigint AS waiting_count,
+    (COALESCE(counted.dead_lettered_count, (0)::numeric))::bigint AS dead_lettered_count
+   FROM (((listed
+     CROSS JOIN unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
+           FROM generate_series(0, 20) n(n))) days(day))
+     LEFT JOIN counted USING (shop_domain, day))
+     LEFT JOIN raw_ops.shops shop USING (shop_domain))
+  ORDER BY listed.shop_domain, days.day;
+COMMENT ON VIEW raw_ops.dashboard_daily_volume_by_shop IS 'dashboard_daily_volume by shop: webhooks received on each of the last 21 days, by what has become of them. Shops that sent nothing have their rows too, unless they are not active.';
+COMMENT ON COLUMN raw_ops.dashboard_daily_volume_by_shop.shop_domain IS 'Empty: webhooks that name no shop.';
+COMMENT ON COLUMN raw_ops.dashboard_daily_volume_by_shop.waiting_count IS 'Of those received that day, still pending, failed or retrying.';
+COMMENT ON COLUMN raw_ops.dashboard_daily_volume_by_shop.dead_lettered_count IS 'Of those received that day, dead letters: dlq or, settled by a person, resolved_manual.';
+
 CREATE VIEW raw_ops.dashboard_dlq_by_day AS
  SELECT days.day,
     count(died.day) AS dlq_count,
@@ -1211,6 +1256,43 @@ COMMENT ON VIEW raw_ops.dashboard_dlq_by_day IS 'Question 3, dead letters by the
 COMMENT ON COLUMN raw_ops.dashboard_dlq_by_day.dlq_count IS 'Became dead letters that day, settled by now or not.';
 COMMENT ON COLUMN raw_ops.dashboard_dlq_by_day.open_count IS 'Of them, still waiting for a person.';
 COMMENT ON COLUMN raw_ops.dashboard_dlq_by_day.resolved_manual_count IS 'Of them, settled by a person.';
+
+CREATE VIEW raw_ops.dashboard_dlq_by_day_by_shop AS
+ WITH counted AS (
+         SELECT webhook_inbox.shop_domain,
+            (COALESCE(webhook_inbox.last_error_at, webhook_inbox.created_at))::date AS day,
+            count(*) AS dlq_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'dlq'::text)) AS open_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'resolved_manual'::text)) AS resolved_manual_count
+           FROM raw_ops.webhook_inbox
+          WHERE ((webhook_inbox.processing_status = ANY (ARRAY['dlq'::text, 'resolved_manual'::text])) AND (webhook_inbox.created_at >= (now() - '90 days'::interval)))
+          GROUP BY webhook_inbox.shop_domain, ((COALESCE(webhook_inbox.last_error_at, webhook_inbox.created_at))::date)
+        ), listed AS (
+         SELECT shops.shop_domain
+           FROM raw_ops.shops
+          WHERE shops.active
+        UNION
+         SELECT counted_1.shop_domain
+           FROM counted counted_1
+          WHERE ((counted_1.day >= (CURRENT_DATE - 29)) AND (counted_1.day <= CURRENT_DATE))
+        )
+ SELECT listed.shop_domain,
+    shop.name AS shop_name,
+    days.day,
+    COALESCE(counted.dlq_count, (0)::bigint) AS dlq_count,
+    COALESCE(counted.open_count, (0)::bigint) AS open_count,
+    COALESCE(counted.resolved_manual_count, (0)::bigint) AS resolved_manual_count
+   FROM (((listed
+     CROSS JOIN unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
+           FROM generate_series(0, 29) n(n))) days(day))
+     LEFT JOIN counted USING (shop_domain, day))
+     LEFT JOIN raw_ops.shops shop USING (shop_domain))
+  ORDER BY listed.shop_domain, days.day;
+COMMENT ON VIEW raw_ops.dashboard_dlq_by_day_by_shop IS 'dashboard_dlq_by_day by shop: dead letters by the day they became dead letters, the last 30 days of each. Shops without any have their rows too, unless they are not active.';
+COMMENT ON COLUMN raw_ops.dashboard_dlq_by_day_by_shop.shop_domain IS 'Empty: webhooks that name no shop.';
+COMMENT ON COLUMN raw_ops.dashboard_dlq_by_day_by_shop.dlq_count IS 'Became dead letters that day, settled by now or not.';
+COMMENT ON COLUMN raw_ops.dashboard_dlq_by_day_by_shop.open_count IS 'Of them, still waiting for a person.';
+COMMENT ON COLUMN raw_ops.dashboard_dlq_by_day_by_shop.resolved_manual_count IS 'Of them, settled by a person.';
 
 CREATE VIEW raw_ops.dashboard_error_categories AS
  SELECT error_summary.error_category,
@@ -1255,6 +1337,49 @@ CREATE VIEW raw_ops.dashboard_p95_latency AS
   ORDER BY days.day;
 COMMENT ON VIEW raw_ops.dashboard_p95_latency IS 'Question 4, P95 latency trend: processing times by day received, the last 14 days. By hour: webhook_processing_by_hour.';
 COMMENT ON COLUMN raw_ops.dashboard_p95_latency.p95_processing_ms IS '95 % of the webhooks took no longer. Milliseconds from claim to recorded outcome of the last attempt; null on a day without any.';
+
+CREATE VIEW raw_ops.dashboard_p95_latency_by_shop AS
+ WITH counted AS (
+         SELECT days_1.day,
+            webhooks.shop_domain,
+            webhooks.processed_count,
+            webhooks.p50_processing_ms,
+            webhooks.p95_processing_ms,
+            webhooks.max_processing_ms
+           FROM (unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
+                   FROM generate_series(0, 13) n(n))) days_1(day)
+             CROSS JOIN LATERAL ( SELECT webhook_inbox.shop_domain,
+                    count(webhook_inbox.processing_duration_ms) AS processed_count,
+                    round((percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((webhook_inbox.processing_duration_ms)::double precision)))::numeric, 1) AS p50_processing_ms,
+                    round((percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY ((webhook_inbox.processing_duration_ms)::double precision)))::numeric, 1) AS p95_processing_ms,
+                    max(webhook_inbox.processing_duration_ms) AS max_processing_ms
+                   FROM raw_ops.webhook_inbox
+                  WHERE ((webhook_inbox.processing_status = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text])) AND (webhook_inbox.created_at >= (days_1.day)::timestamp with time zone) AND (webhook_inbox.created_at < ((days_1.day + 1))::timestamp with time zone))
+                  GROUP BY webhook_inbox.shop_domain) webhooks)
+        ), listed AS (
+         SELECT shops.shop_domain
+           FROM raw_ops.shops
+          WHERE shops.active
+        UNION
+         SELECT counted_1.shop_domain
+           FROM counted counted_1
+        )
+ SELECT listed.shop_domain,
+    shop.name AS shop_name,
+    days.day,
+    COALESCE(counted.processed_count, (0)::bigint) AS processed_count,
+    counted.p50_processing_ms,
+    counted.p95_processing_ms,
+    counted.max_processing_ms
+   FROM (((listed
+     CROSS JOIN unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
+           FROM generate_series(0, 13) n(n))) days(day))
+     LEFT JOIN counted USING (shop_domain, day))
+     LEFT JOIN raw_ops.shops shop USING (shop_domain))
+  ORDER BY listed.shop_domain, days.day;
+COMMENT ON VIEW raw_ops.dashboard_p95_latency_by_shop IS 'dashboard_p95_latency by shop: processing times by day received, the last 14 days of each. Shops that sent nothing have their rows too, unless they are not active.';
+COMMENT ON COLUMN raw_ops.dashboard_p95_latency_by_shop.shop_domain IS 'Empty: webhooks that name no shop.';
+COMMENT ON COLUMN raw_ops.dashboard_p95_latency_by_shop.p95_processing_ms IS '95 % of the webhooks took no longer. Milliseconds from claim to recorded outcome of the last attempt; null on a day without any.';
 
 CREATE VIEW raw_ops.dashboard_queue_depth AS
  WITH hours AS (
@@ -1341,6 +1466,58 @@ COMMENT ON VIEW raw_ops.dashboard_success_rate IS 'Question 1, success rate tren
 COMMENT ON COLUMN raw_ops.dashboard_success_rate.outcome_count IS 'Webhooks received that day that have had an outcome: all but pending.';
 COMMENT ON COLUMN raw_ops.dashboard_success_rate.success_rate_percent IS 'Of this day alone, rounded down; null on a day without outcomes.';
 COMMENT ON COLUMN raw_ops.dashboard_success_rate.rolling_7_day_success_rate_percent IS 'Of this day and the six before it, rounded down; null without outcomes.';
+
+CREATE VIEW raw_ops.dashboard_success_rate_by_shop AS
+ WITH counted AS (
+         SELECT days.day,
+            webhooks.shop_domain,
+            sum(webhooks.webhooks) FILTER (WHERE (outcome.status = 'success'::text)) AS success_count,
+            sum(webhooks.webhooks) AS outcome_count
+           FROM ((unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
+                   FROM generate_series(0, 26) n(n))) days(day)
+             CROSS JOIN unnest(ARRAY['success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text]) outcome(status))
+             CROSS JOIN LATERAL ( SELECT webhook_inbox.shop_domain,
+                    count(*) AS webhooks
+                   FROM raw_ops.webhook_inbox
+                  WHERE ((webhook_inbox.processing_status = outcome.status) AND (webhook_inbox.created_at >= (days.day)::timestamp with time zone) AND (webhook_inbox.created_at < ((days.day + 1))::timestamp with time zone))
+                  GROUP BY webhook_inbox.shop_domain) webhooks)
+          GROUP BY days.day, webhooks.shop_domain
+        ), listed AS (
+         SELECT shops.shop_domain
+           FROM raw_ops.shops
+          WHERE shops.active
+        UNION
+         SELECT counted.shop_domain
+           FROM counted
+        ), rolling AS (
+         SELECT listed.shop_domain,
+            days.day,
+            (COALESCE(counted.success_count, (0)::numeric))::bigint AS success_count,
+            (COALESCE(counted.outcome_count, (0)::numeric))::bigint AS outcome_count,
+            sum(counted.success_count) OVER last_7_days AS success_count_7_days,
+            sum(counted.outcome_count) OVER last_7_days AS outcome_count_7_days
+           FROM ((listed
+             CROSS JOIN unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
+                   FROM generate_series(0, 26) n(n))) days(day))
+             LEFT JOIN counted USING (shop_domain, day))
+          WINDOW last_7_days AS (PARTITION BY listed.shop_domain ORDER BY days.day ROWS 6 PRECEDING)
+        )
+ SELECT rolling.shop_domain,
+    shop.name AS shop_name,
+    rolling.day,
+    rolling.success_count,
+    rolling.outcome_count,
+    trunc(((100.0 * (rolling.success_count)::numeric) / (NULLIF(rolling.outcome_count, 0))::numeric), 2) AS success_rate_percent,
+    trunc(((100.0 * rolling.success_count_7_days) / NULLIF(rolling.outcome_count_7_days, (0)::numeric)), 2) AS rolling_7_day_success_rate_percent
+   FROM (rolling
+     LEFT JOIN raw_ops.shops shop USING (shop_domain))
+  WHERE (rolling.day > (CURRENT_DATE - 21))
+  ORDER BY rolling.shop_domain, rolling.day;
+COMMENT ON VIEW raw_ops.dashboard_success_rate_by_shop IS 'dashboard_success_rate by shop: the last 21 days of each, with its own rate and that of the 7 days ending with it. Shops that sent nothing have their rows too, unless they are not active.';
+COMMENT ON COLUMN raw_ops.dashboard_success_rate_by_shop.shop_domain IS 'Empty: webhooks that name no shop.';
+COMMENT ON COLUMN raw_ops.dashboard_success_rate_by_shop.outcome_count IS 'Webhooks received that day that have had an outcome: all but pending.';
+COMMENT ON COLUMN raw_ops.dashboard_success_rate_by_shop.success_rate_percent IS 'Of this day alone, rounded down; null on a day without outcomes.';
+COMMENT ON COLUMN raw_ops.dashboard_success_rate_by_shop.rolling_7_day_success_rate_percent IS 'Of this day and the six before it, rounded down; null without outcomes.';
 
 CREATE VIEW raw_ops.error_summary AS
  SELECT COALESCE(webhook_inbox.error_category, 'unclassified'::text) AS error_category,
@@ -1532,6 +1709,52 @@ COMMENT ON COLUMN raw_ops.retry_queue_depth.due_count IS 'Those the next drain o
 COMMENT ON COLUMN raw_ops.retry_queue_depth.next_retry_at IS 'The earliest planned attempt of a failed webhook.';
 COMMENT ON COLUMN raw_ops.retry_queue_depth.oldest_age IS 'Since the oldest webhook of the queue was received; 0 when the queue is empty.';
 
+CREATE VIEW raw_ops.retry_queue_depth_by_shop AS
+ WITH queue AS (
+         SELECT webhook_inbox.shop_domain,
+            count(*) AS queue_depth,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'pending'::text)) AS pending_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'failed'::text)) AS failed_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'retrying'::text)) AS retrying_count,
+            count(*) FILTER (WHERE ((webhook_inbox.processing_status <> 'failed'::text) OR (webhook_inbox.next_retry_at IS NULL) OR (webhook_inbox.next_retry_at <= now()))) AS due_count,
+            min(webhook_inbox.next_retry_at) FILTER (WHERE (webhook_inbox.processing_status = 'failed'::text)) AS next_retry_at,
+            max(webhook_inbox.processing_attempts) AS most_attempts,
+            min(webhook_inbox.received_at) AS oldest_received_at
+           FROM raw_ops.webhook_inbox
+          WHERE (webhook_inbox.processing_status = ANY (ARRAY['pending'::text, 'failed'::text, 'retrying'::text]))
+          GROUP BY webhook_inbox.shop_domain
+        ), listed AS (
+         SELECT shops.shop_domain
+           FROM raw_ops.shops
+          WHERE shops.active
+        UNION
+         SELECT queue_1.shop_domain
+           FROM queue queue_1
+        )
+ SELECT listed.shop_domain,
+    shop.name AS shop_name,
+    COALESCE(queue.queue_depth, (0)::bigint) AS queue_depth,
+    COALESCE(queue.pending_count, (0)::bigint) AS pending_count,
+    COALESCE(queue.failed_count, (0)::bigint) AS failed_count,
+    COALESCE(queue.retrying_count, (0)::bigint) AS retrying_count,
+    COALESCE(queue.due_count, (0)::bigint) AS due_count,
+    queue.next_retry_at,
+    queue.most_attempts,
+    queue.oldest_received_at,
+    COALESCE((now() - queue.oldest_received_at), '00:00:00'::interval) AS oldest_age,
+    COALESCE(round(((date_part('epoch'::text, (now() - queue.oldest_received_at)) / (60)::double precision))::numeric, 2), (0)::numeric) AS oldest_age_minutes
+   FROM ((listed
+     LEFT JOIN raw_ops.shops shop USING (shop_domain))
+     LEFT JOIN queue USING (shop_domain))
+  ORDER BY listed.shop_domain;
+COMMENT ON VIEW raw_ops.retry_queue_depth_by_shop IS 'retry_queue_depth with a row a shop: the queue now. Shops of which nothing waits have a row too, unless they are not active.';
+COMMENT ON COLUMN raw_ops.retry_queue_depth_by_shop.shop_domain IS 'Empty: webhooks that name no shop.';
+COMMENT ON COLUMN raw_ops.retry_queue_depth_by_shop.queue_depth IS 'pending + failed + retrying.';
+COMMENT ON COLUMN raw_ops.retry_queue_depth_by_shop.failed_count IS 'Failed so far and waiting for their next attempt.';
+COMMENT ON COLUMN raw_ops.retry_queue_depth_by_shop.due_count IS 'Those the next drain or retry takes; the others wait for their next_retry_at.';
+COMMENT ON COLUMN raw_ops.retry_queue_depth_by_shop.next_retry_at IS 'The earliest planned attempt of a failed webhook.';
+COMMENT ON COLUMN raw_ops.retry_queue_depth_by_shop.oldest_age IS 'Since the shop''s oldest webhook of the queue was received; 0 when nothing of it waits.';
+
 CREATE VIEW raw_ops.undelivered_alerts AS
  SELECT message.id AS message_id,
     alert.check_name,
@@ -1622,6 +1845,70 @@ COMMENT ON COLUMN raw_ops.webhook_health.success_rate_percent IS 'success / (suc
 COMMENT ON COLUMN raw_ops.webhook_health.p95_processing_ms IS '95 % of the webhooks took no longer. Milliseconds from claim to recorded outcome of the last attempt.';
 COMMENT ON COLUMN raw_ops.webhook_health.duplicate_count IS 'Repeated deliveries of these webhooks.';
 COMMENT ON COLUMN raw_ops.webhook_health.new_dlq_count IS 'Became dead letters in these 24 hours, whenever received and whether settled by now or not.';
+
+CREATE VIEW raw_ops.webhook_health_by_shop AS
+ WITH received AS (
+         SELECT webhook_inbox.shop_domain,
+            count(*) AS received_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'pending'::text)) AS pending_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'success'::text)) AS success_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'failed'::text)) AS failed_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'retrying'::text)) AS retrying_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'dlq'::text)) AS dlq_count,
+            count(*) FILTER (WHERE (webhook_inbox.processing_status = 'resolved_manual'::text)) AS resolved_manual_count,
+            round(avg(webhook_inbox.processing_duration_ms), 1) AS avg_processing_ms,
+            round((percentile_cont((0.5)::double precision) WITHIN GROUP (ORDER BY ((webhook_inbox.processing_duration_ms)::double precision)))::numeric, 1) AS p50_processing_ms,
+            round((percentile_cont((0.95)::double precision) WITHIN GROUP (ORDER BY ((webhook_inbox.processing_duration_ms)::double precision)))::numeric, 1) AS p95_processing_ms,
+            round((percentile_cont((0.99)::double precision) WITHIN GROUP (ORDER BY ((webhook_inbox.processing_duration_ms)::double precision)))::numeric, 1) AS p99_processing_ms,
+            max(webhook_inbox.processing_duration_ms) AS max_processing_ms,
+            sum(webhook_inbox.duplicate_count) AS duplicate_count
+           FROM raw_ops.webhook_inbox
+          WHERE ((webhook_inbox.processing_status = ANY (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text])) AND (webhook_inbox.created_at >= (now() - '24:00:00'::interval)))
+          GROUP BY webhook_inbox.shop_domain
+        ), new_dlq AS (
+         SELECT webhook_inbox.shop_domain,
+            count(*) AS new_dlq_count
+           FROM raw_ops.webhook_inbox
+          WHERE ((webhook_inbox.processing_status = ANY (ARRAY['dlq'::text, 'resolved_manual'::text])) AND (webhook_inbox.created_at >= (now() - '90 days'::interval)) AND (COALESCE(webhook_inbox.last_error_at, webhook_inbox.created_at) >= (now() - '24:00:00'::interval)))
+          GROUP BY webhook_inbox.shop_domain
+        ), listed AS (
+         SELECT shops.shop_domain
+           FROM raw_ops.shops
+          WHERE shops.active
+        UNION
+         SELECT received_1.shop_domain
+           FROM received received_1
+        UNION
+         SELECT new_dlq_1.shop_domain
+           FROM new_dlq new_dlq_1
+        )
+ SELECT listed.shop_domain,
+    shop.name AS shop_name,
+    COALESCE(received.received_count, (0)::bigint) AS received_count,
+    COALESCE(received.pending_count, (0)::bigint) AS pending_count,
+    COALESCE(received.success_count, (0)::bigint) AS success_count,
+    COALESCE(received.failed_count, (0)::bigint) AS failed_count,
+    COALESCE(received.retrying_count, (0)::bigint) AS retrying_count,
+    COALESCE(received.dlq_count, (0)::bigint) AS dlq_count,
+    COALESCE(received.resolved_manual_count, (0)::bigint) AS resolved_manual_count,
+    trunc(((100.0 * (received.success_count)::numeric) / (NULLIF((received.received_count - received.pending_count), 0))::numeric), 2) AS success_rate_percent,
+    received.avg_processing_ms,
+    received.p50_processing_ms,
+    received.p95_processing_ms,
+    received.p99_processing_ms,
+    received.max_processing_ms,
+    COALESCE(received.duplicate_count, (0)::bigint) AS duplicate_count,
+    COALESCE(new_dlq.new_dlq_count, (0)::bigint) AS new_dlq_count
+   FROM (((listed
+     LEFT JOIN raw_ops.shops shop USING (shop_domain))
+     LEFT JOIN received USING (shop_domain))
+     LEFT JOIN new_dlq USING (shop_domain))
+  ORDER BY listed.shop_domain;
+COMMENT ON VIEW raw_ops.webhook_health_by_shop IS 'webhook_health with a row a shop: the last 24 hours. Shops that sent nothing have a row too, unless they are not active.';
+COMMENT ON COLUMN raw_ops.webhook_health_by_shop.shop_domain IS 'Empty: webhooks that name no shop.';
+COMMENT ON COLUMN raw_ops.webhook_health_by_shop.dlq_count IS 'Received in these 24 hours and now waiting for a person.';
+COMMENT ON COLUMN raw_ops.webhook_health_by_shop.success_rate_percent IS 'success / (success + failed + retrying + dlq + resolved_manual), rounded down; null while nothing has an outcome.';
+COMMENT ON COLUMN raw_ops.webhook_health_by_shop.new_dlq_count IS 'Became dead letters in these 24 hours, whenever received and whether settled by now or not.';
 
 CREATE VIEW raw_ops.webhook_processing_by_hour AS
  SELECT hours.hour,
