@@ -19,7 +19,8 @@ select '' as shop,
        (select count(*) from raw_ops.webhook_inbox where processing_status = 'dlq')::text as dead_letters
  where $4 = ''
 union all
-select label, coalesce(greatest(extract(epoch from now() - min(oldest_pending)), 0), 0)::float8::text, sum(dead_letters)::text
-  from labelled
- where $4 <> ''
- group by label
+(select label, coalesce(greatest(extract(epoch from now() - min(oldest_pending)), 0), 0)::float8::text, sum(dead_letters)::text
+   from labelled
+  where $4 <> ''
+  group by label
+  order by label)

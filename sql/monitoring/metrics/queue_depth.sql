@@ -21,9 +21,10 @@ select status, '' as shop, webhooks
        ('retrying', (select count(*) from raw_ops.webhook_inbox where processing_status = 'retrying')::text)) as depth (status, webhooks)
  where $4 = ''
 union all
-select status.name, listed.label, coalesce(sum(labelled.webhooks), 0)::text
-  from unnest(array['pending', 'failed', 'retrying']) as status (name)
- cross join listed
-  left join labelled on labelled.processing_status = status.name and labelled.label = listed.label
- where $4 <> ''
- group by status.name, listed.label
+(select status.name, listed.label, coalesce(sum(labelled.webhooks), 0)::text
+   from unnest(array['pending', 'failed', 'retrying']) with ordinality as status (name, position)
+  cross join listed
+   left join labelled on labelled.processing_status = status.name and labelled.label = listed.label
+  where $4 <> ''
+  group by status.name, status.position, listed.label
+  order by status.position, listed.label)

@@ -61,7 +61,7 @@ async fn a_single_shop_leaves_the_page_as_it_is() {
     .await;
     let single: String = one(&client, PAGE).await;
     assert_eq!(none, single);
-    assert!(!single.contains("<nav") && !single.contains("shop"));
+    assert!(!single.contains("<nav") && !single.contains("shop-"));
     run(
         &client,
         "INSERT INTO raw_ops.shops (shop_domain, name) VALUES ('eu.example', 'EU')",
@@ -111,12 +111,7 @@ async fn the_page_of_several_shops_has_a_choice_and_says_which_it_shows() {
     let figures = texts(&mut browser, "[id='shop-uk.example'] .shop-figures div").await;
     assert_eq!(
         figures[2..],
-        [
-            "New dead letters 24 hours 0",
-            "Waiting now 7",
-            "Oldest now 4\u{a0}min"
-        ]
-        .map(|text| text.replace('\u{a0}', " "))
+        ["New dead letters 24 hours0", "Waiting now7", "Oldest now4 min"]
     );
     let quiet = texts(&mut browser, "[id='shop-quiet.example'] svg .note").await;
     assert_eq!(quiet, ["nothing yet"; 4]);

@@ -165,7 +165,11 @@ async fn add_shops(client: &Client, count: i64) {
 #[tokio::test]
 async fn the_label_is_bounded_and_later_shops_share_one() {
     let (_stack, client) = begin().await;
-    run(&client, "DELETE FROM raw_ops.shops").await;
+    run(
+        &client,
+        "DELETE FROM raw_ops.shops; UPDATE raw_ops.webhook_tallies SET shop_domain = ''",
+    )
+    .await;
     add_shops(&client, 53).await;
     let seen = samples(&client).await;
     for family in LABELLED {
