@@ -1,22 +1,24 @@
 -- How many webhooks come of each shop, day by day? dashboard_daily_volume, 21 rows a shop.
 create or replace view raw_ops.dashboard_daily_volume_by_shop as
 with counted as (
-    -- Status by status: with the status as a constant a row costs a fifth less.
-    select days.day, webhooks.shop_domain,
+    -- Each day and status on its own: with the status as a constant a row costs a fifth less. Both in one array, or the
+    -- planner takes them for so many that it compiles (jit).
+    select slot.day, webhooks.shop_domain,
            sum(webhooks.webhooks) as received_count,
-           sum(webhooks.webhooks) filter (where state.status = 'success') as success_count,
-           sum(webhooks.webhooks) filter (where state.status in ('pending', 'failed', 'retrying')) as waiting_count,
-           sum(webhooks.webhooks) filter (where state.status in ('dlq', 'resolved_manual')) as dead_lettered_count
-      from unnest(array(select current_date - n from generate_series(0, 20) as n)) as days (day)
-     cross join unnest(array['pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual']) as state (status)
+           sum(webhooks.webhooks) filter (where slot.status = 'success') as success_count,
+           sum(webhooks.webhooks) filter (where slot.status in ('pending', 'failed', 'retrying')) as waiting_count,
+           sum(webhooks.webhooks) filter (where slot.status in ('dlq', 'resolved_manual')) as dead_lettered_count
+      from unnest(array(select current_date - n / 6 from generate_series(0, 21 * 6 - 1) as n),
+                  array(select (array['pending', 'success', 'failed', 'retrying', 'dlq', 'resolved_manual'])[1 + n % 6]
+                          from generate_series(0, 21 * 6 - 1) as n)) as slot (day, status)
      cross join lateral (
            select shop_domain, count(*) as webhooks
              from raw_ops.webhook_inbox
-            where processing_status = state.status
-              and created_at >= days.day::timestamptz
-              and created_at < (days.day + 1)::timestamptz
+            where processing_status = slot.status
+              and created_at >= slot.day::timestamptz
+              and created_at < (slot.day + 1)::timestamptz
             group by shop_domain) as webhooks
-     group by days.day, webhooks.shop_domain
+     group by slot.day, webhooks.shop_domain
 ), listed as (
     select shop_domain from raw_ops.shops where active
     union

@@ -1,20 +1,22 @@
 -- How many webhooks of each shop succeed, day by day? dashboard_success_rate, 21 rows a shop.
 create or replace view raw_ops.dashboard_success_rate_by_shop as
 with counted as (
-    -- Status by status: with the status as a constant a row costs a fifth less.
-    select days.day, webhooks.shop_domain,
-           sum(webhooks.webhooks) filter (where outcome.status = 'success') as success_count,
+    -- Each day and status on its own: with the status as a constant a row costs a fifth less. Both in one array, or the
+    -- planner takes them for so many that it compiles (jit).
+    select slot.day, webhooks.shop_domain,
+           sum(webhooks.webhooks) filter (where slot.status = 'success') as success_count,
            sum(webhooks.webhooks) as outcome_count
-      from unnest(array(select current_date - n from generate_series(0, 26) as n)) as days (day)
-     cross join unnest(array['success', 'failed', 'retrying', 'dlq', 'resolved_manual']) as outcome (status)
+      from unnest(array(select current_date - n / 5 from generate_series(0, 27 * 5 - 1) as n),
+                  array(select (array['success', 'failed', 'retrying', 'dlq', 'resolved_manual'])[1 + n % 5]
+                          from generate_series(0, 27 * 5 - 1) as n)) as slot (day, status)
      cross join lateral (
            select shop_domain, count(*) as webhooks
              from raw_ops.webhook_inbox
-            where processing_status = outcome.status
-              and created_at >= days.day::timestamptz
-              and created_at < (days.day + 1)::timestamptz
+            where processing_status = slot.status
+              and created_at >= slot.day::timestamptz
+              and created_at < (slot.day + 1)::timestamptz
             group by shop_domain) as webhooks
-     group by days.day, webhooks.shop_domain
+     group by slot.day, webhooks.shop_domain
 ), listed as (
     select shop_domain from raw_ops.shops where active
     union
