@@ -1198,21 +1198,21 @@ COMMENT ON COLUMN raw_ops.dashboard_daily_volume.dead_lettered_count IS 'Of thos
 
 CREATE VIEW raw_ops.dashboard_daily_volume_by_shop AS
  WITH counted AS (
-         SELECT days_1.day,
+         SELECT slot.day,
             webhooks.shop_domain,
             sum(webhooks.webhooks) AS received_count,
-            sum(webhooks.webhooks) FILTER (WHERE (state.status = 'success'::text)) AS success_count,
-            sum(webhooks.webhooks) FILTER (WHERE (state.status = ANY (ARRAY['pending'::text, 'failed'::text, 'retrying'::text]))) AS waiting_count,
-            sum(webhooks.webhooks) FILTER (WHERE (state.status = ANY (ARRAY['dlq'::text, 'resolved_manual'::text]))) AS dead_lettered_count
-           FROM ((unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
-                   FROM generate_series(0, 20) n(n))) days_1(day)
-             CROSS JOIN unnest(ARRAY['pending'::text, 'success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text]) state(status))
+            sum(webhooks.webhooks) FILTER (WHERE (slot.status = 'success'::text)) AS success_count,
+            sum(webhooks.webhooks) FILTER (WHERE (slot.status = ANY (ARRAY['pending'::text, 'failed'::text, 'retrying'::text]))) AS waiting_count,
+            sum(webhooks.webhooks) FILTER (WHERE (slot.status = ANY (ARRAY['dlq'::text, 'resolved_manual'::text]))) AS dead_lettered_count
+           FROM (UNNEST(ARRAY( SELECT (CURRENT_DATE - (n.n / 6))
+                   FROM generate_series(0, ((21 * 6) - 1)) n(n)), ARRAY( SELECT (ARRAY['pending'::text, 'success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text])[(1 + (n.n % 6))] AS "array"
+                   FROM generate_series(0, ((21 * 6) - 1)) n(n))) slot(day, status)
              CROSS JOIN LATERAL ( SELECT webhook_inbox.shop_domain,
                     count(*) AS webhooks
                    FROM raw_ops.webhook_inbox
-                  WHERE ((webhook_inbox.processing_status = state.status) AND (webhook_inbox.created_at >= (days_1.day)::timestamp with time zone) AND (webhook_inbox.created_at < ((days_1.day + 1))::timestamp with time zone))
+                  WHERE ((webhook_inbox.processing_status = slot.status) AND (webhook_inbox.created_at >= (slot.day)::timestamp with time zone) AND (webhook_inbox.created_at < ((slot.day + 1))::timestamp with time zone))
                   GROUP BY webhook_inbox.shop_domain) webhooks)
-          GROUP BY days_1.day, webhooks.shop_domain
+          GROUP BY slot.day, webhooks.shop_domain
         ), listed AS (
          SELECT shops.shop_domain
            FROM raw_ops.shops
@@ -1469,19 +1469,19 @@ COMMENT ON COLUMN raw_ops.dashboard_success_rate.rolling_7_day_success_rate_perc
 
 CREATE VIEW raw_ops.dashboard_success_rate_by_shop AS
  WITH counted AS (
-         SELECT days.day,
+         SELECT slot.day,
             webhooks.shop_domain,
-            sum(webhooks.webhooks) FILTER (WHERE (outcome.status = 'success'::text)) AS success_count,
+            sum(webhooks.webhooks) FILTER (WHERE (slot.status = 'success'::text)) AS success_count,
             sum(webhooks.webhooks) AS outcome_count
-           FROM ((unnest(ARRAY( SELECT (CURRENT_DATE - n.n)
-                   FROM generate_series(0, 26) n(n))) days(day)
-             CROSS JOIN unnest(ARRAY['success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text]) outcome(status))
+           FROM (UNNEST(ARRAY( SELECT (CURRENT_DATE - (n.n / 5))
+                   FROM generate_series(0, ((27 * 5) - 1)) n(n)), ARRAY( SELECT (ARRAY['success'::text, 'failed'::text, 'retrying'::text, 'dlq'::text, 'resolved_manual'::text])[(1 + (n.n % 5))] AS "array"
+                   FROM generate_series(0, ((27 * 5) - 1)) n(n))) slot(day, status)
              CROSS JOIN LATERAL ( SELECT webhook_inbox.shop_domain,
                     count(*) AS webhooks
                    FROM raw_ops.webhook_inbox
-                  WHERE ((webhook_inbox.processing_status = outcome.status) AND (webhook_inbox.created_at >= (days.day)::timestamp with time zone) AND (webhook_inbox.created_at < ((days.day + 1))::timestamp with time zone))
+                  WHERE ((webhook_inbox.processing_status = slot.status) AND (webhook_inbox.created_at >= (slot.day)::timestamp with time zone) AND (webhook_inbox.created_at < ((slot.day + 1))::timestamp with time zone))
                   GROUP BY webhook_inbox.shop_domain) webhooks)
-          GROUP BY days.day, webhooks.shop_domain
+          GROUP BY slot.day, webhooks.shop_domain
         ), listed AS (
          SELECT shops.shop_domain
            FROM raw_ops.shops
