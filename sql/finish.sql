@@ -16,8 +16,8 @@ comment on procedure raw_ops.drain_inbox(integer) is
     'Drains and retries until nothing is left or p_max_seconds have passed, committing after each set. For pg_cron.';
 comment on function raw_ops.fn_resolve_webhook_manually_v1(uuid, text) is
     'Settles a dead letter (dlq to resolved_manual) with a note, audited in ops_events. Refuses any other state.';
-comment on function raw_ops.fn_set_secret_v1(text, text) is
-    'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file. An unknown name is answered with the known ones.';
+comment on function raw_ops.fn_set_secret_v1(text, text, text) is
+    'Sets a secret (null removes it), encrypted with the key in raw_ops.secret_key_file: of the shop p_shop_domain, or (empty) of all that have none of their own. An unknown name is answered with the known ones.';
 comment on function raw_ops.delivery_fingerprint() is
     'What tells this database from a restored or copied one; null on a host without a machine-id. See clone_guard.';
 comment on function raw_ops.fn_resume_delivery_v1(boolean) is
@@ -86,7 +86,7 @@ alter function raw_ops.notify_courier_exception() set search_path = pg_catalog, 
 alter function raw_ops.match_waiting_courier_events() set search_path = pg_catalog, pg_temp;
 
 -- Were it to fail, the statement and the secret in it would be logged.
-alter function raw_ops.fn_set_secret_v1(text, text) set log_min_error_statement = 'panic';
+alter function raw_ops.fn_set_secret_v1(text, text, text) set log_min_error_statement = 'panic';
 
 -- Nothing of raw_ops is PUBLIC's to run: whoever needs a function is granted it. Only the extension's own are touched: of
 -- others in the schema pg_dump would lose every grant (see begin.sql).

@@ -641,17 +641,20 @@ ALTER TABLE raw_ops.schema_objects ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.secrets (
     name text NOT NULL,
+    shop_domain text DEFAULT ''::text NOT NULL,
     ciphertext bytea NOT NULL,
     nonce bytea NOT NULL,
     key_id text NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_by text DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT secrets_nonce_check CHECK ((octet_length(nonce) = 24))
+    CONSTRAINT secrets_nonce_check CHECK ((octet_length(nonce) = 24)),
+    CONSTRAINT secrets_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.secrets IS 'Secrets, encrypted (XChaCha20-Poly1305) with a key that is not in the database: raw_ops.secret_key_file. Set by fn_set_secret_v1().';
+COMMENT ON COLUMN raw_ops.secrets.shop_domain IS 'Whose it is; '''': of every shop that has none of its own.';
 COMMENT ON COLUMN raw_ops.secrets.key_id IS 'Fingerprint of the key it was encrypted with.';
 ALTER TABLE ONLY raw_ops.secrets
-    ADD CONSTRAINT secrets_pkey PRIMARY KEY (name);
+    ADD CONSTRAINT secrets_pkey PRIMARY KEY (name, shop_domain);
 ALTER TABLE raw_ops.secrets ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.shipments (

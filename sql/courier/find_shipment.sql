@@ -1,6 +1,8 @@
--- $1 a shipment: itself, who is to be told about it, and how its way has ended, if it has. The order's e-mail is the
--- one its buyer gave, and corrects, for this order; the customer's is the next. Blank texts count as none.
-select shipment.id, shipment.shop_domain, shipment.courier_name, shipment.tracking_no, shipment.tracking_url, orders.order_name,
+-- $1 a shipment: itself, who is to be told about it, and how its way has ended, if it has. One of no known shop is of its
+-- order's. The order's e-mail is the one its buyer gave, and corrects, for this order; the customer's is the next. Blank texts
+-- count as none.
+select shipment.id, coalesce(nullif(shipment.shop_domain, ''), orders.shop_domain, '') as shop_domain,
+       shipment.courier_name, shipment.tracking_no, shipment.tracking_url, orders.order_name,
        coalesce(nullif(btrim(orders.email), ''), nullif(btrim(customer.email), '')) as email,
        coalesce(nullif(btrim(customer.first_name), ''), nullif(btrim(orders.shipping_address->>'first_name'), ''))
            as first_name,

@@ -132,17 +132,20 @@ comment on table raw_ops.pg_net_epoch is
     'Unlogged on purpose: a crash empties it together with pg_net''s tables, whose requests and answers are gone then.';
 
 create table raw_ops.secrets (
-    name       text        not null,
-    ciphertext bytea       not null,
-    nonce      bytea       not null,
-    key_id     text        not null,
-    updated_at timestamptz not null default now(),
-    updated_by text        not null default session_user,
-    constraint secrets_pkey primary key (name),
+    name        text        not null,
+    shop_domain text        not null default '',
+    ciphertext  bytea       not null,
+    nonce       bytea       not null,
+    key_id      text        not null,
+    updated_at  timestamptz not null default now(),
+    updated_by  text        not null default session_user,
+    constraint secrets_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
+    constraint secrets_pkey primary key (name, shop_domain),
     constraint secrets_nonce_check check (octet_length(nonce) = 24)
 );
 comment on table raw_ops.secrets is
     'Secrets, encrypted (XChaCha20-Poly1305) with a key that is not in the database: raw_ops.secret_key_file. Set by fn_set_secret_v1().';
+comment on column raw_ops.secrets.shop_domain is 'Whose it is; '''': of every shop that has none of its own.';
 comment on column raw_ops.secrets.key_id is 'Fingerprint of the key it was encrypted with.';
 
 -- Which database may send. A restored dump or a copied volume differs from what stands here.

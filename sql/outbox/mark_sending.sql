@@ -7,4 +7,4 @@ update raw_ops.http_requests as request
  where id = any ($1)
 returning id, purpose, destination, lane, attempt, idempotency_key, url, path, headers,
           coalesce(body, (select shared.body from raw_ops.http_bodies as shared where shared.id = request.body_id))::text as body,
-          timeout_ms, subject_id
+          timeout_ms, subject_id, shop_domain

@@ -128,7 +128,7 @@ fn try_fallback(session: &Session, messages: Vec<Id>) -> Result<()> {
         .map(|message| format!("alert-fallback-{}", pgrx::Uuid::from_bytes(message.id)))
         .collect();
     let second_url = Webhook::Fallback;
-    if secrets::is_set(session, second_url.secret())? {
+    if secrets::is_set(session, second_url.secret(), "")? {
         let requests: Vec<NewRequest<'_>> = pending
             .iter()
             .zip(&keys)

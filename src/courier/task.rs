@@ -26,12 +26,11 @@ statements! {
 }
 
 result_row! {
-    #[allow(dead_code, reason = "the event's id is not shown")]
     struct Completed {
         done_at: Option<Timestamp>,
         due_at: Timestamp,
         event_code: String,
-        courier_event_id: Option<Id>,
+        shop_domain: String,
     }
 }
 
@@ -121,7 +120,14 @@ fn complete(session: &Session, id: Id, note: &str) -> Result<std::result::Result
         "task_id": shown(id), "who": who, "note": note, "event_code": done.event_code, "within_sla": in_time,
         "before": {"done": false}, "after": {"done": true},
     });
-    audit::log_step(session, "courier_task", id, "courier_task.completed", &details)?;
+    audit::log_step(
+        session,
+        &done.shop_domain,
+        "courier_task",
+        id,
+        "courier_task.completed",
+        &details,
+    )?;
     Ok(Ok(json!({
         "success": true, "task_id": shown(id), "done_at": db::timestamp_text(done_at), "within_sla": in_time,
     })))

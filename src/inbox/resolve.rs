@@ -57,7 +57,8 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         "before": {"processing_status": "dlq"},
         "after": {"processing_status": "resolved_manual"},
     });
-    audit::log_manual_step(session, webhook.id, "webhook.resolved_manually", &details)?;
+    let shop = &webhook.shop_domain;
+    audit::log_manual_step(session, shop, webhook.id, "webhook.resolved_manually", &details)?;
     Ok(JsonB(json!({
         "success": true, "webhook_id": id.to_string(), "previous_status": "dlq", "new_status": "resolved_manual",
     })))

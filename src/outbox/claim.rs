@@ -38,6 +38,7 @@ result_row! {
         body: String,
         timeout_ms: i32,
         subject_id: Id,
+        shop_domain: String,
     }
 }
 
@@ -122,6 +123,7 @@ impl From<RequestRow> for Request {
             body: row.body,
             timeout_ms: row.timeout_ms,
             subject: row.subject_id,
+            shop: row.shop_domain,
         }
     }
 }

@@ -59,10 +59,11 @@ pub fn prepare_request(
 
 /// Where a request goes at this moment, with its credentials or signature.
 fn target(secrets: &Secrets<'_>, request: &Request) -> Result<Target> {
+    let shop = request.shop.as_str();
     match request.destination {
-        Some(Destination::Slack(webhook)) => slack::target(secrets, webhook),
+        Some(Destination::Slack(webhook)) => slack::target(secrets, shop, webhook),
         Some(Destination::CustomerIo) => {
-            customerio::target(secrets, request.path.as_deref().unwrap_or_default())
+            customerio::target(secrets, shop, request.path.as_deref().unwrap_or_default())
         }
         Some(Destination::Endpoint) => Ok(endpoint::target(request.url.as_deref().unwrap_or_default())),
         None => Err(Error::Internal(

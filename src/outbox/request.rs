@@ -33,6 +33,8 @@ pub struct Request {
     pub id: Id,
     pub purpose: Option<Purpose>,
     pub subject: Id,
+    /// The shop it is about; empty: none, or all.
+    pub shop: String,
     /// `None`: not known to this version.
     pub destination: Option<Destination>,
     pub lane: String,

@@ -3,40 +3,66 @@
 use super::receivers::SECRETS;
 use super::secrets::{self, Secret};
 use crate::audit;
-use crate::db::{self, owner, process, schema};
+use crate::db::{self, Session, owner, process, schema, statements};
 use crate::error::{Error, Result};
+use crate::shop;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 const LONGEST_SECRET: usize = 4096;
 
+statements! {
+    execute is_known_shop(shop: &str) -> bool = text
+        "select exists (select from raw_ops.shops where shop_domain = $1)";
+}
+
 #[pg_extern(volatile, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-fn fn_set_secret_v1(p_name: Option<&str>, p_value: Option<&str>) -> Result<JsonB, ErrorReport> {
+fn fn_set_secret_v1(
+    p_name: Option<&str>,
+    p_value: Option<&str>,
+    p_shop_domain: default!(Option<&str>, "''"),
+) -> Result<JsonB, ErrorReport> {
     // First of all, so that it holds whatever fails.
     process::show_instead_of_statement(c"SELECT raw_ops.fn_set_secret_v1(...); -- not shown");
     let secret = known_secret(p_name)?;
-    let name = secret.name;
+    let shop = shop::argument("p_shop_domain", p_shop_domain)?;
     let value = p_value.map(str::trim).filter(|value| !value.is_empty());
     if let Some(value) = value {
         validate(secret, value)?;
     }
     Ok(owner::as_table_owner(|| {
-        db::session(|session| {
-            schema::ensure_ready(session)?;
-            db::settings::commit_durably();
-            let is_set = match value {
-                Some(value) => secrets::store(session, name, value).map(|()| true)?,
-                None => secrets::remove(session, name).map(|_| false)?,
-            };
-            let message = if is_set { "secret.set" } else { "secret.removed" };
-            let details = json!({"who": db::session_user(), "name": name});
-            audit::log_act(session, "secret", message, &details)?;
-            Ok(JsonB(json!({"success": true, "name": name, "is_set": is_set})))
-        })
+        db::session(|session| set(session, secret.name, &shop, value).map(JsonB))
     })?)
+}
+
+fn set(session: &Session, name: &str, shop: &str, value: Option<&str>) -> Result<Json> {
+    schema::ensure_ready(session)?;
+    db::settings::commit_durably();
+    let is_known = shop.is_empty() || is_known_shop(session, shop)?.first()? == Some(true);
+    // Not repeated, and not stored in clear: whoever mixes up the arguments has put the secret here.
+    if !is_known && !shop.contains('.') {
+        let problem = "is no shop's domain, such as example.myshopify.com";
+        return Err(Error::argument("p_shop_domain", problem));
+    }
+    let is_set = match value {
+        Some(value) => secrets::store(session, name, shop, value).map(|()| true)?,
+        None => secrets::remove(session, name, shop).map(|_| false)?,
+    };
+    let message = if is_set { "secret.set" } else { "secret.removed" };
+    let details = json!({"who": db::session_user(), "name": name});
+    audit::log_act_for(session, shop, "secret", message, &details)?;
+    let mut answer = json!({"success": true, "name": name, "is_set": is_set});
+    if !shop.is_empty() {
+        answer["shop_domain"] = shop.into();
+    }
+    if !is_known {
+        answer["warning"] =
+            format!("no webhook of {shop} has come yet: see raw_ops.shops for those that are known").into();
+    }
+    Ok(answer)
 }
 
 fn known_secret(name: Option<&str>) -> Result<Secret> {

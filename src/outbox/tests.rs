@@ -159,11 +159,11 @@ mod tests {
                     raw_ops.fn_set_secret_v1('customerio_api_key', 'api')");
         db::session(|session| {
             let pass = Secrets::of_pass(session);
-            assert_eq!(pass.reveal("customerio_site_id")?, "site");
+            assert_eq!(pass.reveal("customerio_site_id", "")?, "site");
             std::fs::remove_file(&key).unwrap();
             run("delete from raw_ops.secrets");
-            assert_eq!(pass.reveal("customerio_api_key")?, "api");
-            let of_next = Secrets::of_pass(session).reveal("customerio_site_id");
+            assert_eq!(pass.reveal("customerio_api_key", "")?, "api");
+            let of_next = Secrets::of_pass(session).reveal("customerio_site_id", "");
             assert!(matches!(of_next, Err(Error::MissingSecret { .. })));
             Ok(())
         })

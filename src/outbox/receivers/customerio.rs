@@ -24,11 +24,12 @@ pub const RECEIVER: Receiver = Receiver {
 const SITE_ID: &str = "customerio_site_id";
 const API_KEY: &str = "customerio_api_key";
 
-/// Base URL and path, with the account's credentials.
-pub fn target(secrets: &Secrets<'_>, path: &str) -> Result<Target> {
+/// Base URL and path, with the credentials of the workspace that hears of this shop: both are of one.
+pub fn target(secrets: &Secrets<'_>, shop: &str, path: &str) -> Result<Target> {
     let url = config::customerio_base_url() + path;
-    let site_id = secrets.reveal(SITE_ID)?;
-    let api_key = secrets.reveal(API_KEY)?;
+    let whose = secrets.whose(&[SITE_ID, API_KEY], shop)?;
+    let site_id = secrets.reveal(SITE_ID, whose)?;
+    let api_key = secrets.reveal(API_KEY, whose)?;
     let basic = STANDARD.encode(format!("{site_id}:{api_key}"));
     Ok(Target {
         public_url: url.clone(),

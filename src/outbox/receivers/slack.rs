@@ -59,9 +59,10 @@ impl Webhook {
     }
 }
 
-/// Where a request goes. The whole URL is the secret: only its origin is written down.
-pub fn target(secrets: &Secrets<'_>, webhook: Webhook) -> Result<Target> {
-    let url = secrets.reveal(webhook.secret())?;
+/// Where a request about a shop goes. The whole URL is the secret: only its origin is written down.
+pub fn target(secrets: &Secrets<'_>, shop: &str, webhook: Webhook) -> Result<Target> {
+    let name = webhook.secret();
+    let url = secrets.reveal(name, secrets.whose(&[name], shop)?)?;
     let public_url = address::parse(&url).ok().and_then(|uri| origin(&uri));
     Ok(Target {
         url,

@@ -2,7 +2,7 @@
 
 use raw_ops_e2e::courier::{Dpd, dpd_event, fulfillment, fulfillment_delivery};
 use raw_ops_e2e::orders::{Generator, Order};
-use raw_ops_e2e::wait_until;
+use raw_ops_e2e::{Reply, wait_until};
 
 use super::reports::{TOKEN, send, with_shim};
 use super::*;
@@ -192,4 +192,41 @@ fn five_payloads(order: i64) -> [(Value, &'static str); 5] {
             "2026-01-19T12:00:00.900Z",
         ),
     ]
+}
+
+/// The shipment itself names no shop: it is of its order's, with all that follows from it.
+#[tokio::test]
+async fn a_shops_own_workspace_hears_of_its_shipments_and_no_other() {
+    let courier = Courier::start().await;
+    courier.world.always(EVENTS, Reply::ok());
+    run(
+        &courier.client,
+        "SELECT raw_ops.fn_set_secret_v1('customerio_site_id', 'site-uk', 'uk.example'),
+                raw_ops.fn_set_secret_v1('customerio_api_key', 'key-uk', 'uk.example')",
+    )
+    .await;
+    for (number, shop, site_id) in [("1", "uk.example", "site-uk"), ("2", "eu.example", SITE_ID)] {
+        let shipment = courier.shipment(number, Some("a@example.com")).await;
+        let name = format!(
+            "UPDATE raw_ops.orders o SET shop_domain = '{shop}' FROM raw_ops.shipments s WHERE s.id = '{shipment}' AND o.id = s.order_id"
+        );
+        run(&courier.client, &name).await;
+        let answer = courier.report(&shipment, "03", 0).await;
+        let event = notification_of(&answer);
+        courier.notification_in(&event, "sent").await;
+        let told = courier.told();
+        assert_eq!(told.last().unwrap().basic_auth().unwrap().0, site_id);
+        let task = answer["task"]["task_id"].as_str().unwrap();
+        let done = format!("SELECT raw_ops.fn_complete_courier_task_v1('{task}', 'called')");
+        assert_eq!(one::<Value>(&courier.client, &done).await["success"], true);
+        let shops = format!(
+            "SELECT DISTINCT shop_domain FROM (
+               SELECT shop_domain FROM raw_ops.courier_events WHERE shipment_id = '{shipment}'
+               UNION ALL SELECT shop_domain FROM raw_ops.courier_tasks WHERE shipment_id = '{shipment}'
+               UNION ALL SELECT shop_domain FROM raw_ops.ops_events WHERE entity_id IN ('{shipment}', '{task}')
+               UNION ALL SELECT shop_domain FROM raw_ops.http_requests WHERE subject_id = '{event}') AS rows"
+        );
+        assert_eq!(column::<String>(&courier.client, &shops).await, [shop]);
+    }
+    assert_eq!(courier.told().len(), 2);
 }

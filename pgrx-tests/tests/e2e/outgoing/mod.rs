@@ -11,6 +11,7 @@ mod oddities;
 mod outcomes;
 mod pg_net_only;
 mod secrets;
+mod secrets_of_shops;
 mod transactions;
 
 use std::os::unix::fs::PermissionsExt;
@@ -239,6 +240,7 @@ impl Sending {
 #[derive(Clone, Debug)]
 struct Request {
     key: String,
+    shop: &'static str,
     purpose: &'static str,
     destination: &'static str,
     url: Option<String>,
@@ -254,6 +256,7 @@ impl Request {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         Self {
             key: format!("key-{}", NEXT.fetch_add(1, Ordering::Relaxed)),
+            shop: "",
             purpose,
             destination,
             url: None,
@@ -294,6 +297,12 @@ impl Request {
         }
     }
 
+    /// About this shop.
+    fn of(mut self, shop: &'static str) -> Self {
+        self.shop = shop;
+        self
+    }
+
     fn timeout(mut self, ms: i32) -> Self {
         self.timeout_ms = ms;
         self
@@ -318,9 +327,9 @@ impl Request {
 
     async fn insert(&self, client: &Client) {
         let sql = "INSERT INTO raw_ops.http_requests
-                       (id, purpose, subject_id, destination, url, path, body, idempotency_key, timeout_ms, send_after, headers)
+                       (id, purpose, subject_id, destination, url, path, body, idempotency_key, timeout_ms, send_after, headers, shop_domain)
                    VALUES (raw_ops.fn_uuid_v7(), $1, gen_random_uuid(), $2, $3, $4, $5::text::jsonb, $6, $7,
-                           clock_timestamp() + $8::text::interval, $9::text::jsonb)";
+                           clock_timestamp() + $8::text::interval, $9::text::jsonb, $10)";
         client
             .execute(
                 sql,
@@ -334,6 +343,7 @@ impl Request {
                     &self.timeout_ms,
                     &self.send_after,
                     &self.headers,
+                    &self.shop,
                 ],
             )
             .await

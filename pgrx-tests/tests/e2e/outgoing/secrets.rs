@@ -46,8 +46,10 @@ pub(super) async fn quietly(sending: &Sending, secrets: &[(&str, &str)]) {
     )
     .await;
     for (name, value) in secrets {
-        let sql = "SELECT raw_ops.fn_set_secret_v1($1, $2)::text";
-        superuser.query_one(sql, &[name, value]).await.unwrap();
+        for shop in ["", "uk.example"] {
+            let sql = "SELECT raw_ops.fn_set_secret_v1($1, $2, $3)::text";
+            superuser.query_one(sql, &[name, value, &shop]).await.unwrap();
+        }
     }
 }
 

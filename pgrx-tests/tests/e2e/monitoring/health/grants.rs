@@ -40,7 +40,7 @@ const TOO_MANY_RIGHTS: &[Drill<'_>] = &[
     ),
     (
         "public",
-        &["may call: raw_ops.fn_set_secret_v1(text,text)", "warning"],
+        &["may call: raw_ops.fn_set_secret_v1(text,text,text)", "warning"],
         "GRANT EXECUTE ON FUNCTION raw_ops.fn_set_secret_v1 TO PUBLIC",
     ),
     (

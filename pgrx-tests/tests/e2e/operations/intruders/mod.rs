@@ -163,9 +163,11 @@ async fn who_sees_what_runs_sees_no_secret_of_a_session_that_has_set_one() {
     for statement in [
         "SELECT raw_ops.fn_set_secret_v1('customerio_api_key', 'hush4711')",
         "SELECT raw_ops.fn_set_secret_v1('customerio_site_id', 'hush4711'), raw_ops.fn_set_secret_v1('customerio_api_key', 'hush4711')",
+        "SELECT raw_ops.fn_set_secret_v1('customerio_api_key', 'hush4711', 'uk.example')",
         // Errors of every kind: arguments changed places, a value that is none, read-only.
         "SELECT raw_ops.fn_set_secret_v1('hush4711', 'customerio_api_key')",
         "SELECT raw_ops.fn_set_secret_v1('slack_url_ops_alerts', 'hush4711')",
+        "SELECT raw_ops.fn_set_secret_v1('customerio_api_key', 'uk.example', 'hush4711')",
         "SET transaction_read_only = on; SELECT raw_ops.fn_set_secret_v1('customerio_api_key', 'hush4711')",
         "DO $$ BEGIN PERFORM raw_ops.fn_set_secret_v1('customerio_api_key', 'hush4711'); END $$",
     ] {
