@@ -224,6 +224,8 @@ CREATE UNIQUE INDEX customers_guest_email_key ON raw_ops.customers USING btree (
 COMMENT ON INDEX raw_ops.customers_guest_email_key IS 'One guest row an e-mail, also when two orders arrive at once.';
 CREATE INDEX idx_customers_email ON raw_ops.customers USING btree (sha256((replace(lower(email), '\'::text, '\\'::text))::bytea), shop_domain);
 COMMENT ON INDEX raw_ops.idx_customers_email IS 'Who has an e-mail: SHA-256 of it in lower case, so that its length is no matter.';
+CREATE INDEX idx_customers_of_no_shop ON raw_ops.customers USING btree (created_at) WHERE (shop_domain = ''::text);
+COMMENT ON INDEX raw_ops.idx_customers_of_no_shop IS 'Whether there is anybody whom the only shop takes over.';
 ALTER TABLE raw_ops.customers ENABLE ROW LEVEL SECURITY;
 
 CREATE TABLE raw_ops.fulfillments (

@@ -28,6 +28,9 @@ create unique index customers_guest_email_key
     on raw_ops.customers (sha256(replace(lower(email), E'\\', E'\\\\')::bytea), shop_domain)
     where shopify_customer_id is null;
 
+-- Empty where every webhook names its shop.
+create index idx_customers_of_no_shop on raw_ops.customers (created_at) where shop_domain = '';
+
 create table raw_ops.customer_former_emails (
     email_key   bytea       not null,
     customer_id uuid        not null,
@@ -152,4 +155,5 @@ comment on column raw_ops.order_items.field_versions is
     'Fields that the newest list of items said nothing about, and the version of the one that did; as in orders. Null: none.';
 comment on column raw_ops.order_items.price is 'Unit price, major units of the order''s currency.';
 comment on index raw_ops.idx_customers_email is 'Who has an e-mail: SHA-256 of it in lower case, so that its length is no matter.';
+comment on index raw_ops.idx_customers_of_no_shop is 'Whether there is anybody whom the only shop takes over.';
 comment on index raw_ops.customers_guest_email_key is 'One guest row an e-mail, also when two orders arrive at once.';

@@ -5,6 +5,7 @@
 //! orders say of a person counts only while that is a guest. So it makes no difference who was heard of first.
 
 use super::fields::{CUSTOMER, said_of_customer};
+use super::find_customers::Found;
 use super::lookup::{self, EmailKey, EmailMatch, KnownCustomer};
 use super::moves::Moves;
 use super::{Change, Id, Person, Plan};
@@ -50,7 +51,7 @@ pub struct Buyers<'s> {
 
 /// Gives every plan its buyer, and brings customers that are here up to what the payloads say about them.
 pub fn resolve<'s>(session: &'s Session, shop: &str, plans: &mut [Plan<'_, '_>]) -> Result<Buyers<'s>> {
-    let mut people = People::look(session, shop, plans.iter().map(|plan| plan.change))?;
+    let mut people = People::look(session, shop, plans)?;
     for plan in plans.iter_mut() {
         plan.person = people.place(plan.change);
     }
@@ -155,39 +156,16 @@ struct People<'a> {
 
 impl<'a> People<'a> {
     /// Looks up and locks who these payloads are about, and settles whose each e-mail is.
-    fn look<'c>(
-        session: &Session,
-        shop: &str,
-        changes: impl Iterator<Item = &'c Change<'a>> + Clone,
-    ) -> Result<Self>
-    where
-        'a: 'c,
-    {
-        let buyers = changes.map(|change| &change.command.order.customer);
-        let ids: BTreeSet<i64> = buyers
-            .clone()
-            .filter_map(|buyer| buyer.shopify_customer_id)
+    fn look(session: &Session, shop: &str, plans: &[Plan<'_, 'a>]) -> Result<Self> {
+        let ids = plans
+            .iter()
+            .filter_map(|plan| plan.change.command.order.customer.shopify_customer_id)
             .collect();
-        let known = lookup::customers(session, shop, ids.iter().copied().collect())?;
-
-        // Asked for only where the row that Shopify's id leads to does not have the address already.
-        let mut claims: BTreeSet<(i64, &'a str)> = BTreeSet::new();
-        let mut asked: BTreeSet<&'a str> = BTreeSet::new();
-        for buyer in buyers {
-            let Some(email) = buyer.email else { continue };
-            match buyer.shopify_customer_id {
-                Some(id) => {
-                    let row = known.get(&id).and_then(|row| row.email.as_deref());
-                    if row != Some(email) {
-                        claims.insert((id, email));
-                        asked.insert(email);
-                    }
-                }
-                None => drop(asked.insert(email)),
-            }
-        }
-        let asked: Vec<&str> = asked.into_iter().collect();
-        let emails = lookup::by_email(session, shop, &asked)?;
+        let Found {
+            known,
+            claims,
+            emails,
+        } = Found::look(session, shop, plans, &ids)?;
         let guests: BTreeSet<Id> = emails.values().filter_map(|found| found.guest).collect();
         let guests = lookup::guests(session, guests.into_iter().collect())?;
 

@@ -82,6 +82,11 @@ statements! {
     execute lock_customers(shop: &str, ids: Vec<i64>) -> CustomerLocked<'s> = file "orders/lock_customers.sql";
     execute lock_guests(ids: Vec<Id>) -> CustomerLocked<'s> = file "orders/lock_guests.sql";
     execute find_by_email(shop: &str, emails: Vec<&str>) -> EmailFound = file "orders/find_by_email.sql";
+    /// One entry of idx_customers_of_no_shop is read, whatever the planner believes; exists() might read the table.
+    execute find_of_no_shop() -> bool = text
+        "select true as is_here from raw_ops.customers where shop_domain = '' order by created_at limit 1";
+    execute take_customers_over(shop: &str, ids: Vec<i64>, emails: Vec<&str>, orders: Vec<Id>) -> Id
+        = file "orders/take_over.sql";
 }
 
 result_row! {
@@ -300,4 +305,22 @@ pub fn by_email<'e>(
         }
     }
     Ok(matches)
+}
+
+/// Whether anybody is of no known shop.
+pub fn is_anyone_of_no_shop(session: &Session) -> Result<bool> {
+    Ok(find_of_no_shop(session)?.first()? == Some(true))
+}
+
+/// Gives the only shop there is those customers of no known shop whom Shopify's ids, e-mails or orders mean. Returns how many.
+pub fn take_over(
+    session: &Session,
+    shop: &str,
+    ids: Vec<i64>,
+    emails: Vec<&str>,
+    orders: Vec<Id>,
+) -> Result<usize> {
+    Ok(take_customers_over(session, shop, ids, emails, orders)?
+        .all()?
+        .len())
 }

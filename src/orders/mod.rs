@@ -6,6 +6,7 @@
 
 mod customers;
 mod fields;
+mod find_customers;
 mod items;
 mod lookup;
 mod moves;

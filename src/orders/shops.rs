@@ -27,8 +27,8 @@ pub struct ByShop<'a> {
     pub unknown: Vec<(usize, Error)>,
 }
 
-/// Sorts payloads by shop. One that names none is of the only shop that has its order, else of the only active shop, else of
-/// the shop without a name.
+/// Sorts payloads by shop. One that names none is of the only shop that has its order, else (also where its order is of no known
+/// shop) of the only active shop, else of the shop without a name.
 pub fn by_shop<'a>(session: &Session, changes: Vec<Change<'a>>) -> Result<ByShop<'a>> {
     let nameless = changes.iter().filter(|change| change.shop.is_empty());
     let nameless: Vec<i64> = nameless
@@ -84,6 +84,7 @@ impl Found {
             self.having.get(&order).map_or(&[][..], Vec::as_slice),
             self.active.as_slice(),
         ) {
+            ([having], [only]) if having.is_empty() => Ok(only),
             ([only], _) => Ok(only),
             ([], [only]) => Ok(only),
             ([], _) => Ok(""),
@@ -115,7 +116,8 @@ mod tests {
             (&["uk", "eu"], &[], ""),
             (&[], &[], ""),
             (&["uk", "eu"], &["eu"], "eu"),
-            (&["uk"], &[""], ""),
+            (&["uk"], &[""], "uk"),
+            (&["uk", "eu"], &[""], ""),
         ] {
             let found = found(active, having);
             assert_eq!(found.shop_of(1001).ok(), Some(shop), "{active:?} {having:?}");

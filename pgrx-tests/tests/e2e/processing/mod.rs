@@ -4,6 +4,7 @@ mod concurrency;
 mod convergence;
 mod faults;
 mod lost_races;
+mod no_shop_yet;
 mod ord_statements;
 mod permutations;
 mod redelivery;
