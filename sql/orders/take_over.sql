@@ -1,5 +1,7 @@
--- $1 the shop, $2 Shopify's customer ids, $3 e-mails, $4 orders: the customers of no known shop whom they mean become this shop's,
--- where it is the only one there is. Those whom the shop has itself stay as they are. Locked in the order of our ids, and before any guest is.
+-- $1 the shop, $2 Shopify's customer ids, $3 e-mails, $4 orders: the customers of no known shop whom they mean become this
+-- shop's, where it is the only one there is. Those whom the shop has itself stay as they are. Locked in the order of our ids, and
+-- before any guest is. Neither the shop nor a missing id is a way in (hence || '' and num_nulls): the planner might read all of
+-- a shop, or all guests.
 with is_only as (
     select count(*) = 1 and bool_and(shop_domain = $1) as is_so
       from (select shop_domain from raw_ops.shops limit 2) as known
@@ -17,7 +19,7 @@ with is_only as (
     union
     select customer_id from raw_ops.orders where id = any ($4)
 ), found as (
-    select id, shopify_customer_id, email
+    select id, shopify_customer_id, sha256(replace(lower(email), E'\\', E'\\\\')::bytea) as key
       from raw_ops.customers
      where id in (select meant.id from meant)
        and shop_domain || '' = ''
@@ -34,8 +36,7 @@ update raw_ops.customers as customer
                       and own.shop_domain = $1)
    and not exists (select from raw_ops.customers as own
                     where found.shopify_customer_id is null
-                      and own.shopify_customer_id is null
-                      and sha256(replace(lower(own.email), E'\\', E'\\\\')::bytea)
-                          = sha256(replace(lower(found.email), E'\\', E'\\\\')::bytea)
-                      and own.shop_domain = $1)
+                      and sha256(replace(lower(own.email), E'\\', E'\\\\')::bytea) = found.key
+                      and own.shop_domain || '' = $1
+                      and num_nulls(own.shopify_customer_id) = 1)
 returning customer.id

@@ -155,6 +155,25 @@ async fn where_there_are_two_shops_no_customer_is_taken_over() {
         "uk.example bob@example.com: uk.example 12",
     ];
     assert_eq!(customers(&client).await, expected);
+    // Alone again, the shop has rows of its own: those count, and the others are nobody's.
+    run(
+        &client,
+        "DELETE FROM raw_ops.shops WHERE shop_domain = 'eu.example'",
+    )
+    .await;
+    let named = [
+        order(21, Some(9001), Some("marie@example.com")),
+        order(22, None, Some("bob@example.com")),
+    ];
+    store(&client, UK, &named).await;
+    assert_eq!(drain(&client, 10).await, [2, 2, 0, 0]);
+    let expected = [
+        " C9001:  1",
+        " bob@example.com:  2",
+        "uk.example C9001: uk.example 11, uk.example 21",
+        "uk.example bob@example.com: uk.example 12, uk.example 22",
+    ];
+    assert_eq!(customers(&client).await, expected);
 }
 
 /// Each meets the customers in another order, some by their id and some by e-mail.

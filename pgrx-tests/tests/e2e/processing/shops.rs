@@ -326,3 +326,26 @@ async fn a_shipment_of_no_known_shop_is_its_orders() {
     let shipments = "SELECT string_agg(shop_domain, ' ') FROM raw_ops.shipments";
     assert_eq!(one::<String>(&client, shipments).await, "uk.example");
 }
+
+#[tokio::test]
+async fn a_dead_letter_settled_by_hand_is_logged_as_its_shops() {
+    let (_stack, client) = start().await;
+    run(
+        &client,
+        "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'bad', '{}', '{', 'uk.example')",
+    )
+    .await;
+    assert_eq!(drain(&client, 10).await, [1, 0, 1, 0]);
+    run(
+        &client,
+        "UPDATE raw_ops.webhook_inbox SET processing_status = 'dlq';
+         SELECT raw_ops.fn_resolve_webhook_manually_v1(id, 'sent by a script of ours') FROM raw_ops.webhook_inbox",
+    )
+    .await;
+    let logged =
+        "SELECT string_agg(shop_domain || ' ' || message, ', ') FROM raw_ops.ops_events WHERE kind = 'AUDIT'";
+    assert_eq!(
+        one::<String>(&client, logged).await,
+        "uk.example webhook.resolved_manually"
+    );
+}
