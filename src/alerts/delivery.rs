@@ -11,6 +11,7 @@ use crate::outbox::{self, Destination, NewRequest, Outcome, Requester, State, se
 use crate::schedule::Purpose;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// Failed attempts after which the fallback is tried as well.
 const FALLBACK_AFTER: i32 = 3;
@@ -117,51 +118,46 @@ fn not_delivered(session: &Session, failed: &[&Outcome]) -> Result<()> {
     Ok(())
 }
 
-/// The second URL, else Customer.io, where either is set up. Asked again it does nothing: the key is the message's own.
+/// The second URL (the shop's own, or that of all), else Customer.io, where either is set up. Asked again it does nothing: the key
+/// is the message's own.
 fn try_fallback(session: &Session, messages: Vec<Id>) -> Result<()> {
     if messages.is_empty() {
         return Ok(());
     }
     let pending = find_pending(session, messages)?.all()?;
+    let mut has_second_url: BTreeMap<&str, bool> = BTreeMap::new();
+    for message in &pending {
+        if let Entry::Vacant(unknown) = has_second_url.entry(&message.shop_domain) {
+            unknown.insert(secrets::is_set(
+                session,
+                Webhook::Fallback.secret(),
+                &message.shop_domain,
+            )?);
+        }
+    }
+    let address = config::alert_email();
+    let path = address.as_deref().map(customerio::events_path);
     let keys: Vec<String> = pending
         .iter()
         .map(|message| format!("alert-fallback-{}", pgrx::Uuid::from_bytes(message.id)))
         .collect();
-    let second_url = Webhook::Fallback;
-    if secrets::is_set(session, second_url.secret(), "")? {
-        let requests: Vec<NewRequest<'_>> = pending
-            .iter()
-            .zip(&keys)
-            .map(|(message, key)| {
-                request(
-                    message.id,
-                    &message.shop_domain,
-                    Destination::Slack(second_url),
-                    None,
-                    &message.body,
-                    key,
-                )
-            })
-            .collect();
-        return outbox::enqueue_requests(session, &requests);
-    }
-    let Some(address) = config::alert_email() else {
-        return Ok(());
-    };
-    let path = customerio::events_path(&address);
     let events: Vec<Json> = pending.iter().map(event).collect();
-    let requests: Vec<NewRequest<'_>> = pending
-        .iter()
-        .zip(events.iter().zip(&keys))
-        .map(|(message, (event, key))| {
-            request(
+    let fallbacks = pending.iter().zip(events.iter().zip(&keys));
+    let requests: Vec<NewRequest<'_>> = fallbacks
+        .filter_map(|(message, (event, key))| {
+            let (destination, path, body) = if has_second_url[message.shop_domain.as_str()] {
+                (Destination::Slack(Webhook::Fallback), None, &message.body)
+            } else {
+                (Destination::CustomerIo, Some(path.as_deref()?), event)
+            };
+            Some(request(
                 message.id,
                 &message.shop_domain,
-                Destination::CustomerIo,
-                Some(&path),
-                event,
+                destination,
+                path,
+                body,
                 key,
-            )
+            ))
         })
         .collect();
     outbox::enqueue_requests(session, &requests)
