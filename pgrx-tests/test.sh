@@ -14,6 +14,8 @@ export PGRX_PG_CONFIG_PATH="$pg_config"
 pgrx-tests/build.sh tests
 pgrx-tests/install.sh
 say "Running the tests"
+# Twice as many at a time as there are cores: half of the time a test waits.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-$(($(nproc) * 2))}"
 # shellcheck disable=SC2046 # a list of options
 cargo test $(test_options "$(pg_major "$pg_config")") -- "$@"
 say "All tests passed. What is installed is a test build; 'make install' replaces it."

@@ -153,13 +153,13 @@ impl ClusterBuilder {
         if cluster.lifetime == Lifetime::Persistent || cluster.machine.is_some() {
             return self.make(cluster, database).await;
         }
-        let template = fresh(&cluster.postgres, database).await?;
+        let template = fresh(&cluster.postgres, database, self.fast).await?;
         copy(&template, &cluster.data_dir()).await
     }
 
     /// Makes the data anew.
     async fn make(&self, cluster: &Cluster, database: Option<&str>) -> Result<()> {
-        initialise(cluster).await?;
+        initialise(cluster, self.fast).await?;
         std::fs::write(
             cluster.data_dir().join("pg_hba.conf"),
             "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 trust\n",
@@ -216,12 +216,16 @@ static MAKING: Mutex<()> = Mutex::const_new(());
 
 /// A data directory fresh from initdb, never started, with an empty database of this name. Its copies have one system
 /// identifier among them.
-async fn fresh(postgres: &Postgres, database: Option<&str>) -> Result<PathBuf> {
-    let place = template::place("postgres", template::key(postgres, database)?)?;
+async fn fresh(postgres: &Postgres, database: Option<&str>, is_fast: bool) -> Result<PathBuf> {
+    let place = template::place("postgres", template::key(postgres, database, is_fast)?)?;
     let _one = MAKING.lock().await;
     if !place.is_dir() {
         let maker = maker(postgres)?;
-        ClusterBuilder::default().make(&maker, database).await?;
+        let builder = ClusterBuilder {
+            fast: is_fast,
+            ..ClusterBuilder::default()
+        };
+        builder.make(&maker, database).await?;
         template::keep(&maker.data_dir(), &place).await?;
     }
     Ok(place)
@@ -275,7 +279,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("cluster_name", "raw_ops"),
 ];
 
-async fn initialise(cluster: &Cluster) -> Result<()> {
+async fn initialise(cluster: &Cluster, is_fast: bool) -> Result<()> {
     let mut command = cluster.postgres.command("initdb");
     command.args([
         "--encoding=UTF8",
@@ -284,6 +288,10 @@ async fn initialise(cluster: &Cluster) -> Result<()> {
         "--no-sync",
         "--no-instructions",
     ]);
+    if is_fast {
+        // The data is copied for nearly every test: a third of it would be one empty segment.
+        command.arg("--wal-segsize=1");
+    }
     command
         .arg(format!("--username={SUPERUSER}"))
         .arg("--pgdata")

@@ -37,12 +37,12 @@ pub(crate) async fn keep(data: &Path, place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Differs for another build of PostgreSQL, another user that runs it, another database.
-pub(crate) fn key(postgres: &Postgres, database: Option<&str>) -> Result<u64> {
+/// Differs for another build of PostgreSQL, another user that runs it, another database; for servers that keep nothing.
+pub(crate) fn key(postgres: &Postgres, database: Option<&str>, is_fast: bool) -> Result<u64> {
     let server = std::fs::metadata(postgres.bindir.join("postgres"))?;
     let mut hasher = DefaultHasher::new();
     (&postgres.bindir, server.mtime(), server.size()).hash(&mut hasher);
     let user = rustix::process::geteuid().as_raw();
-    (postgres.server_user(), user, database).hash(&mut hasher);
+    (postgres.server_user(), user, database, is_fast).hash(&mut hasher);
     Ok(hasher.finish())
 }

@@ -14,8 +14,10 @@ use crate::cluster::{Cluster, Stop, quote_identifier, template};
 use crate::documented::{self, Role};
 use crate::postgres::Postgres;
 
-/// The template of set-up databases, one a kind: `<target>/tmp/set-up-<key>`.
-const KIND: &str = "set-up";
+/// The kinds of templates, `<target>/tmp/<kind>-<key>`: for servers that keep nothing, and for those that do.
+fn kind(is_fast: bool) -> &'static str {
+    if is_fast { "set-up-fast" } else { "set-up-durable" }
+}
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -31,20 +33,24 @@ pub(super) async fn template(options: &StackOptions) -> Result<Option<PathBuf>> 
         return Ok(None);
     }
     let postgres = Postgres::find()?;
-    let place = template::place(KIND, key(&postgres, &options.database)?)?;
+    let place = template::place(kind(options.fast), key(&postgres, options)?)?;
     let _one = MAKING.lock().await;
     if !place.is_dir() {
-        forget_others(&place)?;
-        make(&options.database, &place).await?;
+        forget_others(&place, kind(options.fast))?;
+        make(options, &place).await?;
     }
     Ok(Some(place))
 }
 
-async fn make(database: &str, place: &Path) -> Result<()> {
-    let builder = Cluster::builder().for_raw_ops(database).fast();
+async fn make(like: &StackOptions, place: &Path) -> Result<()> {
+    let database = &like.database;
+    let mut builder = Cluster::builder().for_raw_ops(database);
+    if like.fast {
+        builder = builder.fast();
+    }
     let mut cluster = builder.setting("raw_ops.workers", 0).start().await?;
     let options = StackOptions {
-        database: database.to_owned(),
+        database: database.clone(),
         ..StackOptions::for_tests()
     };
     let ran = run(&cluster, &options).await;
@@ -55,9 +61,9 @@ async fn make(database: &str, place: &Path) -> Result<()> {
 
 /// Differs for another server, another build of the extension or of pg_cron, another docs/install.md, and on another day, since
 /// setting up makes partitions of the time that it is.
-fn key(postgres: &Postgres, database: &str) -> Result<u64> {
+fn key(postgres: &Postgres, options: &StackOptions) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
-    template::key(postgres, Some(database))?.hash(&mut hasher);
+    template::key(postgres, Some(&options.database), options.fast)?.hash(&mut hasher);
     let today = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs() / SECONDS_A_DAY;
     (documented::INSTALL, today).hash(&mut hasher);
     let extensions = postgres.sharedir.join("extension");
@@ -76,8 +82,8 @@ fn key(postgres: &Postgres, database: &str) -> Result<u64> {
     Ok(hasher.finish())
 }
 
-/// Removes templates of other builds: nobody can use them any more.
-fn forget_others(place: &Path) -> Result<()> {
+/// Removes templates of this kind that other builds have left: nobody can use them any more.
+fn forget_others(place: &Path, kind: &str) -> Result<()> {
     let parent = place.parent().context("a template stands nowhere")?;
     for entry in std::fs::read_dir(parent).into_iter().flatten() {
         let path = entry?.path();
@@ -86,7 +92,7 @@ fn forget_others(place: &Path) -> Result<()> {
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned();
-        if name.starts_with(KIND) {
+        if name.starts_with(kind) {
             std::fs::remove_dir_all(&path).with_context(|| format!("cannot remove {}", path.display()))?;
         }
     }
