@@ -19,24 +19,29 @@ statements! {
 
 /// Lets those stand that are settled. Of the others, which the server may have failed, those are to blame that fail three
 /// times by themselves while at least as many succeed beside them; the rest stays as it is. A table that somebody has
-/// locked is nobody's fault. `alone` is another attempt at one webhook, by itself.
+/// locked is nobody's fault. `alone` is another attempt at one webhook, by itself. What is left already stays so; there is a success
+/// beside it then.
 ///
 /// # Errors
 /// The server's fault, when nothing is left to record.
 pub fn judge(
     session: &Session,
     claims: &[Claimed<'_>],
-    mut outcomes: Vec<Result<Applied>>,
+    mut outcomes: Vec<Outcome>,
     alone: impl Fn(&Claimed<'_>) -> Result<Result<Applied>>,
 ) -> Result<Vec<Outcome>> {
     let lacking = positions(&outcomes, Error::is_lack_of_means);
     let locked = positions(&outcomes, is_table_locked);
     let doubtful = positions(&outcomes, Error::may_be_servers_fault);
     if lacking.is_empty() && locked.is_empty() && doubtful.is_empty() {
-        return Ok(outcomes.into_iter().map(Some).collect());
+        return Ok(outcomes);
     }
     let nothing_else = lacking.len() + locked.len() + doubtful.len() == outcomes.len();
-    let succeeded = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    let succeeded = outcomes
+        .iter()
+        .flatten()
+        .filter(|outcome| outcome.is_ok())
+        .count();
 
     let mut left: Vec<usize> = if nothing_else {
         // Nothing beside them to compare: what has become of others meanwhile decides, for one at a time.
@@ -55,22 +60,22 @@ pub fn judge(
     };
     for &suspect in &lacking {
         for _ in 1..TRIES {
-            if left.contains(&suspect) || !outcomes[suspect].as_ref().is_err_and(Error::is_lack_of_means) {
+            if left.contains(&suspect) || !has_failed(&outcomes[suspect], Error::is_lack_of_means) {
                 break;
             }
-            outcomes[suspect] = alone(&claims[suspect])?;
+            outcomes[suspect] = Some(alone(&claims[suspect])?);
         }
-        if outcomes[suspect].as_ref().is_err_and(is_table_locked) {
+        if has_failed(&outcomes[suspect], is_table_locked) {
             left.push(suspect);
         }
     }
     let (mut settled, mut first_fault) = (Vec::with_capacity(outcomes.len()), None);
     for (position, outcome) in outcomes.into_iter().enumerate() {
         if left.contains(&position) {
-            first_fault = first_fault.or(outcome.err());
+            first_fault = first_fault.or(outcome.and_then(Result::err));
             settled.push(None);
         } else {
-            settled.push(Some(outcome));
+            settled.push(outcome);
         }
     }
     match first_fault {
@@ -79,8 +84,13 @@ pub fn judge(
     }
 }
 
-fn positions(outcomes: &[Result<Applied>], is: fn(&Error) -> bool) -> Vec<usize> {
-    let matching = |position: &usize| outcomes[*position].as_ref().is_err_and(is);
+fn has_failed(outcome: &Outcome, is: fn(&Error) -> bool) -> bool {
+    let failed = outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+    failed.is_some_and(is)
+}
+
+fn positions(outcomes: &[Outcome], is: fn(&Error) -> bool) -> Vec<usize> {
+    let matching = |position: &usize| has_failed(&outcomes[*position], is);
     (0..outcomes.len()).filter(matching).collect()
 }
 

@@ -2,8 +2,9 @@
 
 use super::claim::{self, Claims};
 use super::crash;
+use super::process::{self, Processed};
 use super::record::{self, Tally};
-use super::{process, status};
+use super::status;
 use crate::command::Applied;
 use crate::db::settings::limit_lock_waits;
 use crate::db::{self, Session, owner, schema};
@@ -29,13 +30,16 @@ pub(super) fn work_on(claim: impl FnOnce(&Session) -> Result<Claims<'_>>) -> Res
         if claims.is_empty() {
             return Ok(Tally::default());
         }
-        let outcomes = process::webhooks(session, &claims)?;
+        let Processed { outcomes, has_left } = process::webhooks(session, &claims)?;
         let tally = record::outcomes(session, &claims, &outcomes, started)?;
         if let ([claim], 1) = (claims.as_slice(), tally.dead_lettered) {
             // A suspect, perhaps: nobody takes it up again.
             crash::clear_at_commit(claim.id);
         }
-        Ok(Tally { more, ..tally })
+        Ok(Tally {
+            more: more || has_left,
+            ..tally
+        })
     })
 }
 
@@ -75,7 +79,7 @@ fn one(session: &Session, id: [u8; 16]) -> Result<JsonB> {
         })));
     }
     let claims = [claim];
-    let outcomes = process::webhooks(session, &claims)?;
+    let Processed { outcomes, .. } = process::webhooks(session, &claims)?;
     let tally = record::outcomes(session, &claims, &outcomes, started)?;
     Ok(JsonB(db::json_for_client(
         match outcomes.into_iter().next().flatten() {

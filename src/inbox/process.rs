@@ -43,12 +43,31 @@ struct Entry<'c, 'a> {
     envelope: Option<Read<'a>>,
 }
 
-/// One outcome a webhook, in order.
+/// What has happened so far in a transaction that works on a set.
+#[derive(Default)]
+struct Progress {
+    /// Webhooks that a locked table is in the way of.
+    locked_out: usize,
+    /// Whether rows are written, and with that locked until the transaction ends.
+    has_written: bool,
+    /// Whether a set that collided was left.
+    has_left: bool,
+}
+
+/// What became of a set of claimed webhooks.
+pub struct Processed {
+    /// One a webhook, in order; none for one that is left.
+    pub outcomes: Vec<Outcome>,
+    /// Whether the next transaction can do at once what this one has left.
+    pub has_left: bool,
+}
+
+/// Does what claimed webhooks ask for.
 ///
 /// # Errors
 /// Only when the trouble is the server's; nothing of it is to be held against a webhook then.
-pub fn webhooks(session: &Session, claims: &[Claimed<'_>]) -> Result<Vec<Outcome>> {
-    let mut outcomes: Vec<(usize, Result<Applied>)> = Vec::with_capacity(claims.len());
+pub fn webhooks(session: &Session, claims: &[Claimed<'_>]) -> Result<Processed> {
+    let mut outcomes: Vec<(usize, Outcome)> = Vec::with_capacity(claims.len());
     let mut entries = Vec::with_capacity(claims.len());
     for (index, (claim, read)) in claims.iter().zip(read_each(claims)?).enumerate() {
         match read {
@@ -57,18 +76,21 @@ pub fn webhooks(session: &Session, claims: &[Claimed<'_>]) -> Result<Vec<Outcome
                 claim,
                 envelope: Some(envelope),
             }),
-            Err(error) => outcomes.push((index, Err(error))),
+            Err(error) => outcomes.push((index, Some(Err(error)))),
         }
     }
     entries.sort_by(|one, other| lock_key(one).cmp(&lock_key(other)));
-    let mut locked_out = 0;
+    let mut progress = Progress::default();
     for set in entries.chunks_mut(SET) {
-        let done = halving(session, set, &mut locked_out)?;
+        let done = halving(session, set, &mut progress)?;
         outcomes.extend(set.iter().map(|entry| entry.index).zip(done));
     }
     outcomes.sort_by_key(|(index, _)| *index);
-    let outcomes: Vec<Result<Applied>> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
-    blame::judge(session, claims, outcomes, |claim| alone(session, claim))
+    let outcomes: Vec<Outcome> = outcomes.into_iter().map(|(_, outcome)| outcome).collect();
+    Ok(Processed {
+        outcomes: blame::judge(session, claims, outcomes, |claim| alone(session, claim))?,
+        has_left: progress.has_left,
+    })
 }
 
 fn lock_key<'e>(entry: &'e Entry<'_, '_>) -> Option<&'e LockKey> {
@@ -106,32 +128,37 @@ fn read<'a>(claim: &Claimed<'a>) -> Result<Read<'a>> {
 /// Webhooks found to need a locked table, one by one, before the rest is no longer taken apart to find more.
 const MOST_LOCKED_OUT: usize = 10;
 
-/// Halves a set that fails, down to the ones that fail alone; `locked_out` counts those that a locked table is in the way
-/// of.
-fn halving(
-    session: &Session,
-    set: &mut [Entry<'_, '_>],
-    locked_out: &mut usize,
-) -> Result<Vec<Result<Applied>>> {
+/// Halves a set that fails, down to the ones that fail alone.
+///
+/// Rows are locked in one order within a set, not across sets: once one is written, another that collides with other
+/// transactions would make them fail in turn. It is left for a transaction that holds nothing yet.
+fn halving(session: &Session, set: &mut [Entry<'_, '_>], progress: &mut Progress) -> Result<Vec<Outcome>> {
     let error = match attempt_until_unraced_and_tell(&lost_races(), || apply(session, set)) {
-        Ok(outcomes) => return Ok(outcomes),
+        Ok(outcomes) => {
+            progress.has_written |= outcomes.iter().any(Result::is_ok);
+            return Ok(outcomes.into_iter().map(Some).collect());
+        }
         Err(error) if ends_transaction(&error) => return Err(error),
         Err(error) => error,
     };
+    if error.is_serialization_failure() && progress.has_written {
+        progress.has_left = true;
+        return Ok(set.iter().map(|_| None).collect());
+    }
     if let Error::TableLocked { table } = &error
-        && (set.len() <= 1 || *locked_out >= MOST_LOCKED_OUT)
+        && (set.len() <= 1 || progress.locked_out >= MOST_LOCKED_OUT)
     {
-        *locked_out += set.len();
-        let locked = || Err(Error::TableLocked { table: table.clone() });
+        progress.locked_out += set.len();
+        let locked = || Some(Err(Error::TableLocked { table: table.clone() }));
         return Ok(set.iter().map(|_| locked()).collect());
     }
     if set.len() <= 1 {
-        return Ok(vec![Err(error)]);
+        return Ok(vec![Some(Err(error))]);
     }
     let _waits = error.is_lock_timeout().then(hardly_wait_for_locks);
     let (first, second) = set.split_at_mut(set.len() / 2);
-    let mut outcomes = halving(session, first, locked_out)?;
-    outcomes.extend(halving(session, second, locked_out)?);
+    let mut outcomes = halving(session, first, progress)?;
+    outcomes.extend(halving(session, second, progress)?);
     Ok(outcomes)
 }
 
@@ -142,9 +169,10 @@ fn alone(session: &Session, claim: &Claimed<'_>) -> Result<Result<Applied>> {
         claim,
         envelope: None,
     }];
-    let mut outcomes = halving(session, &mut entry, &mut 0)?;
+    let mut outcomes = halving(session, &mut entry, &mut Progress::default())?;
     Ok(outcomes
         .pop()
+        .flatten()
         .unwrap_or_else(|| Err(Error::Internal("no outcome".into()))))
 }
 
