@@ -84,6 +84,38 @@ async fn four_sessions_draining_two_thousand_webhooks_process_each_exactly_once(
 }
 
 #[tokio::test]
+async fn one_order_that_always_collides_holds_nobody_up_and_is_blamed_alone() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let client = stack.connect().await.unwrap();
+    let orders: Vec<Order> = Generator::new(9).orders(0..8).collect();
+    let last = orders.iter().map(|order| order.id).max().unwrap();
+    as_superuser(
+        &stack,
+        &format!(
+            "CREATE FUNCTION public.collide() RETURNS trigger LANGUAGE plpgsql AS
+               $$ BEGIN RAISE 'deadlock detected' USING errcode = 'deadlock_detected'; END $$;
+             CREATE TRIGGER collide BEFORE INSERT ON raw_ops.orders FOR EACH ROW WHEN (NEW.shopify_order_id = {last})
+                 EXECUTE FUNCTION public.collide()"
+        ),
+    )
+    .await;
+    receive_orders(&client, &orders).await;
+    // What collides once rows are locked waits for a transaction that holds none.
+    for tally in [[8, 4, 0, 0], [4, 2, 0, 0], [2, 1, 0, 0]] {
+        assert_eq!(drain(&client, 100).await, tally);
+        let blamed = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE attempts > 0 AND processing_status <> 'success'";
+        assert_eq!(one::<i64>(&client, blamed).await, 0);
+    }
+    assert_eq!(drain(&client, 100).await, [1, 0, 1, 0]);
+    let fate: String = one(
+        &client,
+        "SELECT concat_ws(' ', shopify_order_id, error_category, attempts) FROM raw_ops.webhook_inbox WHERE processing_status = 'failed'",
+    )
+    .await;
+    assert_eq!(fate, format!("{last} transient 1"));
+}
+
+#[tokio::test]
 async fn retries_in_overlapping_transactions_take_different_webhooks() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let (one_session, other) = (stack.connect().await.unwrap(), stack.connect().await.unwrap());
