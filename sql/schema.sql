@@ -704,6 +704,7 @@ CREATE TABLE raw_ops.shops (
     active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT shops_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT shops_name_check CHECK (((name !~ '[[:cntrl:]]'::text) AND ((length(name) >= 1) AND (length(name) <= 100)))),
     CONSTRAINT shops_shop_domain_check CHECK (((shop_domain ~ '^[a-z0-9_-]+(\.[a-z0-9_-]+)*$'::text) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.shops IS 'The shops whose webhooks come here: a row is made at the first one of a shop, and is yours to edit. Ids of Shopify''s count only together with the shop.';
@@ -711,7 +712,7 @@ COMMENT ON COLUMN raw_ops.shops.shop_domain IS 'As Shopify names it, in lower ca
 COMMENT ON COLUMN raw_ops.shops.name IS 'What people call it; shown where there is more than one shop.';
 COMMENT ON COLUMN raw_ops.shops.time_zone IS 'As PostgreSQL names it, for example Europe/Berlin.';
 COMMENT ON COLUMN raw_ops.shops.currency IS 'ISO 4217.';
-COMMENT ON COLUMN raw_ops.shops.active IS 'A shop that is not active any more: its webhooks are still taken in, but what names no shop is never taken to be about it.';
+COMMENT ON COLUMN raw_ops.shops.active IS 'False: it is not active any more, or never was one. Its webhooks are still taken in, but nothing is expected of it, what names no shop is never taken to be about it, and with only one active shop none is named.';
 ALTER TABLE ONLY raw_ops.shops
     ADD CONSTRAINT shops_pkey PRIMARY KEY (shop_domain);
 ALTER TABLE raw_ops.shops ENABLE ROW LEVEL SECURITY;
@@ -918,7 +919,8 @@ CREATE TABLE raw_ops.webhook_tallies (
     duration_ms bigint DEFAULT 0 NOT NULL,
     duplicates bigint DEFAULT 0 NOT NULL,
     counted_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT webhook_tallies_counts_check CHECK (((processed >= 0) AND (failed >= 0) AND (duration_ms >= 0) AND (duplicates >= 0)))
+    CONSTRAINT webhook_tallies_counts_check CHECK (((processed >= 0) AND (failed >= 0) AND (duration_ms >= 0) AND (duplicates >= 0))),
+    CONSTRAINT webhook_tallies_shop_domain_check CHECK (((shop_domain = lower(shop_domain)) AND (length(shop_domain) <= 253)))
 );
 COMMENT ON TABLE raw_ops.webhook_tallies IS 'What drains and captures counted, one row a set, provider and shop, not yet folded into webhook_totals.';
 COMMENT ON COLUMN raw_ops.webhook_tallies.failed IS 'Failed attempts, those included that ended in a dead letter.';

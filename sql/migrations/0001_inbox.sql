@@ -12,7 +12,8 @@ create table raw_ops.shops (
     -- A host name, in lower case. No shop ('') has no row.
     constraint shops_shop_domain_check
         check (shop_domain ~ '^[a-z0-9_-]+(\.[a-z0-9_-]+)*$' and length(shop_domain) <= 253),
-    constraint shops_currency_check check (currency ~ '^[A-Z]{3}$')
+    constraint shops_currency_check check (currency ~ '^[A-Z]{3}$'),
+    constraint shops_name_check check (name !~ '[[:cntrl:]]' and length(name) between 1 and 100)
 );
 alter table raw_ops.shops enable row level security;
 revoke all on raw_ops.shops from public;
@@ -24,7 +25,7 @@ comment on column raw_ops.shops.name is 'What people call it; shown where there 
 comment on column raw_ops.shops.time_zone is 'As PostgreSQL names it, for example Europe/Berlin.';
 comment on column raw_ops.shops.currency is 'ISO 4217.';
 comment on column raw_ops.shops.active is
-    'A shop that is not active any more: its webhooks are still taken in, but what names no shop is never taken to be about it.';
+    'False: it is not active any more, or never was one. Its webhooks are still taken in, but nothing is expected of it, what names no shop is never taken to be about it, and with only one active shop none is named.';
 
 create table raw_ops.webhook_inbox (
     id                     uuid        not null,

@@ -9,6 +9,7 @@ create table raw_ops.webhook_tallies (
     duration_ms bigint      not null default 0,
     duplicates  bigint      not null default 0,
     counted_at  timestamptz not null default clock_timestamp(),
+    constraint webhook_tallies_shop_domain_check check (shop_domain = lower(shop_domain) and length(shop_domain) <= 253),
     constraint webhook_tallies_counts_check
         check (processed >= 0 and failed >= 0 and duration_ms >= 0 and duplicates >= 0)
 );

@@ -29,22 +29,27 @@ impl Shops {
         Ok(Self(find_shops(session)?.all()?))
     }
 
-    /// Whether there is more than one, so that each is to be named.
+    /// Whether there is more than one, so that each is to be named. One that is switched off does not count.
     pub fn are_several(&self) -> bool {
-        self.0.len() > 1
+        self.active().nth(1).is_some()
+    }
+
+    /// The only shop there is.
+    fn only(&self) -> Option<&str> {
+        self.active().next().filter(|_| !self.are_several())
     }
 
     /// Whose something is that `domain` stands on: of a single shop whatever names none, too.
     pub fn owner<'a>(&'a self, domain: &'a str) -> &'a str {
-        match self.0.as_slice() {
-            [only] if domain.is_empty() => &only.shop_domain,
+        match self.only() {
+            Some(only) if domain.is_empty() => only,
             _ => domain,
         }
     }
 
-    /// Whether what is of a shop has to say so: there are others, or this one is not in the table.
+    /// Whether what is of a shop has to say so: there are others, or it is not of the only one.
     fn is_to_be_named(&self, domain: &str) -> bool {
-        self.are_several() || !domain.is_empty() && self.find(domain).is_none()
+        self.are_several() || !domain.is_empty() && self.only() != Some(domain)
     }
 
     fn find(&self, domain: &str) -> Option<&Shop> {
@@ -129,6 +134,14 @@ pub mod tests {
             "not in the table"
         );
         assert_eq!(shops(&["eu.example", "uk.example"]).owner(""), "");
+        let mut second = shops(&["check.example", "uk.example"]);
+        second.switch_off("check.example");
+        assert!(!second.are_several());
+        assert_eq!(
+            (second.owner(""), second.name_of("uk.example")),
+            ("uk.example", None)
+        );
+        assert_eq!(second.name_of("check.example").as_deref(), Some("check.example"));
         let two = shops(&["eu.example", "uk.example"]);
         let domains = ["uk.example", "", "uk.example"];
         let grouped = two.group(&domains, |domain| domain);

@@ -28,6 +28,8 @@ statements! {
     execute write_status(events: Vec<Id>, status: &str) = text
         "update raw_ops.ops_events set notification_status = $2
           where id = any ($1) and notification_status is distinct from $2";
+    execute write_shop(event: Id, shop: &str) = text
+        "update raw_ops.ops_events set shop_domain = $2 where id = $1";
 }
 
 thread_local! {
@@ -112,6 +114,9 @@ pub fn queue(session: &Session, events: &[Id]) -> Result<Queued> {
             None => skipped.push(event.id),
         }
     }
+    for event in locked.iter().filter(|event| event.is_of_shipment) {
+        as_own_write(|| write_shop(session, event.id, &event.shop_domain))?;
+    }
     let messages: Vec<NewRequest<'_>> = outgoing.iter().map(Notification::message).collect();
     outbox::enqueue_requests(session, &messages)?;
     let due: Vec<(Id, Option<i64>)> = locked
@@ -141,6 +146,8 @@ result_row! {
     struct Waiting {
         id: Id,
         shop_domain: String,
+        /// It named no shop itself.
+        is_of_shipment: bool,
         event_payload: Json,
         notification_attempts: i32,
         notification_next_retry_at: Option<Timestamp>,
@@ -220,6 +227,7 @@ mod tests {
         Waiting {
             id: [1; 16],
             shop_domain: String::new(),
+            is_of_shipment: false,
             event_payload: payload,
             notification_attempts: 0,
             notification_next_retry_at: None,

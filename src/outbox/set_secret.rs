@@ -28,7 +28,15 @@ fn fn_set_secret_v1(
     // First of all, so that it holds whatever fails.
     process::show_instead_of_statement(c"SELECT raw_ops.fn_set_secret_v1(...); -- not shown");
     let secret = known_secret(p_name)?;
-    let shop = shop::argument("p_shop_domain", p_shop_domain)?;
+    // A variable that somebody has not set must not replace what all shops have.
+    let shop = match p_shop_domain {
+        Some("") => "".into(),
+        Some(given) if !given.trim().is_empty() => shop::argument("p_shop_domain", Some(given))?,
+        _ => {
+            let problem = "is null or blank: leave it out to set the secret for all shops";
+            return Err(Error::argument("p_shop_domain", problem).into());
+        }
+    };
     let value = p_value.map(str::trim).filter(|value| !value.is_empty());
     if let Some(value) = value {
         validate(secret, value)?;

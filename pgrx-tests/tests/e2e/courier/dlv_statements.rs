@@ -94,6 +94,33 @@ WHERE event_payload->>'email' = 'test@example.com';";
 }
 
 #[tokio::test]
+async fn the_test_event_is_of_the_shop_whose_shipment_it_is_about() {
+    let courier = Courier::start().await;
+    run(
+        &courier.client,
+        "INSERT INTO raw_ops.shops (shop_domain) VALUES ('eu.example'), ('uk.example');
+         SELECT raw_ops.fn_set_secret_v1('customerio_site_id', 'uk-site', 'uk.example');
+         SELECT raw_ops.fn_set_secret_v1('customerio_api_key', 'uk-key', 'uk.example')",
+    )
+    .await;
+    // A shipment may name no shop itself: its order does.
+    let shipment: uuid::Uuid = one(
+        &courier.client,
+        "WITH sold AS (INSERT INTO raw_ops.orders (shopify_order_id, shop_domain) VALUES (1001, 'uk.example') RETURNING id)
+         INSERT INTO raw_ops.shipments (order_id, courier_name, tracking_no) SELECT id, 'dpd', 'TEST123456789GB' FROM sold RETURNING id",
+    )
+    .await;
+    run(&courier.client, &test_event(&shipment.to_string())).await;
+    let of_shop = "SELECT shop_domain FROM raw_ops.ops_events WHERE kind = 'CUSTOMER_EVENT'";
+    assert_eq!(one::<String>(&courier.client, of_shop).await, "uk.example");
+    wait_until(LIMIT, "it to be sent", async || courier.told().len() == 1)
+        .await
+        .unwrap();
+    let sent_as = courier.told()[0].basic_auth();
+    assert_eq!(sent_as, Some(("uk-site".to_owned(), "uk-key".to_owned())));
+}
+
+#[tokio::test]
 async fn the_manual_retrigger_sends_a_failed_notification_again() {
     let courier = Courier::start().await;
     courier.world.next("/api/v1/customers/*", [Reply::status(401)]);

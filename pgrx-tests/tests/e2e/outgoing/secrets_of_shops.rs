@@ -171,6 +171,15 @@ async fn a_shop_nobody_has_heard_of_is_warned_of_and_what_names_none_is_refused(
         assert!(refusal.message.contains("p_shop_domain"), "{refusal:?}");
         assert!(!format!("{refusal:?}").contains(shop), "{refusal:?}");
     }
+    // A caller's variable that is not set must not replace what all shops have.
+    for third in ["NULL", "'  '"] {
+        let sql = format!("SELECT raw_ops.fn_set_secret_v1('customerio_api_key', 'v', {third})");
+        let refusal = refused(&sending.client, &sql).await;
+        assert!(
+            refusal.message.contains("p_shop_domain: is null or blank"),
+            "{refusal:?}"
+        );
+    }
     let audited = "SELECT string_agg(concat_ws(' ', shop_domain, message), ', ') FROM raw_ops.ops_events
                     WHERE entity_type = 'secret' AND shop_domain <> ''";
     assert_eq!(

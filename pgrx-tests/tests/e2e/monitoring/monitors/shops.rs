@@ -104,6 +104,29 @@ async fn a_single_shop_reads_nothing_of_shops() {
 }
 
 #[tokio::test]
+async fn a_shop_made_by_mistake_is_out_of_sight_once_it_is_switched_off() {
+    let watched = Watched::start().await;
+    shops(&watched.client, &["check.example", "uk.example"]).await;
+    run(
+        &watched.client,
+        "UPDATE raw_ops.shops SET active = false WHERE shop_domain = 'check.example'",
+    )
+    .await;
+    dead_letters(&watched.client, "uk.example", 1).await;
+    let told = watched.invoke("webhook_health").await;
+    assert_eq!(field(&told["alert_config"], "Shop"), None, "{told}");
+    let digest = watched.invoke("webhook_daily_digest").await;
+    assert_eq!(digest["result_summary"].get("shops"), None, "{digest}");
+    for shown in ["fn_metrics_v1", "fn_dashboard_html_v1"] {
+        let text: String = one(&watched.client, &format!("SELECT raw_ops.{shown}()")).await;
+        assert!(
+            !text.contains("check.example") && !text.contains("uk.example"),
+            "{shown}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_alert_from_before_the_first_shop_was_named_goes_on_as_that_shops() {
     let watched = Watched::start().await;
     dead_letters(&watched.client, "", 1).await;
@@ -238,7 +261,8 @@ async fn a_shop_that_is_switched_off_may_fall_silent() {
         alerts(&watched.client).await,
         [
             "quiet_source:shopify | eu.example | resolved | eu.example",
-            "quiet_source:shopify | uk.example | open | uk.example",
+            // The only one that is left is not named any more.
+            "quiet_source:shopify | uk.example | open",
         ]
     );
 }
