@@ -82,26 +82,21 @@ pub fn record_report(session: &Session, webhook: &Envelope<ShipmentReport<Jsonb<
         return Err(failed.swap_remove(0).1);
     }
     // Which shop's shipment is meant may show later.
+    let undecided = undecided.iter();
     left.extend(
-        undecided
-            .iter()
-            .map(|((element, event), error)| waiting(element, &event.tracking_no, error.to_string())),
+        undecided.map(|((element, event), error)| waiting(element, &event.tracking_no, error.to_string())),
     );
-    left.extend(
-        failed
-            .iter()
-            .map(|(element, error)| refused(element, error.to_string())),
-    );
+    let failed = failed.iter();
+    left.extend(failed.map(|(element, error)| refused(element, error.to_string())));
     let source = Source {
         webhook: webhook.webhook,
         provider: report.provider,
         shop: &webhook.shop,
     };
     elements::keep_elements(session, &source, &left)?;
-    let outcome = if recorded.is_empty() {
-        "waiting"
-    } else {
-        "recorded"
+    let outcome = match recorded.is_empty() {
+        true => "waiting",
+        false => "recorded",
     };
     let left = elements::shown(&left);
     Ok(Applied::new(outcome, move || {

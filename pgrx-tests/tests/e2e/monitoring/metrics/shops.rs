@@ -69,6 +69,50 @@ async fn with_one_shop_or_none_there_is_no_label() {
     assert_eq!(names().await, none);
 }
 
+/// Samples once the shops are there.
+const FIGURES: &[(&str, f64)] = &[
+    (
+        r#"webhook_events_processed_total{provider="shopify",shop="uk.example"}"#,
+        20.0,
+    ),
+    // Before its first, for each shop and each provider.
+    (
+        r#"webhook_events_processed_total{provider="shopify",shop="eu.example"}"#,
+        0.0,
+    ),
+    (
+        r#"webhook_events_processed_total{provider="stripe",shop="none"}"#,
+        0.0,
+    ),
+    (
+        r#"webhook_events_duplicate_total{provider="shopify",shop="none"}"#,
+        3.0,
+    ),
+    (
+        r#"raw_ops_webhook_queue_depth{status="pending",shop="eu.example"}"#,
+        1.0,
+    ),
+    (
+        r#"raw_ops_webhook_queue_depth{status="pending",shop="uk.example"}"#,
+        0.0,
+    ),
+    (r#"raw_ops_webhook_queue_depth{status="failed",shop="none"}"#, 1.0),
+    (
+        r#"raw_ops_webhook_oldest_pending_age_seconds{shop="uk.example"}"#,
+        0.0,
+    ),
+    (r#"raw_ops_webhook_dead_letters{shop="eu.example"}"#, 1.0),
+    (r#"raw_ops_webhook_dead_letters{shop="none"}"#, 0.0),
+    (
+        r#"raw_ops_http_requests_total{purpose="alert",outcome="succeeded",shop="eu.example"}"#,
+        4.0,
+    ),
+    (
+        r#"raw_ops_http_requests_total{purpose="courier",outcome="failed",shop="uk.example"}"#,
+        0.0,
+    ),
+];
+
 #[tokio::test]
 async fn what_belongs_to_a_shop_carries_its_label_and_adds_up_to_what_was_there_before() {
     let (_stack, client) = begin().await;
@@ -84,52 +128,8 @@ async fn what_belongs_to_a_shop_carries_its_label_and_adds_up_to_what_was_there_
     )
     .await;
     let seen = samples(&client).await;
-    for (name, expected) in [
-        (
-            "webhook_events_processed_total{provider=\"shopify\",shop=\"uk.example\"}",
-            20.0,
-        ),
-        // Before its first, for each shop and each provider.
-        (
-            "webhook_events_processed_total{provider=\"shopify\",shop=\"eu.example\"}",
-            0.0,
-        ),
-        (
-            "webhook_events_processed_total{provider=\"stripe\",shop=\"none\"}",
-            0.0,
-        ),
-        (
-            "webhook_events_duplicate_total{provider=\"shopify\",shop=\"none\"}",
-            3.0,
-        ),
-        (
-            "raw_ops_webhook_queue_depth{status=\"pending\",shop=\"eu.example\"}",
-            1.0,
-        ),
-        (
-            "raw_ops_webhook_queue_depth{status=\"pending\",shop=\"uk.example\"}",
-            0.0,
-        ),
-        (
-            "raw_ops_webhook_queue_depth{status=\"failed\",shop=\"none\"}",
-            1.0,
-        ),
-        (
-            "raw_ops_webhook_oldest_pending_age_seconds{shop=\"uk.example\"}",
-            0.0,
-        ),
-        ("raw_ops_webhook_dead_letters{shop=\"eu.example\"}", 1.0),
-        ("raw_ops_webhook_dead_letters{shop=\"none\"}", 0.0),
-        (
-            "raw_ops_http_requests_total{purpose=\"alert\",outcome=\"succeeded\",shop=\"eu.example\"}",
-            4.0,
-        ),
-        (
-            "raw_ops_http_requests_total{purpose=\"courier\",outcome=\"failed\",shop=\"uk.example\"}",
-            0.0,
-        ),
-    ] {
-        assert_eq!(seen.get(name), Some(&expected), "{name}");
+    for (name, expected) in FIGURES {
+        assert_eq!(seen.get(*name), Some(expected), "{name}");
     }
     for name in seen.keys() {
         let family = name.split('{').next().unwrap();
