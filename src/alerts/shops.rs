@@ -1,7 +1,7 @@
 //! The shops that alerts are about. Where there is more than one, each finding is of one shop and names it; where there is one,
 //! it is that shop's and nobody reads of it.
 
-use crate::db::{Session, result_row, statements};
+use crate::db::{self, Session, result_row, statements};
 use crate::error::Result;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ impl Shops {
     /// A condition that narrows a statement to a shop, `keyword` (`WHERE` or `AND`) first; empty where there is no choice.
     pub fn condition(&self, keyword: &str, domain: &str) -> String {
         match self.is_to_be_named(domain) {
-            true => format!(" {keyword} shop_domain = '{}'", domain.replace('\'', "''")),
+            true => format!(" {keyword} shop_domain = {}", db::literal(domain)),
             false => String::new(),
         }
     }

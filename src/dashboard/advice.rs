@@ -370,7 +370,6 @@ mod tests {
                 open_dead_letters: 0,
                 open_alerts: 0,
                 undelivered_alerts: 0,
-                known_shops: 1,
                 seconds_since_monitor,
                 seconds_between_monitors,
             };

@@ -56,8 +56,6 @@ result_row! {
         pub open_dead_letters: i64,
         pub open_alerts: i64,
         pub undelivered_alerts: i64,
-        /// Rows of the table `shops`.
-        pub known_shops: i64,
         /// Since any monitor has run.
         pub seconds_since_monitor: Option<i64>,
         /// The heartbeat expects a monitor at least this often.

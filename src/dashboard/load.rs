@@ -84,7 +84,7 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
     let faults = faults.into_iter().filter(|fault| fault.severity > Severity::Info);
     let moment = moment(session)?;
     Ok(Data {
-        shops: shops(session, &moment)?,
+        shops: shops(session)?,
         moment,
         overall: overall.max(of_health),
         faults: faults.collect(),

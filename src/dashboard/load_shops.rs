@@ -1,6 +1,7 @@
 //! Reading what the page shows of each shop: one statement a question for all shops, never one a shop.
 
-use super::data::{DeadLetterDay, LatencyDay, Moment, Shop, ShopFigures, SuccessDay, Trends, VolumeDay};
+use super::data::{DeadLetterDay, LatencyDay, Shop, ShopFigures, SuccessDay, Trends, VolumeDay};
+use crate::alerts::Shops;
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use std::collections::BTreeMap;
@@ -51,8 +52,8 @@ result_row! {
 }
 
 /// The shops that the page shows by themselves. With one or none it shows all there is anyway.
-pub fn shops(session: &Session, moment: &Moment) -> Result<Vec<Shop>> {
-    if moment.known_shops <= 1 {
+pub fn shops(session: &Session) -> Result<Vec<Shop>> {
+    if !Shops::read(session)?.are_several() {
         return Ok(Vec::new());
     }
     let shops = find_shops(session, SHOWN)?.all()?;

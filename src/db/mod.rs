@@ -119,6 +119,11 @@ pub fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
+/// A text as a statement for people has it.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
 /// The database this session is in.
 pub fn current_database() -> String {
     // SAFETY: a C string in the server's memory, or null for a database that is gone.

@@ -1,5 +1,6 @@
 //! The label `shop` of metrics: which shops are told apart. Bounded, since every label value is a time series of its own.
 
+use crate::alerts::Shops;
 use crate::db::{Session, statements};
 use crate::error::Result;
 
@@ -25,9 +26,10 @@ pub struct ShopLabels {
 
 impl ShopLabels {
     pub fn find(session: &Session) -> Result<Self> {
-        Ok(Self::of(
-            find_labelled_shops(session, LABELLED as i64 + 1)?.all()?,
-        ))
+        Ok(match Shops::read(session)?.are_several() {
+            true => Self::of(find_labelled_shops(session, LABELLED as i64 + 1)?.all()?),
+            false => Self::of(Vec::new()),
+        })
     }
 
     /// Of shops in the order in which they came: with one or none there is nothing to tell apart, and no label.

@@ -7,7 +7,7 @@
 //! same files, at the same path, could be anywhere. Then nothing is sent before the setting names this host.
 
 use crate::config;
-use crate::db::{Session, schema, statements};
+use crate::db::{self, Session, schema, statements};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -65,9 +65,9 @@ impl Held {
         };
         vec![
             format!(
-                "ALTER SYSTEM SET raw_ops.delivery_hosts = '{}'; -- as a superuser, if this host is to send; a copy for \
+                "ALTER SYSTEM SET raw_ops.delivery_hosts = {}; -- as a superuser, if this host is to send; a copy for \
                  tests is left as it is",
-                names.replace('\'', "''")
+                db::literal(&names)
             ),
             "SELECT pg_reload_conf();".into(),
         ]

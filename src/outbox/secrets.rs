@@ -154,7 +154,7 @@ fn shown(name: &str, shop: &str) -> String {
 fn statement(name: &str, shop: &str) -> String {
     let shop = match shop {
         "" => String::new(),
-        shop => format!(", '{}'", shop.replace('\'', "''")),
+        shop => format!(", {}", db::literal(shop)),
     };
     format!("SELECT raw_ops.fn_set_secret_v1('{name}', '<value>'{shop});")
 }
