@@ -15,6 +15,8 @@ use crate::workspace::target_dirs;
 
 const START_LIMIT: Duration = Duration::from_secs(15);
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// A line of the log is out within milliseconds; a busy machine gets longer.
+const LOG_LIMIT: Duration = Duration::from_secs(15);
 
 /// How a shim is started.
 #[derive(Clone, Debug)]
@@ -117,6 +119,16 @@ impl Shim {
     /// The log file.
     pub fn log_path(&self) -> &Path {
         &self.log
+    }
+
+    /// Waits until its log holds this text. A line is written a moment after the answer that it is about: what an answer has said is
+    /// not in [`Shim::log_lines`] yet.
+    pub async fn wait_for_log(&self, text: &str) -> Result<()> {
+        wait_until(LOG_LIMIT, "the shim to log", async || {
+            self.log_lines().iter().any(|line| line.contains(text))
+        })
+        .await
+        .with_context(|| format!("{text:?} is not in\n{}", self.log_lines().join("\n")))
     }
 
     /// The lines it has logged so far, restarts included.

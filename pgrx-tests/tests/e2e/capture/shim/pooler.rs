@@ -106,8 +106,7 @@ async fn a_lock_held_for_long_leaves_no_sessions_behind_and_says_locked() {
         if let Err(error) = said.await {
             panic!("{error}; PgBouncer said\n{}", pooler.log());
         }
-        let next = &shim.log_lines().join("\n");
-        assert!(next.contains("pg_blocking_pids"), "{next}");
+        shim.wait_for_log("pg_blocking_pids").await.unwrap();
         run(&client, "ROLLBACK").await;
         wait_until(LIMIT, "the sessions to end", async || {
             one::<i64>(&client, SESSIONS).await == 0
