@@ -43,6 +43,7 @@ CREATE TABLE raw_ops.alerts (
     channel text NOT NULL,
     title text NOT NULL,
     fields jsonb DEFAULT '[]'::jsonb NOT NULL,
+    next text[] DEFAULT '{}'::text[] NOT NULL,
     occurrences integer DEFAULT 1 NOT NULL,
     opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     last_seen_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -60,6 +61,7 @@ COMMENT ON TABLE raw_ops.alerts IS 'What was found wrong: one open row per check
 COMMENT ON COLUMN raw_ops.alerts.shop_domain IS 'The shop it is about; '''': all shops, or none is known.';
 COMMENT ON COLUMN raw_ops.alerts.state IS 'open; resolved; info: told once and not followed (the daily digest).';
 COMMENT ON COLUMN raw_ops.alerts.severity IS 'The highest so far.';
+COMMENT ON COLUMN raw_ops.alerts.next IS 'What to do about it, in order, as the last run found it: each is one statement that runs as it stands, or a comment.';
 COMMENT ON COLUMN raw_ops.alerts.occurrences IS 'How many runs have found it.';
 ALTER TABLE ONLY raw_ops.alerts
     ADD CONSTRAINT alerts_pkey PRIMARY KEY (id);
@@ -1687,6 +1689,47 @@ COMMENT ON VIEW raw_ops.health_indicators IS 'ORD''s table of health: success ra
 COMMENT ON COLUMN raw_ops.health_indicators.value IS 'In unit; null when there is nothing to measure, which is healthy. Null for overall.';
 COMMENT ON COLUMN raw_ops.health_indicators.state IS 'healthy, warning or critical.';
 COMMENT ON COLUMN raw_ops.health_indicators.healthy IS 'The values that are healthy; warning and critical likewise. any, none: no limit is set.';
+
+CREATE VIEW raw_ops.missing_orders AS
+ WITH received AS (
+         SELECT event.id,
+            event.shop_domain,
+            event.created_at,
+                CASE
+                    WHEN (((event.event_payload ->> 'shopify_order_id'::text) ~ '^[0-9]{1,19}$'::text) AND (((event.event_payload ->> 'shopify_order_id'::text))::numeric <= ('9223372036854775807'::bigint)::numeric)) THEN ((event.event_payload ->> 'shopify_order_id'::text))::bigint
+                    ELSE NULL::bigint
+                END AS shopify_order_id,
+                CASE
+                    WHEN ((event.event_payload ->> 'webhook_id'::text) ~ '^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$'::text) THEN ((event.event_payload ->> 'webhook_id'::text))::uuid
+                    ELSE NULL::uuid
+                END AS webhook_id
+           FROM raw_ops.ops_events event
+          WHERE ((event.kind = 'INFO'::text) AND (event.entity_type = 'order'::text) AND (event.event_payload ? 'shopify_order_id'::text) AND (event.created_at > (now() - '24:00:00'::interval)) AND (event.created_at < (now() - ((COALESCE(( SELECT min(threshold.threshold) AS min
+                   FROM raw_ops.monitor_thresholds threshold
+                  WHERE ((threshold.check_name = 'order_ingestion_slo'::text) AND (threshold.condition = 'orders_not_ingested'::text) AND threshold.enabled)), (5)::numeric))::double precision * '00:01:00'::interval))))
+        )
+ SELECT received.shopify_order_id,
+    received.shop_domain,
+    min(received.created_at) AS received_at,
+    (array_agg(received.webhook_id ORDER BY received.created_at))[1] AS webhook_id,
+    (array_agg(webhook.processing_status ORDER BY received.created_at))[1] AS processing_status,
+    (array_agg(webhook.processing_attempts ORDER BY received.created_at))[1] AS attempts,
+    (array_agg(webhook.next_retry_at ORDER BY received.created_at))[1] AS next_retry_at,
+    (array_agg(webhook.last_error ORDER BY received.created_at))[1] AS last_error
+   FROM (received
+     LEFT JOIN raw_ops.webhook_inbox webhook ON ((webhook.id = received.webhook_id)))
+  WHERE ((NOT (EXISTS ( SELECT
+           FROM raw_ops.orders known
+          WHERE ((known.shopify_order_id = received.shopify_order_id) AND ((received.shop_domain = ''::text) OR (known.shop_domain = ANY (ARRAY[''::text, received.shop_domain]))))))) AND (webhook.processing_status IS DISTINCT FROM 'resolved_manual'::text) AND (NOT ((received.shopify_order_id IS NULL) AND (NOT (webhook.processing_status IS DISTINCT FROM 'success'::text)))))
+  GROUP BY received.shop_domain, received.shopify_order_id,
+        CASE
+            WHEN (received.shopify_order_id IS NULL) THEN COALESCE(received.webhook_id, received.id)
+            ELSE NULL::uuid
+        END
+  ORDER BY (min(received.created_at));
+COMMENT ON VIEW raw_ops.missing_orders IS 'Order webhooks of the last 24 hours, older than the SLO''s first threshold, whose order is not here and that nobody has settled; one row an order, with the webhook that announced it first.';
+COMMENT ON COLUMN raw_ops.missing_orders.shopify_order_id IS 'Null: receipt could read no id.';
+COMMENT ON COLUMN raw_ops.missing_orders.processing_status IS 'Of the webhook; null: it is in the inbox no more, or never was.';
 
 CREATE VIEW raw_ops.retry_queue_depth AS
  SELECT queue.queue_depth,

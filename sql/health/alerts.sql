@@ -1,4 +1,3 @@
 -- Alerts that are open, and those that have reached nobody.
 select (select count(*) from raw_ops.alerts where state = 'open') as open,
-       (select count(*) from raw_ops.undelivered_alerts) as undelivered,
-       (select min(created_at) from raw_ops.undelivered_alerts) as oldest_undelivered
+       (select count(*) from raw_ops.undelivered_alerts) as undelivered

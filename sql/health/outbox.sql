@@ -1,6 +1,5 @@
--- What waits to be sent, and since when something is due.
+-- What waits to be sent, and for how long something has been due.
 select count(*) as waiting,
-       (extract(epoch from now() - min(send_after) filter (where state = 'queued' and send_after <= now())))::float8 as overdue_seconds,
-       min(send_after) filter (where state = 'queued' and send_after <= now()) as overdue_since
+       (extract(epoch from now() - min(send_after) filter (where state = 'queued' and send_after <= now())))::float8 as overdue_seconds
   from raw_ops.http_requests
  where state in ('queued', 'sending')

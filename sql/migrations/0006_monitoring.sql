@@ -73,6 +73,8 @@ insert into raw_ops.monitor_thresholds
      'The library is preloaded, and more background workers than this are missing'),
     ('monitoring_heartbeat', 'outbox_stuck', 'critical', '#ops-urgent', 5, 'minutes', null, '1 hour',
      'A queued request has been due for longer than this and is not sent'),
+    ('monitoring_heartbeat', 'dead_channel', 'warning', '#ops-alerts', 0, 'channels', '1 day', '6 hours',
+     'More Slack channels than this refused the last message that was posted to them within the lookback'),
     ('monitoring_heartbeat', 'blocked', 'critical', '#ops-urgent', 0, 'faults', null, '1 hour',
      'More faults than this keep webhooks from being stored or processed: rights, row security, read-only, triggers, keys'),
     ('webhook_silence', 'quiet_source', 'warning', '#ops-alerts', 10, 'webhooks', '14 days', '6 hours',
@@ -140,6 +142,7 @@ create table raw_ops.alerts (
     channel          text        not null,
     title            text        not null,
     fields           jsonb       not null default '[]'::jsonb,
+    next             text[]      not null default '{}',
     occurrences      integer     not null default 1,
     opened_at        timestamptz not null default clock_timestamp(),
     last_seen_at     timestamptz not null default clock_timestamp(),
@@ -160,6 +163,8 @@ comment on table raw_ops.alerts is 'What was found wrong: one open row per check
 comment on column raw_ops.alerts.shop_domain is 'The shop it is about; '''': all shops, or none is known.';
 comment on column raw_ops.alerts.state is 'open; resolved; info: told once and not followed (the daily digest).';
 comment on column raw_ops.alerts.severity is 'The highest so far.';
+comment on column raw_ops.alerts.next is
+    'What to do about it, in order, as the last run found it: each is one statement that runs as it stands, or a comment.';
 comment on column raw_ops.alerts.occurrences is 'How many runs have found it.';
 comment on index raw_ops.alerts_one_open_key is 'One open alert per check, condition and shop, also when two runs find it at once.';
 

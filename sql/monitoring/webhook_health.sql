@@ -1,10 +1,10 @@
 -- The state of the queue, of dead letters within $1 microseconds, of latency within $2; of elements that list-shaped webhooks
 -- left, within $3.
-select queue.depth, coalesce(queue.oldest_minutes, 0) as oldest_minutes, dead.fresh as new_dead_letters,
+select queue.depth, coalesce(queue.oldest_minutes, 0) as oldest_minutes, queue.oldest_at, dead.fresh as new_dead_letters,
        dead.total as dead_letters, coalesce(latency.p95, 0) as p95_ms, coalesce(latency.worst, 0) as worst_ms,
        latency.processed, queue.pending, queue.failed, queue.retrying, element.refused as refused_elements,
        element.waiting as waiting_elements, coalesce(element.oldest_minutes, 0) as oldest_element_minutes
-  from (select count(*) as depth,
+  from (select count(*) as depth, min(received_at) as oldest_at,
                (extract(epoch from now() - min(received_at)) / 60)::float8 as oldest_minutes,
                count(*) filter (where processing_status = 'pending') as pending,
                count(*) filter (where processing_status = 'failed') as failed,

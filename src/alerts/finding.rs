@@ -33,8 +33,8 @@ pub struct Finding {
     pub title: String,
     /// Name and value, in order.
     pub fields: Vec<(String, String)>,
-    /// The runbook's next step: SQL to run.
-    pub next_step: String,
+    /// The runbook's next steps, in order: each is one statement that runs as it stands, or a comment.
+    pub next: Vec<String>,
 }
 
 impl Finding {
@@ -46,7 +46,20 @@ impl Finding {
             repeat_after: threshold.repeat_after,
             title: title.into(),
             fields: Vec::new(),
-            next_step: String::new(),
+            next: Vec::new(),
+        }
+    }
+
+    /// How a condition stands that nothing is wrong with: it opens no alert.
+    pub fn calm(condition: impl Into<String>, title: impl Into<String>) -> Self {
+        Self {
+            condition: Condition::new(condition, ""),
+            severity: Severity::Info,
+            channel: String::new(),
+            repeat_after: 0,
+            title: title.into(),
+            fields: Vec::new(),
+            next: Vec::new(),
         }
     }
 
@@ -64,8 +77,8 @@ impl Finding {
         self
     }
 
-    pub fn next_step(mut self, sql: &str) -> Self {
-        self.next_step = sql.to_owned();
+    pub fn next(mut self, steps: Vec<String>) -> Self {
+        self.next = steps;
         self
     }
 

@@ -23,9 +23,10 @@ statements! {
         channel: &str,
         title: &str,
         fields: &Json,
+        next: Vec<&str>,
     ) = text
-        "insert into raw_ops.alerts (id, check_name, condition, shop_domain, state, severity, channel, title, fields)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+        "insert into raw_ops.alerts (id, check_name, condition, shop_domain, state, severity, channel, title, fields, next)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     execute update_alert(
         id: Id,
         shop_domain: &str,
@@ -33,11 +34,12 @@ statements! {
         channel: &str,
         title: &str,
         fields: &Json,
+        next: Vec<&str>,
         is_told: bool,
     ) = text
         "update raw_ops.alerts
             set occurrences = occurrences + 1, last_seen_at = clock_timestamp(), shop_domain = $2, severity = $3, channel = $4,
-                title = $5, fields = $6, last_notified_at = case when $7 then clock_timestamp() else last_notified_at end
+                title = $5, fields = $6, next = $7, last_notified_at = case when $8 then clock_timestamp() else last_notified_at end
           where id = $1";
     execute close_alert(id: Id) = text
         "update raw_ops.alerts set state = 'resolved', resolved_at = clock_timestamp(), last_notified_at = clock_timestamp()
@@ -74,38 +76,45 @@ struct Open {
     has_pending_message: bool,
 }
 
-/// Opens, escalates, repeats and closes the alerts of a check as a run of it found things. `lasting` are conditions that are
-/// not found any more but are not over either. Returns the kinds of the messages it sent.
-pub fn follow_findings(
-    session: &Session,
-    check: &str,
-    findings: &[Finding],
-    lasting: &[Condition],
-) -> Result<Vec<&'static str>> {
+/// What a run of a check tells.
+pub struct Told<'a> {
+    pub found: Vec<&'a Finding>,
+    /// Not found any more, and not over either: an open alert about it is followed, none is opened.
+    pub lasting: Vec<&'a Finding>,
+    /// How the rest stands.
+    pub calm: Vec<&'a Finding>,
+}
+
+/// Opens, escalates, repeats and closes the alerts of a check as a run of it found things. Returns the kinds of the messages it
+/// sent.
+pub fn follow_findings(session: &Session, check: &str, told: &Told<'_>) -> Result<Vec<&'static str>> {
     let open = open_alerts(session, check)?;
     let mut sent = Vec::new();
-    let known = alerts_of(findings, &open);
-    for (finding, alert) in findings.iter().zip(&known) {
+    let known = alerts_of(&told.found, &open);
+    for (finding, alert) in told.found.iter().zip(&known) {
         match alert {
             Some(alert) => sent.extend(seen_again(session, alert, finding)?),
             None => sent.push(first_seen(session, check, finding)?),
         }
     }
-    let is_over = |alert: &&Open| {
-        let is_found = known.iter().flatten().any(|found| found.id == alert.id);
-        !is_found && !lasting.iter().any(|lasting| covers(&alert.condition, lasting))
-    };
-    for alert in open.iter().filter(is_over) {
-        resolve(session, alert)?;
-        sent.push("resolved");
+    let is_found = |alert: &Open| known.iter().flatten().any(|found| found.id == alert.id);
+    for alert in open.iter().filter(|alert| !is_found(alert)) {
+        let is_its = |finding: &&&Finding| covers(&alert.condition, &finding.condition);
+        match told.lasting.iter().find(is_its) {
+            Some(lasting) => sent.extend(seen_again(session, alert, lasting)?),
+            None => {
+                resolve(session, alert, told.calm.iter().find(is_its).copied())?;
+                sent.push("resolved");
+            }
+        }
     }
     Ok(sent)
 }
 
 /// The open alert about what each finding has found. One that was opened before any shop was named is taken over by the
 /// first shop that has the same; a shop's own comes first.
-fn alerts_of<'a>(findings: &[Finding], open: &'a [Open]) -> Vec<Option<&'a Open>> {
-    let own = |finding: &Finding| open.iter().find(|alert| alert.condition == finding.condition);
+fn alerts_of<'a>(findings: &[&Finding], open: &'a [Open]) -> Vec<Option<&'a Open>> {
+    let own = |finding: &&Finding| open.iter().find(|alert| alert.condition == finding.condition);
     let mut known: Vec<Option<&Open>> = findings.iter().map(own).collect();
     for (position, finding) in findings.iter().enumerate() {
         if known[position].is_none() {
@@ -156,12 +165,13 @@ fn first_seen(session: &Session, check: &str, finding: &Finding) -> Result<&'sta
         &finding.channel,
         &finding.title,
         &fields_json(&finding.fields),
+        steps(finding),
     )?;
     let now = moment(db::clock());
     let context = if is_info {
         format!("As of {now}")
     } else {
-        format!("Since {now} · {check}")
+        format!("Found {now} by {check}")
     };
     message::tell(session, id, kind, finding, &context)?;
     Ok(kind)
@@ -209,24 +219,42 @@ fn seen_again(session: &Session, alert: &Open, finding: &Finding) -> Result<Opti
         channel,
         &finding.title,
         &fields_json(&finding.fields),
+        steps(finding),
         kind.is_some(),
     )?;
     if let Some(kind) = kind {
         let context = format!(
-            "Since {} · found {} times",
+            "Open since {} ({} ago) · found in {}",
             moment(alert.opened_at),
-            alert.occurrences + 1
+            span(db::clock() - alert.opened_at),
+            runs(alert.occurrences + 1)
         );
-        message::tell(session, alert.id, kind, finding, &context)?;
+        // As bad as it was at its worst, and where that was told.
+        let finding = Finding {
+            severity,
+            channel: channel.clone(),
+            ..finding.clone()
+        };
+        message::tell(session, alert.id, kind, &finding, &context)?;
     }
     Ok(kind)
 }
 
-fn resolve(session: &Session, alert: &Open) -> Result<()> {
+fn steps(finding: &Finding) -> Vec<&str> {
+    finding.next.iter().map(String::as_str).collect()
+}
+
+/// `now`: how what it was about stands now; `None` where nobody looks at that any more.
+fn resolve(session: &Session, alert: &Open, now: Option<&Finding>) -> Result<()> {
     close_alert(session, alert.id)?;
     let title = format!("Resolved: {}", alert.title);
+    let (fields, as_of) = match now {
+        Some(finding) => (&finding.fields, "as of now"),
+        None => (&alert.fields, "when it was last found"),
+    };
     let context = format!(
-        "Open from {} to {} · {}, last as above",
+        "Figures {as_of} · lasted {}, from {} to {} · found in {}",
+        span(db::clock() - alert.opened_at),
         moment(alert.opened_at),
         moment(db::clock()),
         runs(alert.occurrences)
@@ -234,9 +262,9 @@ fn resolve(session: &Session, alert: &Open) -> Result<()> {
     let message = AlertMessage {
         severity: alert.severity.as_str(),
         title: &title,
-        fields: &alert.fields,
+        fields,
         context: &context,
-        next_step: None,
+        next: &[],
         is_resolved: true,
     };
     let shop = &alert.condition.shop;
@@ -244,7 +272,17 @@ fn resolve(session: &Session, alert: &Open) -> Result<()> {
 }
 
 fn runs(count: i32) -> String {
-    format!("found in {count} {}", if count == 1 { "run" } else { "runs" })
+    format!("{count} {}", if count == 1 { "run" } else { "runs" })
+}
+
+/// A length of time for people, given in microseconds.
+fn span(micros: i64) -> String {
+    match micros.max(0) / 60_000_000 {
+        0 => "less than a minute".to_owned(),
+        minutes @ ..120 => format!("{minutes} min"),
+        minutes @ ..2_880 => format!("{} h", minutes / 60),
+        minutes => format!("{} days", minutes / 1_440),
+    }
 }
 
 /// A time for people.
@@ -315,7 +353,8 @@ mod tests {
             ..finding(Severity::Warning)
         };
         let known = |findings: &[Finding], open: &[Open]| -> Vec<Option<u8>> {
-            let alerts = alerts_of(findings, open);
+            let findings: Vec<&Finding> = findings.iter().collect();
+            let alerts = alerts_of(&findings, open);
             alerts
                 .into_iter()
                 .map(|alert| alert.map(|alert| alert.id[0]))
@@ -334,5 +373,8 @@ mod tests {
     #[test]
     fn times_are_written_for_people() {
         assert_eq!(moment(0), "2000-01-01 00:00 UTC");
+        let minute = 60_000_000;
+        let spans = [59_000_000, 4 * minute, 150 * minute, 3_000 * minute].map(span);
+        assert_eq!(spans, ["less than a minute", "4 min", "2 h", "2 days"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Id;
 use super::finding::Finding;
-use crate::db::{Session, ids, result_row, statements};
+use crate::db::{self, Session, ids, result_row, statements};
 use crate::error::Result;
 use crate::outbox::receivers::slack::{self, AlertMessage, Webhook};
 use crate::outbox::{self, Destination, NewRequest};
@@ -40,7 +40,7 @@ pub fn tell(
         title: &finding.title,
         fields: &finding.fields,
         context,
-        next_step: Some(finding.next_step.as_str()).filter(|step| !step.is_empty()),
+        next: &finding.next,
         is_resolved: false,
     };
     let shop = &finding.condition.shop;
@@ -58,6 +58,11 @@ pub fn post(
 ) -> Result<()> {
     let superseded = supersede_messages(session, alert)?.all()?;
     outbox::cancel_requests(session, &superseded, SUPERSEDED)?;
+    let context = format!("{} · {}", message.context, db::server_label());
+    let message = &AlertMessage {
+        context: &context,
+        ..*message
+    };
     let (id, body) = (ids::uuid_v7(), slack::message_body(message));
     insert_message(
         session,

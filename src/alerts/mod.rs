@@ -19,7 +19,7 @@ mod threshold;
 
 pub use delivery::REQUESTER;
 pub use finding::{Condition, Finding};
-pub use lifecycle::{follow_findings, open_unless_open};
+pub use lifecycle::{Told, follow_findings, open_unless_open};
 pub use severity::Severity;
 pub use shops::Shops;
 pub use threshold::{AllThresholds, Threshold, Thresholds};

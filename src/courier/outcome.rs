@@ -15,13 +15,41 @@ use std::collections::HashSet;
 pub const CHECK_NAME: &str = "courier_watchdog_health";
 pub const FAILED: &str = "failed_notifications";
 
-/// What the alert about notifications given up advises, about one of several shops too.
-pub fn next_step(shops: &Shops, shop: &str) -> String {
-    format!(
-        "SELECT * FROM raw_ops.courier_failed_notifications{} ORDER BY created_at DESC LIMIT 20; -- mend the cause, then send \
-         it again: docs/courier.md",
+/// What to do about notifications given up, of one of several shops too: see what Customer.io said, mend that, send again.
+pub fn what_to_do(shops: &Shops, shop: &str, error: Option<&str>) -> Vec<String> {
+    let recent = format!(
+        "kind = 'CUSTOMER_EVENT' AND customer_event_type = 'courier_exception' AND created_at > now() - interval '1 day'{}",
+        shops.condition("AND", shop)
+    );
+    let mut steps = vec![format!(
+        "SELECT ops_event_id, created_at, event_type, notification_attempts, notification_last_error FROM \
+         raw_ops.courier_failed_notifications{} ORDER BY created_at DESC LIMIT 20;",
         shops.condition("WHERE", shop)
-    )
+    )];
+    if error.is_some_and(|error| error.contains("customerio_api_key")) {
+        let whose = match shops.name_of(shop) {
+            Some(_) if !shop.is_empty() => format!(", {}", db::literal(shop)),
+            _ => String::new(),
+        };
+        for (secret, value) in [
+            ("customerio_site_id", "<site ID>"),
+            ("customerio_api_key", "<API key>"),
+        ] {
+            steps.push(format!(
+                "-- SELECT raw_ops.fn_set_secret_v1('{secret}', '{value}'{whose});"
+            ));
+        }
+    }
+    steps.push(format!(
+        "-- Once the cause is mended, send them again: UPDATE raw_ops.ops_events SET notification_status = 'pending', \
+         notification_attempts = 0, notification_last_error = NULL, notification_next_retry_at = NULL WHERE {recent} AND \
+         notification_status = 'failed';"
+    ));
+    steps.push(format!(
+        "SELECT notification_status, count(*), max(notification_next_retry_at) AS next_try FROM raw_ops.ops_events WHERE {recent} \
+         GROUP BY 1;"
+    ));
+    steps
 }
 
 pub const REQUESTER: Requester = Requester {
@@ -147,7 +175,7 @@ fn tell(session: &Session, shops: &Shops, shop: &str, given_up: &[&Settled]) -> 
         .field("Attempts", last.attempts)
         .field("Error", last.error.as_deref().unwrap_or_default())
         .field("Event ID", pgrx::Uuid::from_bytes(last.id))
-        .next_step(&next_step(shops, shop))
+        .next(what_to_do(shops, shop, last.error.as_deref()))
         .of_shop(shops, shop);
     alerts::open_unless_open(session, CHECK_NAME, &finding)
 }

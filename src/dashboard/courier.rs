@@ -117,7 +117,6 @@ mod tests {
             success_percent: Some(99.66),
             p95_seconds: Some(0.04),
             open_tasks: 12,
-            overdue_tasks: 1,
             tasks: vec![CourierTask {
                 event_type: "address_issue".into(),
                 code: "03".into(),
@@ -131,7 +130,6 @@ mod tests {
                 events: 7,
                 told: 7,
             }],
-            ..Courier::default()
         };
         let page = page(&courier);
         for shown in [

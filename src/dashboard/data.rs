@@ -7,6 +7,8 @@ use crate::monitoring::Fault;
 /// Of an indicator, an alert, a thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
+    /// There is nothing to judge by.
+    Unknown,
     Healthy,
     Warning,
     Critical,
@@ -27,7 +29,11 @@ pub struct Data {
     /// From where on something is wrong.
     pub limits: AllThresholds,
     pub moment: Moment,
-    /// The worst of the indicators and of health's faults.
+    /// Microseconds since 2000-01-01 UTC.
+    pub now: i64,
+    /// Its name, for people.
+    pub server: String,
+    /// The worst of health's faults; `Unknown` where there are none and nothing has come yet.
     pub overall: State,
     /// As `fn_health_v1()` has them, without what only informs.
     pub faults: Vec<Fault>,
@@ -48,18 +54,16 @@ pub struct Data {
 
 result_row! {
     pub struct Moment {
-        /// When the page was made, with its time zone.
+        /// When the page was made, in UTC.
         pub made_at: String,
         pub database: String,
         pub is_replica: bool,
-        /// Dead letters that wait for a person, of any age.
-        pub open_dead_letters: i64,
+        /// Order webhooks received in the last 30 days that a person has settled and whose order is not here.
+        pub settled_without_order: i64,
         pub open_alerts: i64,
         pub undelivered_alerts: i64,
         /// Since any monitor has run.
         pub seconds_since_monitor: Option<i64>,
-        /// The heartbeat expects a monitor at least this often.
-        pub seconds_between_monitors: Option<i64>,
     }
 }
 
@@ -225,13 +229,7 @@ pub struct Courier {
     pub waiting: i64,
     pub success_percent: Option<f64>,
     pub p95_seconds: Option<f64>,
-    /// Failed for good lately, as the monitor sees it.
-    pub failed_lately: i64,
-    /// Of those that wait, how many for longer than the monitor allows, and the longest.
-    pub stuck: i64,
-    pub oldest_waiting_minutes: f64,
     pub open_tasks: i64,
-    pub overdue_tasks: i64,
     /// Those due first.
     pub tasks: Vec<CourierTask>,
     pub types: Vec<CourierType>,

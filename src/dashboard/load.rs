@@ -6,10 +6,10 @@ use super::data::{
 };
 use super::load_shops::shops;
 use crate::alerts::{AllThresholds, Severity};
-use crate::db::{Session, result_row, statements};
+use crate::db::{self, Session, result_row, statements};
 use crate::error::{Error, Result};
 use crate::health::Health;
-use crate::monitoring::checks::{courier_watchdog_health, webhook_health};
+use crate::monitoring::checks::webhook_health;
 
 statements! {
     query find_moment() -> Moment = file "dashboard/moment.sql";
@@ -27,6 +27,7 @@ statements! {
     query find_outbox() -> Outbox = file "dashboard/outbox.sql";
     query find_courier() -> CourierRow = file "dashboard/courier.sql";
     query find_courier_tasks() -> CourierTask = file "dashboard/courier_tasks.sql";
+    query count_open_tasks() -> i64 = text "select count(*) from raw_ops.courier_tasks where done_at is null";
     query find_courier_types() -> CourierType = file "dashboard/courier_types.sql";
 }
 
@@ -78,23 +79,34 @@ result_row! {
 }
 
 pub fn load_data(session: &Session, health: Health) -> Result<Data> {
-    let (overall, indicators) = indicators(session)?;
+    let mut indicators = indicators(session)?;
     let of_health = State::from(health.severity());
     let (faults, limits) = health.into_parts();
     let faults = faults.into_iter().filter(|fault| fault.severity > Severity::Info);
     let moment = moment(session)?;
+    let trends = Trends {
+        success_rate: find_success_rate(session)?.all()?,
+        dead_letters: find_dead_letters(session)?.all()?,
+        latency: find_latency(session)?.all()?,
+        volume: find_volume(session)?.all()?,
+    };
+    if !trends.has_webhooks() {
+        indicators
+            .iter_mut()
+            .for_each(|indicator| indicator.state = State::Unknown);
+    }
     Ok(Data {
         shops: shops(session)?,
         moment,
-        overall: overall.max(of_health),
+        now: db::clock(),
+        server: db::server_name(),
+        overall: match of_health {
+            State::Healthy if !trends.has_webhooks() => State::Unknown,
+            of_health => of_health,
+        },
         faults: faults.collect(),
         indicators,
-        trends: Trends {
-            success_rate: find_success_rate(session)?.all()?,
-            dead_letters: find_dead_letters(session)?.all()?,
-            latency: find_latency(session)?.all()?,
-            volume: find_volume(session)?.all()?,
-        },
+        trends,
         queue_depth: find_queue_depth(session)?.all()?,
         error_categories: find_error_categories(session)?.map(|row| ErrorCategory {
             name: row.error_category,
@@ -106,7 +118,7 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
         alerts: find_alerts(session)?.all()?,
         undelivered: find_undelivered(session)?.all()?,
         outbox: find_outbox(session)?.all()?,
-        courier: courier(session, &limits)?,
+        courier: courier(session)?,
         limits,
     })
 }
@@ -116,12 +128,13 @@ fn moment(session: &Session) -> Result<Moment> {
     found.ok_or_else(|| Error::Internal("no row from a query without FROM".into()))
 }
 
-/// The light, and the indicators it is made of.
-fn indicators(session: &Session) -> Result<(State, Vec<Indicator>)> {
+/// ORD's table of indicators, without its overall light: what is to be done is health's to say.
+fn indicators(session: &Session) -> Result<Vec<Indicator>> {
     let mut all = find_indicators(session)?.map(|row| Indicator {
         name: row.indicator.unwrap_or_default(),
         value: row.value,
         state: match row.state.as_deref() {
+            _ if row.value.is_none() => State::Unknown,
             Some("healthy") => State::Healthy,
             Some("warning") => State::Warning,
             _ => State::Critical,
@@ -130,11 +143,8 @@ fn indicators(session: &Session) -> Result<(State, Vec<Indicator>)> {
         warning: row.warning.unwrap_or_default(),
         critical: row.critical.unwrap_or_default(),
     })?;
-    let is_overall = |indicator: &Indicator| indicator.name == "overall";
-    let overall = all.iter().find(|one| is_overall(one)).map(|one| one.state);
-    all.retain(|indicator| !is_overall(indicator));
-    // An owner's own view without the row must not turn the light green.
-    Ok((overall.unwrap_or(State::Critical), all))
+    all.retain(|indicator| indicator.name != "overall");
+    Ok(all)
 }
 
 fn retries(session: &Session) -> Result<Retries> {
@@ -160,7 +170,7 @@ fn oldest(session: &Session, limits: &AllThresholds) -> Result<Oldest> {
     Ok(found.unwrap_or_default())
 }
 
-fn courier(session: &Session, limits: &AllThresholds) -> Result<Courier> {
+fn courier(session: &Session) -> Result<Courier> {
     let found = find_courier(session)?.first()?.map(|row| Courier {
         notifications: row.notifications.unwrap_or_default(),
         sent: row.sent.unwrap_or_default(),
@@ -171,13 +181,8 @@ fn courier(session: &Session, limits: &AllThresholds) -> Result<Courier> {
         p95_seconds: row.p95_seconds,
         ..Courier::default()
     });
-    let now = courier_watchdog_health::measure(session, limits.of(courier_watchdog_health::NAME))?;
     Ok(Courier {
-        failed_lately: now.failed,
-        stuck: now.stuck,
-        oldest_waiting_minutes: now.oldest_minutes,
-        open_tasks: now.open_tasks,
-        overdue_tasks: now.overdue_tasks,
+        open_tasks: count_open_tasks(session)?.first()?.unwrap_or_default(),
         tasks: find_courier_tasks(session)?.all()?,
         types: find_courier_types(session)?.all()?,
         ..found.unwrap_or_default()

@@ -1,10 +1,9 @@
 //! `fn_dashboard_html_v1()`: the page "Webhook Operations", one self-contained HTML document.
 //!
-//! `load` (and `load_shops`) reads what stands in `data`; everything after that is pure: `page` puts together what `advice`, the
-//! `questions` (`trends` and `shares`), the choice of `shops` and the `panels` (and `courier`) make of it, of the same `parts`, in tags that `maud`
+//! `load` (and `load_shops`) reads what stands in `data`; everything after that is pure: `page` puts together health's
+//! faults and what the `questions` (`trends` and `shares`), the choice of `shops` and the `panels` (and `courier`) make of it, of the same `parts`, in tags that `maud`
 //! escapes; `chart` draws with `svg`, `figures` are for people, and `html` is how the page leaves.
 
-mod advice;
 mod chart;
 mod courier;
 mod data;

@@ -1,14 +1,19 @@
 //! The page: what is wrong first, what to do about it next, then the trends. Pure.
 
-use super::advice::{Advice, advice};
 use super::data::{Data, Indicator, State};
-use super::figures::{count, counted, milliseconds, percent};
+use super::figures::{age, count, counted, milliseconds, percent};
 use super::parts::{class, sign};
 use super::{html as text, panels, questions, shops};
+use crate::monitoring::Fault;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+
+/// What the buttons beside the statements do.
+const SCRIPT: &str = include_str!("page.js");
 
 pub fn render(data: &Data) -> String {
-    let advice = advice(data);
     text::ascii(html! {
         (DOCTYPE)
         html lang="en" {
@@ -16,8 +21,8 @@ pub fn render(data: &Data) -> String {
             body {
                 (top(data))
                 main {
-                    (health(data, &advice))
-                    (to_do(&advice))
+                    (health(data))
+                    (to_do(data))
                     @if data.shops.is_empty() {
                         section aria-labelledby="trends" {
                             h2 id="trends" { "Trends" }
@@ -27,20 +32,24 @@ pub fn render(data: &Data) -> String {
                     div class="panels" { (panels::all(data)) }
                 }
                 (bottom(data))
+                script { (PreEscaped(SCRIPT)) }
             }
         }
     })
 }
 
-/// Nothing is fetched and nothing is run: the browser is told so too.
+/// Nothing is fetched, and nothing is run but the one script of ours: the browser is told so too.
 fn head(data: &Data) -> Markup {
+    let policy = format!(
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{}'",
+        BASE64.encode(Sha256::digest(SCRIPT))
+    );
     html! {
         head {
             meta charset="utf-8";
             title { "Webhook Operations" }
             meta name="viewport" content="width=device-width, initial-scale=1";
-            meta http-equiv="Content-Security-Policy"
-                content="default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+            meta http-equiv="Content-Security-Policy" content=(policy);
             meta http-equiv="refresh" content="60";
             meta name="color-scheme" content="light dark";
             meta name="robots" content="noindex";
@@ -59,7 +68,7 @@ fn top(data: &Data) -> Markup {
         header class="top" {
             h1 { "Webhook Operations" }
             p {
-                "database " b { (data.moment.database) }
+                "database " b { (data.moment.database) } " on " b { (data.server) }
                 @if data.moment.is_replica { " (replica)" }
                 " " span class="made" { "as of " b { (data.moment.made_at) } }
             }
@@ -80,20 +89,21 @@ fn bottom(data: &Data) -> Markup {
 
 fn word(state: State) -> &'static str {
     match state {
+        State::Unknown => "No data yet",
         State::Healthy => "Healthy",
         State::Warning => "Warning",
         State::Critical => "Critical",
     }
 }
 
-fn health(data: &Data, advice: &[Advice]) -> Markup {
+fn health(data: &Data) -> Markup {
     html! {
         section class={ "card health " (class(data.overall)) } aria-label="Health" {
             div class="light" {
                 (sign(data.overall))
                 div {
                     h2 class="word" { (word(data.overall)) }
-                    p { (sentence(data, advice)) }
+                    p { (sentence(data)) }
                 }
             }
             dl class="indicators" {
@@ -104,26 +114,30 @@ fn health(data: &Data, advice: &[Advice]) -> Markup {
 }
 
 /// What the light says, in words.
-fn sentence(data: &Data, advice: &[Advice]) -> String {
-    let off: Vec<_> = data
+fn sentence(data: &Data) -> String {
+    match (data.overall, data.faults.len()) {
+        (State::Unknown, _) => return "No webhooks yet, and nothing to do.".to_owned(),
+        (_, 0) => {}
+        (_, things) => return format!("{} below.", counted(things as i64, "thing to do", "things to do")),
+    }
+    let off = data
         .indicators
         .iter()
-        .filter(|indicator| indicator.state != State::Healthy)
+        .filter(|indicator| indicator.state > State::Healthy);
+    let off: Vec<_> = off
         .map(|indicator| label(&indicator.name).0)
         .map(|name| {
             name.strip_prefix("P95")
                 .map_or_else(|| name.to_lowercase(), |rest| format!("P95{rest}"))
         })
         .collect();
-    let to_do = match advice.len() {
-        0 => "Nothing to do.".to_owned(),
-        things => format!("{} below.", counted(things as i64, "thing to do", "things to do")),
-    };
     match off.as_slice() {
-        [] if !data.has_webhooks() => format!("No webhooks yet. {to_do}"),
-        [] => format!("All four indicators are in range. {to_do}"),
-        [one] => format!("Out of range: {one}."),
-        [others @ .., last] => format!("Out of range: {} and {last}.", others.join(", ")),
+        [] => "All four indicators are in range. Nothing to do.".to_owned(),
+        [one] => format!("Nothing to do now. Out of range: {one}."),
+        [others @ .., last] => format!(
+            "Nothing to do now. Out of range: {} and {last}.",
+            others.join(", ")
+        ),
     }
 }
 
@@ -156,7 +170,7 @@ fn tile(indicator: &Indicator) -> Markup {
         _ => "",
     };
     let ranges = match indicator.state {
-        State::Healthy => [("healthy", &indicator.healthy), ("warning", &indicator.warning)],
+        State::Unknown | State::Healthy => [("healthy", &indicator.healthy), ("warning", &indicator.warning)],
         State::Warning => [("healthy", &indicator.healthy), ("critical", &indicator.critical)],
         State::Critical => [("healthy", &indicator.healthy), ("critical", &indicator.critical)],
     };
@@ -166,7 +180,7 @@ fn tile(indicator: &Indicator) -> Markup {
             dd class="value" {
                 @match value {
                     Some(value) => { (value) " " small { (counts) } }
-                    None => span class="none" { "nothing yet" },
+                    None => span class="none" { "no data yet" },
                 }
             }
             dd class="state" { (sign(indicator.state)) (word(indicator.state)) }
@@ -177,31 +191,62 @@ fn tile(indicator: &Indicator) -> Markup {
     }
 }
 
-fn to_do(advice: &[Advice]) -> Markup {
+fn to_do(data: &Data) -> Markup {
     html! {
-        @if !advice.is_empty() {
+        @if !data.faults.is_empty() {
             section aria-labelledby="to-do" {
                 h2 id="to-do" { "What to do now" }
                 ol class="to-do" {
-                    @for item in advice { (thing_to_do(item)) }
+                    @for fault in &data.faults { (thing_to_do(fault, data.now)) }
                 }
             }
         }
     }
 }
 
-fn thing_to_do(item: &Advice) -> Markup {
+/// A fault as health tells it: what is wrong, since when, and what to paste, in order.
+fn thing_to_do(fault: &Fault, now: i64) -> Markup {
+    let state = State::from(fault.severity);
+    let lasted = fault.since.map(|since| (now - since) / 1_000_000);
     html! {
-        li class={ "card " (class(item.state)) } {
+        li class={ "card " (class(state)) } {
             p class="problem" {
-                (sign(item.state))
-                span class="hidden" { (word(item.state)) ": " }
-                (item.problem)
+                (sign(state))
+                span class="hidden" { (word(state)) ": " }
+                span { (as_sentence(&fault.problem)) }
             }
-            @for (why, statement) in &item.steps {
-                @if !why.is_empty() { p class="why" { (why) } }
-                pre { code { (statement) } }
+            @if let Some(seconds) = lasted.filter(|seconds| *seconds > 0) {
+                p class="why" { "For " (age(seconds)) "." }
+            }
+            @for step in &fault.next {
+                div class="step" {
+                    pre { code { (step) } }
+                    button class="copy" type="button" hidden { "Copy" }
+                }
             }
         }
+    }
+}
+
+fn as_sentence(problem: &str) -> String {
+    let mut letters = problem.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    let end = if problem.ends_with(['.', '!', '?']) {
+        ""
+    } else {
+        "."
+    };
+    format!("{}{}{end}", first.unwrap_or_default(), letters.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_is_a_sentence() {
+        assert_eq!(as_sentence("3 webhooks wait"), "3 webhooks wait.");
+        assert_eq!(as_sentence("nothing is sent."), "Nothing is sent.");
+        assert!(SCRIPT.is_ascii(), "no references in a script");
     }
 }

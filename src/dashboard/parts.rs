@@ -65,15 +65,20 @@ pub fn more(shown: usize, all: i64, statement: &str) -> Markup {
 /// The name of a state in the style sheet.
 pub fn class(state: State) -> &'static str {
     match state {
+        State::Unknown => "unknown",
         State::Healthy => "healthy",
         State::Warning => "warning",
         State::Critical => "critical",
     }
 }
 
-/// A shape of its own for each state: disc, triangle, octagon.
+/// A shape of its own for each state: disc (with dots: nothing known), triangle, octagon.
 pub fn sign(state: State) -> Markup {
     let shape = match state {
+        State::Unknown => html! {
+            circle cx="12" cy="12" r="11" {}
+            path d="M7 12h.2M12 12h.2M17 12h.2" {}
+        },
         State::Healthy => html! {
             circle cx="12" cy="12" r="11" {}
             path d="M6.8 12.6l3.4 3.4 7-7.4" {}

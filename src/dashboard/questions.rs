@@ -9,7 +9,7 @@ pub fn all(data: &Data) -> Markup {
     html! {
         (trends::success_rate(&data.trends, &data.limits))
         (trends::queue_depth(data))
-        (trends::dead_letters(&data.trends))
+        (trends::dead_letters(&data.trends, data.moment.settled_without_order))
         (trends::latency(&data.trends, &data.limits))
         (shares::error_categories(data))
         (shares::retry_resolution(data))
@@ -22,7 +22,7 @@ pub fn all(data: &Data) -> Markup {
 pub fn of_shop(of: &Trends, limits: &AllThresholds) -> Markup {
     html! {
         (trends::success_rate(of, limits))
-        (trends::dead_letters(of))
+        (trends::dead_letters(of, 0))
         (trends::latency(of, limits))
         (trends::daily_volume(of))
     }

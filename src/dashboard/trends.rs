@@ -113,7 +113,7 @@ fn day_of(at: &str) -> &str {
     at.rsplit_once(' ').map_or(at, |(day, _)| day)
 }
 
-pub fn dead_letters(trends: &Trends) -> Markup {
+pub fn dead_letters(trends: &Trends, settled_without_order: i64) -> Markup {
     let rows = &trends.dead_letters;
     let open: i64 = rows.iter().map(|row| row.open).sum();
     let settled: i64 = rows.iter().map(|row| row.settled).sum();
@@ -121,7 +121,13 @@ pub fn dead_letters(trends: &Trends) -> Markup {
     card(
         "Dead letters by day",
         (&count(today), "today"),
-        "filled: open, outlined: settled; 30 days",
+        &match settled_without_order {
+            0 => "filled: open, outlined: settled; 30 days".to_owned(),
+            some => format!(
+                "filled: open, outlined: settled, {} without an order; 30 days",
+                count(some)
+            ),
+        },
         || {
             if open + settled == 0 {
                 let none = if trends.has_webhooks() {

@@ -136,6 +136,43 @@ pub fn current_database() -> String {
     }
 }
 
+/// The server as people know it: its `cluster_name` if it has one, else its machine; the port where it is not the usual one.
+pub fn server_name() -> String {
+    // SAFETY: a C string of the server's settings, and a buffer that is as long as it is said to be.
+    let (cluster, machine) = unsafe {
+        let cluster = std::ffi::CStr::from_ptr(pg_sys::cluster_name)
+            .to_string_lossy()
+            .into_owned();
+        let mut buffer = [0u8; 256];
+        let failed = libc::gethostname(buffer.as_mut_ptr().cast(), buffer.len() - 1) != 0;
+        let machine = std::ffi::CStr::from_bytes_until_nul(&buffer)
+            .ok()
+            .filter(|_| !failed);
+        (cluster, machine.map(|name| name.to_string_lossy().into_owned()))
+    };
+    // SAFETY: reads an integer setting.
+    let port = unsafe { pg_sys::PostPortNumber };
+    let name = match cluster.is_empty() {
+        true => machine.unwrap_or_else(|| "an unnamed server".into()),
+        false => cluster,
+    };
+    match port {
+        5432 => name,
+        port => format!("{name}:{port}"),
+    }
+}
+
+/// Whether this server replays what another does.
+pub fn is_standby() -> bool {
+    // SAFETY: reads a flag of the server.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Which database this is, and where.
+pub fn server_label() -> String {
+    format!("database {} on {}", current_database(), server_name())
+}
+
 pub(in crate::db) fn role_name(role: pg_sys::Oid) -> String {
     // SAFETY: a C string in the server's memory; noerr makes a vanished role null.
     unsafe {

@@ -1,13 +1,12 @@
-//! What is wrong by the figures. Pure, but for the settings it names.
+//! What is wrong with the server, by the figures; what is wrong with the shop's webhooks the checks read
+//! ([`crate::monitoring::checks`]). Pure, but for the settings it names.
 
-use super::figures::{Alerts, Figures, Inbox, Outbox};
-use crate::alerts::{AllThresholds, Severity};
+use super::figures::Figures;
 use crate::config;
 use crate::db;
 use crate::error::Error;
 use crate::jobs;
 use crate::monitoring::Fault;
-use crate::monitoring::checks::{monitoring_heartbeat, webhook_health};
 use crate::outbox::carriers::InForce;
 use crate::outbox::secrets;
 
@@ -25,8 +24,7 @@ pub fn find_faults(figures: &Figures) -> Vec<Fault> {
         faults.extend(pg_cron(figures));
         faults.extend(preload(figures));
     }
-    faults.extend(waiting(figures));
-    faults.extend(people(figures));
+    faults.extend(no_secrets(figures));
     faults.extend(pg_net(figures));
     faults.extend(bloat(figures));
     faults
@@ -131,59 +129,6 @@ fn preload_steps(last: &str) -> Vec<String> {
     ]
 }
 
-/// What has waited for too long, to be sent or to be processed.
-fn waiting(figures: &Figures) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    if !matches!(figures.held, Some(Some(_))) {
-        faults.extend(
-            figures
-                .outbox
-                .as_ref()
-                .and_then(|outbox| overdue(outbox, &figures.limits)),
-        );
-    }
-    faults.extend(
-        figures
-            .inbox
-            .as_ref()
-            .and_then(|inbox| queue(inbox, &figures.limits)),
-    );
-    faults
-}
-
-fn overdue(outbox: &Outbox, limits: &AllThresholds) -> Option<Fault> {
-    let seconds = outbox.overdue_seconds?;
-    let crossed = limits
-        .of(monitoring_heartbeat::NAME)
-        .crossed(monitoring_heartbeat::STUCK_OUTBOX, seconds / 60.0)?;
-    let problem = format!(
-        "a request has been due for {} minutes and is not sent",
-        minutes(seconds)
-    );
-    let fault = Fault::new("outbox", crossed.severity, problem).since(outbox.overdue_since).next(
-        "SELECT lane, state, count(*), min(send_after), max(error) FROM raw_ops.http_requests WHERE state IN ('queued', \
-         'sending') GROUP BY 1, 2;",
-    );
-    Some(fault)
-}
-
-/// Too deep or too old, as the monitor judges it.
-fn queue(inbox: &Inbox, limits: &AllThresholds) -> Option<Fault> {
-    let seconds = inbox.oldest_seconds?;
-    let crossed =
-        webhook_health::worst_of_queue(limits.of(webhook_health::NAME), inbox.depth, seconds / 60.0)?;
-    let problem = format!(
-        "{} webhooks wait to be processed, the oldest for {} minutes",
-        inbox.depth,
-        minutes(seconds)
-    );
-    let fault = Fault::new("queue", crossed.severity, problem)
-        .since(inbox.oldest_at)
-        .next("SELECT * FROM raw_ops.error_summary;")
-        .next("CALL raw_ops.drain_inbox();");
-    Some(fault)
-}
-
 fn pg_cron(figures: &Figures) -> Vec<Fault> {
     let mut faults = Vec::new();
     let schedule = "SELECT raw_ops.fn_schedule_jobs_v1(); -- as the owner of the tables";
@@ -212,30 +157,7 @@ fn pg_cron(figures: &Figures) -> Vec<Fault> {
         let problem = format!("jobs are not scheduled or not active: {}", missing.join(", "));
         faults.push(Fault::warning("jobs", problem).next(schedule));
     }
-    faults.extend(bad_monitors(figures));
     faults
-}
-
-/// Those that are silent, and those whose last run failed.
-fn bad_monitors(figures: &Figures) -> Option<Fault> {
-    let limits = figures.limits.of(monitoring_heartbeat::NAME);
-    let (failing, silent): (Vec<_>, Vec<_>) = figures.bad_monitors.iter().partition(|one| one.has_failed);
-    let crossed = [
-        limits.crossed(monitoring_heartbeat::SILENT, silent.len() as f64),
-        limits.crossed(monitoring_heartbeat::FAILING, failing.len() as f64),
-    ];
-    let worst = crossed.into_iter().flatten().map(|one| one.severity).max()?;
-    let names: Vec<&str> = figures
-        .bad_monitors
-        .iter()
-        .map(|one| one.check_name.as_str())
-        .collect();
-    let problem = format!("monitors do not run, or failed: {}", names.join(", "));
-    let fault = Fault::new("monitors", worst, problem).next(
-        "SELECT DISTINCT ON (check_name) check_name, status, error, run_at FROM raw_ops.monitoring_runs ORDER BY check_name, \
-         run_at DESC;",
-    );
-    Some(fault)
 }
 
 fn preload(figures: &Figures) -> Option<Fault> {
@@ -246,32 +168,6 @@ fn preload(figures: &Figures) -> Option<Fault> {
             .into_iter()
             .fold(Fault::warning("preload", problem), Fault::next)
     })
-}
-
-/// What waits for a person: alerts that nobody got, dead letters.
-fn people(figures: &Figures) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    faults.extend(
-        figures
-            .alerts
-            .as_ref()
-            .and_then(|alerts| undelivered(alerts, &figures.limits)),
-    );
-    faults.extend(no_secrets(figures));
-    faults.extend(figures.inbox.as_ref().and_then(dead_letters));
-    faults
-}
-
-fn undelivered(alerts: &Alerts, limits: &AllThresholds) -> Option<Fault> {
-    let crossed = limits
-        .of(monitoring_heartbeat::NAME)
-        .crossed(monitoring_heartbeat::UNDELIVERED, alerts.undelivered as f64)?;
-    let problem = format!("{} alerts have reached nobody", alerts.undelivered);
-    let fault = Fault::new("alerts", crossed.severity, problem)
-        .since(alerts.oldest_undelivered)
-        .next("SELECT * FROM raw_ops.undelivered_alerts;")
-        .next("SELECT raw_ops.fn_resend_alerts_v1(); -- once the cause is mended");
-    Some(fault)
 }
 
 fn no_secrets(figures: &Figures) -> Option<Fault> {
@@ -288,25 +184,6 @@ fn no_secrets(figures: &Figures) -> Option<Fault> {
             .fold(Fault::warning("secrets", problem), |fault, name| {
                 fault.next(format!("-- SELECT raw_ops.fn_set_secret_v1('{name}', '<URL>');"))
             })
-    })
-}
-
-fn dead_letters(inbox: &Inbox) -> Option<Fault> {
-    (inbox.dead_letters > 0).then(|| {
-        Fault::new(
-            "dead_letters",
-            Severity::Warning,
-            match inbox.dead_letters {
-                1 => "1 dead letter waits for a person".to_owned(),
-                many => format!("{many} dead letters wait for a person"),
-            },
-        )
-        .since(inbox.oldest_dead_at)
-        .next(
-            "SELECT id, topic, last_error FROM raw_ops.webhook_inbox WHERE processing_status = 'dlq' ORDER BY last_error_at DESC \
-             LIMIT 5;",
-        )
-        .next("-- Settle each: SELECT raw_ops.fn_resolve_webhook_manually_v1('<id>', '<what was wrong, what was done>');")
     })
 }
 

@@ -15,10 +15,9 @@ use crate::wake::{self, Listening};
 
 statements! {
     query find_installed() -> Installed = file "health/installed.sql";
-    query find_inbox() -> InboxRow = file "health/inbox.sql";
-    query find_outbox() -> OutboxRow = file "health/outbox.sql";
-    query find_alerts() -> AlertsRow = file "health/alerts.sql";
-    query find_bad_monitors() -> BadMonitor = file "health/monitors.sql";
+    query find_inbox() -> Inbox = file "health/inbox.sql";
+    query find_outbox() -> Outbox = file "health/outbox.sql";
+    query find_alerts() -> Alerts = file "health/alerts.sql";
     query find_snapshot() -> SnapshotRow = file "health/snapshot.sql";
     query does_preload_pg_cron() -> Option<bool> = file "health/preloads_pg_cron.sql";
     query find_version() -> Option<i32> = text "select max(version) from raw_ops.schema_migrations";
@@ -69,38 +68,27 @@ result_row! {
 }
 
 result_row! {
-    struct InboxRow {
-        depth: i64,
-        oldest_pending_seconds: Option<f64>,
-        oldest_seconds: Option<f64>,
-        oldest_at: Option<Timestamp>,
-        dead_letters: i64,
-        oldest_dead_at: Option<Timestamp>,
+    #[derive(Debug)]
+    pub struct Inbox {
+        pub depth: i64,
+        pub oldest_pending_seconds: Option<f64>,
+        pub dead_letters: i64,
     }
 }
 
 result_row! {
     #[derive(Debug)]
-    pub struct BadMonitor {
-        pub check_name: String,
-        /// The last time it ran; else it is silent.
-        pub has_failed: bool,
+    pub struct Outbox {
+        pub waiting: i64,
+        pub overdue_seconds: Option<f64>,
     }
 }
 
 result_row! {
-    struct OutboxRow {
-        waiting: i64,
-        overdue_seconds: Option<f64>,
-        overdue_since: Option<Timestamp>,
-    }
-}
-
-result_row! {
-    struct AlertsRow {
-        open: i64,
-        undelivered: i64,
-        oldest_undelivered: Option<Timestamp>,
+    #[derive(Debug)]
+    pub struct Alerts {
+        pub open: i64,
+        pub undelivered: i64,
     }
 }
 
@@ -141,8 +129,6 @@ pub struct Figures {
     /// Live and dead rows of the inbox.
     pub tuples: Option<(i64, i64)>,
     pub missing_secrets: Vec<String>,
-    /// Silent or failed.
-    pub bad_monitors: Vec<BadMonitor>,
     pub jobs: Option<Vec<String>>,
     pub preloads_pg_cron: Option<bool>,
     pub listening: Option<Listening>,
@@ -151,31 +137,6 @@ pub struct Figures {
     pub held: Option<Option<Held>>,
     pub net_is_open: bool,
     pub snapshot: Option<Snapshot>,
-}
-
-#[derive(Debug, Default)]
-pub struct Inbox {
-    pub depth: i64,
-    pub oldest_pending_seconds: Option<f64>,
-    /// Of all that still wait, retries too.
-    pub oldest_seconds: Option<f64>,
-    pub oldest_at: Option<i64>,
-    pub dead_letters: i64,
-    pub oldest_dead_at: Option<i64>,
-}
-
-#[derive(Debug, Default)]
-pub struct Outbox {
-    pub waiting: i64,
-    pub overdue_seconds: Option<f64>,
-    pub overdue_since: Option<i64>,
-}
-
-#[derive(Debug, Default)]
-pub struct Alerts {
-    pub open: i64,
-    pub undelivered: i64,
-    pub oldest_undelivered: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -215,24 +176,9 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     figures.limits = sight
         .ask(session, "the thresholds", AllThresholds::read)
         .unwrap_or_default();
-    figures.inbox = first(session, sight, "the inbox", find_inbox).map(|row| Inbox {
-        depth: row.depth,
-        oldest_pending_seconds: row.oldest_pending_seconds,
-        oldest_seconds: row.oldest_seconds,
-        oldest_at: row.oldest_at.map(|at| at.0),
-        dead_letters: row.dead_letters,
-        oldest_dead_at: row.oldest_dead_at.map(|at| at.0),
-    });
-    figures.outbox = first(session, sight, "the outbox", find_outbox).map(|row| Outbox {
-        waiting: row.waiting,
-        overdue_seconds: row.overdue_seconds,
-        overdue_since: row.overdue_since.map(|at| at.0),
-    });
-    figures.alerts = first(session, sight, "alerts", find_alerts).map(|row| Alerts {
-        open: row.open,
-        undelivered: row.undelivered,
-        oldest_undelivered: row.oldest_undelivered.map(|at| at.0),
-    });
+    figures.inbox = first(session, sight, "the inbox", find_inbox);
+    figures.outbox = first(session, sight, "the outbox", find_outbox);
+    figures.alerts = first(session, sight, "alerts", find_alerts);
     figures.tuples = first(session, sight, "dead rows", count_tuples)
         .map(|row| (row.n_live_tup.unwrap_or(0), row.n_dead_tup.unwrap_or(0)));
     let missing = |set: Vec<String>| {
@@ -242,7 +188,6 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     figures.missing_secrets = all(session, sight, "secrets", find_secrets)
         .map(missing)
         .unwrap_or_default();
-    figures.bad_monitors = all(session, sight, "the monitors", find_bad_monitors).unwrap_or_default();
     figures.held = sight.ask(session, "whether this database may send", clone_guard::held);
     faults
 }

@@ -2,12 +2,13 @@
 //!
 //! It answers whoever may call it, whatever is wrong: each question is asked apart ([`sight`]), so that a locked table, a
 //! dropped view or a missing right costs its own answer and is told. [`figures`]: what is asked; [`faults`]: what is
-//! wrong by the figures, pure; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
+//! wrong by the figures, pure; [`readings`]: what the checks read, and open alerts; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
 //! [`crate::monitoring::integrity`].
 
 mod faults;
 mod figures;
 mod grants;
+mod readings;
 mod sight;
 
 use crate::alerts::{AllThresholds, Severity};
@@ -45,9 +46,16 @@ pub fn look() -> Result<Health> {
     let mut figures = Figures::default();
     let mut found = Vec::new();
     match owner::as_table_owner(|| {
-        db::session(|session| Ok(figures::of_tables(session, &sight, &mut figures)))
+        db::session(|session| {
+            let mut found = figures::of_tables(session, &sight, &mut figures);
+            if figures.not_set_up.is_none() {
+                let readings = readings::faults(session, &sight, &found);
+                found.extend(readings);
+            }
+            Ok(found)
+        })
     }) {
-        Ok(of_catalogs) => found.extend(of_catalogs),
+        Ok(of_tables) => found.extend(of_tables),
         Err(error @ Error::NotSetUp { .. }) => figures.not_set_up = Some(error),
         Err(error) => return Err(error),
     }
@@ -58,8 +66,14 @@ pub fn look() -> Result<Health> {
         found.extend(figures::locks(session, &sight, sight.was_locked_out()));
         Ok(found)
     })?);
-    found.extend(faults::find_faults(&figures));
+    let of_the_server = faults::find_faults(&figures);
+    // The heartbeat reads of workers what is looked at closer here.
+    found.retain(|fault| fault.what != "workers" || of_the_server.iter().all(|one| one.what != "workers"));
+    found.extend(of_the_server);
     found.extend(sight.into_faults());
+    if figures.is_replica {
+        found.iter_mut().for_each(Fault::on_primary);
+    }
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {
         figures,

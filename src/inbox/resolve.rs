@@ -10,6 +10,8 @@ use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
 
 statements! {
+    /// Whether it is an order's webhook whose order is not here, of its shop or of none.
+    execute has_no_order(webhook: [u8; 16]) -> bool = file "inbox/has_no_order.sql";
     execute settle_dead_letter(webhook: [u8; 16]) = file "inbox/resolve.sql";
 }
 
@@ -49,6 +51,7 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         return Ok(JsonB(json));
     }
     status::settling(webhook.id, || settle_dead_letter(session, webhook.id))?;
+    let has_no_order = has_no_order(session, webhook.id)?.first()?.unwrap_or(false);
     let details = json!({
         "webhook_id": id.to_string(),
         "who": db::session_user(),
@@ -56,12 +59,22 @@ fn resolve(session: &Session, id: pgrx::Uuid, note: &str) -> Result<JsonB> {
         "previous_status": "dlq",
         "before": {"processing_status": "dlq"},
         "after": {"processing_status": "resolved_manual"},
+        "settled_without_order": has_no_order,
     });
     let shop = &webhook.shop_domain;
     audit::log_manual_step(session, shop, webhook.id, "webhook.resolved_manually", &details)?;
-    Ok(JsonB(json!({
+    let mut answer = json!({
         "success": true, "webhook_id": id.to_string(), "previous_status": "dlq", "new_status": "resolved_manual",
-    })))
+    });
+    if has_no_order {
+        answer["warning"] = "settled without an order: the order of this webhook is not here".into();
+        // Settled is not final for its payload: it is still there.
+        answer["next"] = format!(
+            "SELECT raw_ops.process_order_webhook_txn(payload, shop_domain) FROM raw_ops.webhook_inbox WHERE id = '{id}';"
+        )
+        .into();
+    }
+    Ok(JsonB(answer))
 }
 
 fn refusal(error: &str, id: Option<pgrx::Uuid>) -> Json {

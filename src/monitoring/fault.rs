@@ -28,6 +28,8 @@ pub struct Fault {
     pub problem: String,
     /// Microseconds since 2000-01-01 UTC, where it is known.
     pub since: Option<i64>,
+    /// How many there are, where that can be counted.
+    pub count: Option<i64>,
     /// In order; each is one statement that runs as it stands when pasted into psql, or a comment.
     pub next: Vec<String>,
 }
@@ -39,6 +41,7 @@ impl Fault {
             severity,
             problem: problem.into(),
             since: None,
+            count: None,
             next: Vec::new(),
         }
     }
@@ -53,6 +56,11 @@ impl Fault {
 
     pub fn since(mut self, since: Option<i64>) -> Self {
         self.since = since;
+        self
+    }
+
+    pub fn count(mut self, count: i64) -> Self {
+        self.count = Some(count);
         self
     }
 
@@ -79,12 +87,21 @@ impl Fault {
         self
     }
 
+    /// On a standby: what mends it is to be run elsewhere.
+    pub fn on_primary(&mut self) {
+        if self.next.iter().any(|step| !step.starts_with("--")) {
+            self.next
+                .insert(0, "-- This is a standby. On the primary:".into());
+        }
+    }
+
     pub fn from_row(row: FaultRow) -> Self {
         let fault = Self {
             what: row.what.unwrap_or_default(),
             severity: Severity::of(&row.severity.unwrap_or_default()),
             problem: row.problem.unwrap_or_default(),
             since: row.since.map(|since| since.0),
+            count: None,
             next: row.next.unwrap_or_default(),
         };
         fault.by(&row.roles.unwrap_or_default())
@@ -93,7 +110,7 @@ impl Fault {
     pub fn to_json(&self) -> Json {
         json!({
             "what": self.what, "severity": self.severity.as_str(), "problem": self.problem,
-            "since": self.since.map(db::timestamp_text), "next": self.next,
+            "since": self.since.map(db::timestamp_text), "count": self.count, "next": self.next,
         })
     }
 }

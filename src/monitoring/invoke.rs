@@ -42,14 +42,14 @@ fn invoke(session: &Session, check: &Check) -> Result<JsonB> {
     let started = Instant::now();
     let outcome = db::attempt(|| {
         let report = (check.run)(session)?;
-        let messages = alerts::follow_findings(session, report.check, &report.findings, &report.lasting)?;
+        let messages = alerts::follow_findings(session, report.check, &report.told())?;
         Ok((report, messages))
     });
     let duration = i32::try_from(started.elapsed().as_micros().div_ceil(1000)).unwrap_or(i32::MAX);
     let run = ids::uuid_v7();
     let mut answer = match outcome {
         Ok((report, messages)) => {
-            let alerts = !report.findings.is_empty();
+            let alerts = !report.findings().is_empty();
             record(
                 session,
                 run,

@@ -183,8 +183,7 @@ fn metrics(session: &Session) -> Result<String> {
             exposition(&mut text, family, source.labels, &samples, number);
         }
     }
-    // SAFETY: reads a flag of the server.
-    let is_replica = unsafe { pg_sys::RecoveryInProgress() };
+    let is_replica = db::is_standby();
     let is_held = !is_replica && !clone_guard::may_send(session)?;
     let held = Sample {
         labels: Vec::new(),

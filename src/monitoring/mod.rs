@@ -1,10 +1,12 @@
 //! Monitoring: the system watches itself and tells people.
 //!
 //! - [`checks`]: what is looked at, one file each; [`report`]: thresholds and what a check answers. Pure where it judges
+//! - [`advice`]: what to do about what is found, statement by statement
 //! - [`invoke`]: a run, written down; its findings become alerts
 //! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is
 //! - [`metrics`]: the figures for Prometheus; [`shop_labels`]: which shops they tell apart
 
+mod advice;
 pub mod checks;
 mod fault;
 pub mod integrity;
@@ -13,4 +15,8 @@ mod metrics;
 mod report;
 mod shop_labels;
 
+pub use advice::run_monitor;
 pub use fault::{Fault, FaultRow};
+#[cfg(test)]
+pub use report::Reading;
+pub use report::Report;

@@ -19,6 +19,7 @@ macro_rules! views {
 pub const VIEWS: &[View] = &views![
     "webhook_elements_left",
     "undelivered_alerts",
+    "missing_orders",
     "webhook_health",
     "retry_queue_depth",
     "webhook_processing_by_hour",

@@ -5,6 +5,7 @@
 
 mod capture;
 mod courier;
+mod drills;
 mod harness;
 mod monitoring;
 mod operations;

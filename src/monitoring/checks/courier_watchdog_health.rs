@@ -1,12 +1,14 @@
 //! Notifications to customers that do not arrive. Source: DLV, "Health Check: courier_watchdog_health".
 
 use super::Check;
-use crate::courier::outcome::next_step;
+use crate::courier::outcome::what_to_do;
 pub use crate::courier::outcome::{CHECK_NAME as NAME, FAILED};
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
 use crate::json::Timestamp;
-use crate::monitoring::report::{Finding, Report, Shops, Thresholds, rounded};
+use crate::monitoring::report::{
+    Lasts, Reading, Report, Severity, Shops, Thresholds, counted, duration, rounded,
+};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
@@ -16,11 +18,13 @@ pub const CHECK: Check = Check {
     job: "monitor-dlv-01-watchdog-health",
     schedule: "*/15 * * * *",
     run,
+    shown: Some(run),
 };
 
 const DAY: i64 = 86_400_000_000;
 /// Minutes.
 pub const STUCK: &str = "stuck_events";
+const OVERDUE: &str = "overdue_tasks";
 
 statements! {
     query find_figures(failed: i64, stuck: i64, minutes: f64) -> Figures
@@ -51,11 +55,6 @@ fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let by_shop = measure_by_shop(session, &thresholds)?;
     Ok(judge(&by_shop, &Shops::read(session)?, &thresholds))
-}
-
-/// The figures of all shops together, within the lookbacks of the thresholds.
-pub fn measure(session: &Session, thresholds: &Thresholds) -> Result<Figures> {
-    Ok(Figures::of_all(&measure_by_shop(session, thresholds)?))
 }
 
 fn measure_by_shop(session: &Session, thresholds: &Thresholds) -> Result<Vec<Figures>> {
@@ -118,40 +117,74 @@ fn judge(by_shop: &[Figures], shops: &Shops, thresholds: &Thresholds) -> Report 
     }
     for (shop, figures) in &grouped {
         report = report
-            .with(failed(figures, shops, shop, thresholds))
-            .with(stuck(figures, shops, shop, thresholds));
+            .with([failed(figures, shops, shop, thresholds)])
+            .with([stuck(figures, shops, shop, thresholds)])
+            .with([overdue_tasks(figures, shops, shop, thresholds)]);
     }
     report
 }
 
-fn failed(figures: &Figures, shops: &Shops, shop: &str, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(FAILED, figures.failed as f64)?;
-    let finding = Finding::new(FAILED, crossed, "Courier Notifications Failed")
+fn failed(figures: &Figures, shops: &Shops, shop: &str, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(FAILED, figures.failed as f64);
+    let error = figures.last_error.as_deref().unwrap_or("none recorded");
+    Reading::new(FAILED, crossed, "courier", "Courier Notifications Failed")
         .field("Failed (24 h)", figures.failed)
-        .field(
-            "Last Error",
-            figures.last_error.as_deref().unwrap_or("none recorded"),
-        )
-        .field("Severity", crossed.severity.as_str())
-        .next_step(&next_step(shops, shop))
-        .of_shop(shops, shop);
-    Some(finding)
+        .field("Last Error", error)
+        .severity_field()
+        .problem(format!(
+            "{} for good, the customers have not heard; {error}",
+            counted(
+                figures.failed,
+                "courier notification failed",
+                "courier notifications failed"
+            )
+        ))
+        .count(figures.failed)
+        .since(figures.last_failed_at.map(|at| at.0))
+        .next(what_to_do(shops, shop, figures.last_error.as_deref()))
+        .of_shop(shops, shop)
 }
 
-fn stuck(figures: &Figures, shops: &Shops, shop: &str, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(STUCK, figures.oldest_minutes)?;
-    let finding = Finding::new(STUCK, crossed, "Courier Notifications Are Stuck")
+fn stuck(figures: &Figures, shops: &Shops, shop: &str, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(STUCK, figures.oldest_minutes);
+    let steps = vec![format!(
+        "SELECT id, notification_status, notification_attempts, notification_last_error, notification_next_retry_at FROM \
+         raw_ops.ops_events WHERE processed_at IS NULL AND kind = 'CUSTOMER_EVENT' AND customer_event_type = 'courier_exception'{} \
+         ORDER BY created_at DESC LIMIT 20;",
+        shops.condition("AND", shop)
+    )];
+    Reading::new(STUCK, crossed, "courier", "Courier Notifications Are Stuck")
         .field("Stuck Events", figures.stuck)
         .field("Oldest (minutes)", rounded(figures.oldest_minutes))
-        .field("Severity", crossed.severity.as_str())
-        .next_step(&format!(
-            "SELECT id, notification_status, notification_attempts, notification_last_error, notification_next_retry_at \
-             FROM raw_ops.ops_events WHERE processed_at IS NULL AND kind = 'CUSTOMER_EVENT' AND customer_event_type = \
-             'courier_exception'{} ORDER BY created_at DESC; SELECT raw_ops.fn_health_v1();",
-            shops.condition("AND", shop)
+        .severity_field()
+        .problem(format!(
+            "{} to reach customers, for up to {}",
+            counted(figures.stuck, "notification waits", "notifications wait"),
+            duration(figures.oldest_minutes)
         ))
+        .count(figures.stuck)
+        .next(steps)
+        .of_shop(shops, shop)
+}
+
+/// A customer waits for a person. Nobody is alerted: the person who has the task is to see it on the page.
+fn overdue_tasks(figures: &Figures, shops: &Shops, shop: &str, thresholds: &Thresholds) -> Reading {
+    let condition = shops.condition("WHERE", shop);
+    let reading = Reading::new(OVERDUE, None, "courier_tasks", "Courier Tasks Are Overdue")
+        .problem(format!(
+            "{} overdue, a customer waits for a person",
+            counted(figures.overdue_tasks, "courier task is", "courier tasks are")
+        ))
+        .count(figures.overdue_tasks)
+        .next(vec![
+            format!("SELECT * FROM raw_ops.courier_open_tasks{condition} ORDER BY due_at LIMIT 20;"),
+            "-- When one is done: SELECT raw_ops.fn_complete_courier_task_v1('<task_id>', '<what was done>');".to_owned(),
+        ])
         .of_shop(shops, shop);
-    Some(finding)
+    match figures.overdue_tasks {
+        0 => reading,
+        _ => reading.lasts(Lasts::As(Severity::Warning), thresholds, OVERDUE),
+    }
 }
 
 #[pg_extern(stable, security_definer)]
@@ -163,7 +196,7 @@ fn fn_check_courier_watchdog_health_v2() -> Result<pgrx::JsonB, ErrorReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::report::{Severity, tests::row, tests::shops};
+    use crate::monitoring::report::{Finding, tests::row, tests::shops};
 
     fn dlv() -> Thresholds {
         Thresholds(vec![
@@ -174,9 +207,15 @@ mod tests {
     }
 
     fn told(figures: &Figures) -> Vec<(String, &'static str, String)> {
-        let findings = judge(std::slice::from_ref(figures), &shops(&[]), &dlv()).findings;
-        let tell = |one: Finding| (one.condition.name, one.severity.as_str(), one.channel);
-        findings.into_iter().map(tell).collect()
+        let report = judge(std::slice::from_ref(figures), &shops(&[]), &dlv());
+        let tell = |one: &Finding| {
+            (
+                one.condition.name.clone(),
+                one.severity.as_str(),
+                one.channel.clone(),
+            )
+        };
+        report.findings().into_iter().map(tell).collect()
     }
 
     #[test]
@@ -222,8 +261,8 @@ mod tests {
         };
         let all = [failed("eu.example", 2), failed("uk.example", 3)];
         let report = judge(&all, &shops(&["eu.example", "uk.example"]), &dlv());
-        let told: Vec<(&str, Severity)> = report
-            .findings
+        let findings = report.findings();
+        let told: Vec<(&str, Severity)> = findings
             .iter()
             .map(|one| (one.condition.shop.as_str(), one.severity))
             .collect();
@@ -241,7 +280,8 @@ mod tests {
             &shops(&["uk.example"]),
             &dlv(),
         );
-        assert_eq!(alone.findings.len(), 1);
-        assert_eq!(alone.findings[0].severity, Severity::Critical);
+        let findings = alone.findings();
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].severity, Severity::Critical);
     }
 }

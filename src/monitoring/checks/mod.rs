@@ -21,6 +21,14 @@ pub struct Check {
     pub job: &'static str,
     pub schedule: &'static str,
     pub run: fn(&Session) -> Result<Report>,
+    /// How things stand now, for health and the page; `None`: nothing can be wrong with what it tells.
+    pub shown: Option<fn(&Session) -> Result<Report>>,
+}
+
+/// The pg_cron job of the check of this name.
+pub fn job_of(check: &str) -> &str {
+    let known = CHECKS.iter().find(|one| one.name == check);
+    known.map_or(check, |one| one.job)
 }
 
 /// The registry.

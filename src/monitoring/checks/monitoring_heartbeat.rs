@@ -3,11 +3,13 @@
 
 use super::Check;
 use crate::config;
-use crate::db::{self, Session, result_row, statements};
+use crate::db::{self, Session, owner, result_row, statements};
 use crate::error::Result;
+use crate::json::Timestamp;
 use crate::monitoring::Fault;
+use crate::monitoring::advice::{self, DeadChannel};
 use crate::monitoring::integrity::{definitions, structure};
-use crate::monitoring::report::{Finding, Report, Severity, Thresholds, rounded};
+use crate::monitoring::report::{Reading, Report, Severity, Thresholds, counted, duration, rounded};
 use crate::outbox::clone_guard;
 use crate::wake::{self, Listening};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -21,6 +23,8 @@ pub const STUCK_OUTBOX: &str = "outbox_stuck";
 pub const SILENT: &str = "silent_monitor";
 /// Monitors.
 pub const FAILING: &str = "failing_monitor";
+/// Slack channels.
+const DEAD_CHANNEL: &str = "dead_channel";
 /// Alerts.
 pub const UNDELIVERED: &str = "undelivered_alerts";
 
@@ -29,6 +33,7 @@ pub const CHECK: Check = Check {
     job: "monitor-heartbeat",
     schedule: "*/15 * * * *",
     run,
+    shown: Some(shown),
 };
 
 statements! {
@@ -38,8 +43,14 @@ statements! {
                 max(last_error) as error
            from raw_ops.undelivered_alerts";
     query find_overdue() -> Overdue = text
-        "select count(*), (extract(epoch from now() - min(send_after)) / 60)::float8 as oldest_minutes
+        "select count(*), (extract(epoch from now() - min(send_after)) / 60)::float8 as oldest_minutes, min(send_after) as since
            from raw_ops.http_requests where state = 'queued' and send_after <= now()";
+    query find_dead_channels() -> DeadChannel = file "monitoring/dead_channels.sql";
+    /// The statement that ends the sender, which then starts again.
+    query find_sender() -> String = text
+        "select pg_catalog.format('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND backend_start = %L;',
+                    pid, pg_catalog.to_char(backend_start at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS.US') || '+00')
+           from pg_catalog.pg_stat_activity where backend_type = 'raw_ops sender' and datname = current_database()";
 }
 
 result_row! {
@@ -64,11 +75,13 @@ result_row! {
     struct Overdue {
         count: i64,
         oldest_minutes: Option<f64>,
+        since: Option<Timestamp>,
     }
 }
 
 struct Monitor {
     name: String,
+    job: String,
     /// Minutes; `None`: it never ran and was never scheduled.
     silent_for: Option<f64>,
     every: f64,
@@ -89,6 +102,11 @@ struct Figures {
     undelivered_error: Option<String>,
     overdue: i64,
     overdue_minutes: f64,
+    /// Microseconds since 2000-01-01 UTC.
+    overdue_since: Option<i64>,
+    /// The statement that ends the sender, where one runs.
+    end_sender: Option<String>,
+    dead_channels: Vec<DeadChannel>,
     is_held: bool,
     missing_workers: usize,
     /// What keeps webhooks from being stored or processed, by the catalogs: monitors run well beside it.
@@ -97,16 +115,36 @@ struct Figures {
 
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
+    let mut figures = read_figures(session)?;
+    figures.blocking = blocking(session)?;
+    Ok(judge(&figures, &thresholds))
+}
+
+/// Without what the catalogs say, and without monitors that were never scheduled: whoever shows it looks into those apart.
+fn shown(session: &Session) -> Result<Report> {
+    let thresholds = Thresholds::of(session, NAME)?;
+    let mut figures = read_figures(session)?;
+    figures.monitors.retain(|monitor| monitor.silent_for.is_some());
+    Ok(judge(&figures, &thresholds))
+}
+
+fn read_figures(session: &Session) -> Result<Figures> {
     let mut figures = Figures {
         monitors: find_monitors(session)?.map(|row| Monitor {
+            job: super::job_of(&row.check_name).to_owned(),
             name: row.check_name,
             silent_for: row.silent_for,
             every: row.every.unwrap_or(60.0),
             error: row.error.filter(|_| row.has_failed == Some(true)),
         })?,
         is_held: !clone_guard::may_send(session)?,
-        missing_workers: missing_workers(wake::listening(), config::workers(), serves_this_database()),
-        blocking: blocking(session)?,
+        // A standby has none of its own.
+        missing_workers: missing_workers(
+            wake::listening(),
+            config::workers(),
+            serves_this_database() && !db::is_standby(),
+        ),
+        dead_channels: find_dead_channels(session)?.all()?,
         ..Figures::default()
     };
     if let Some(undelivered) = find_undelivered(session)?.first()? {
@@ -117,8 +155,13 @@ fn run(session: &Session) -> Result<Report> {
     if let Some(overdue) = find_overdue(session)?.first()? {
         figures.overdue = overdue.count;
         figures.overdue_minutes = overdue.oldest_minutes.unwrap_or(0.0);
+        figures.overdue_since = overdue.since.map(|since| since.0);
     }
-    Ok(judge(&figures, &thresholds))
+    if figures.overdue > 0 {
+        // Only a superuser sees what another role's process is.
+        figures.end_sender = owner::as_superuser(|| find_sender(session)?.first())?;
+    }
+    Ok(figures)
 }
 
 fn blocking(session: &Session) -> Result<Vec<Fault>> {
@@ -157,30 +200,35 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         "blocking": figures.blocking.iter().map(|fault| fault.problem.as_str()).collect::<Vec<_>>(),
     });
     Report::new(NAME, summary)
-        .with(silent_monitors(&silent, thresholds))
-        .with(failing_monitors(&failing, thresholds))
-        .with(undelivered_alerts(figures, thresholds))
-        .with(missing_processes(figures, thresholds))
-        .with(stuck_outbox(figures, thresholds))
+        .with([
+            silent_monitors(&silent, thresholds),
+            failing_monitors(&failing, thresholds),
+            undelivered_alerts(figures, thresholds),
+            missing_processes(figures, thresholds),
+            stuck_outbox(figures, thresholds),
+            dead_channels(&figures.dead_channels, thresholds),
+        ])
         .with(blocked(&figures.blocking, thresholds))
 }
 
-fn blocked(faults: &[Fault], thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed("blocked", faults.len() as f64)?;
-    let mut finding = Finding::new("blocked", crossed, "Webhooks Cannot Be Stored Or Processed");
+/// Faults that health names one by one.
+fn blocked(faults: &[Fault], thresholds: &Thresholds) -> Option<Reading> {
+    let crossed = thresholds.crossed("blocked", faults.len() as f64);
+    let mut reading = Reading::new(
+        "blocked",
+        crossed,
+        "blocked",
+        "Webhooks Cannot Be Stored Or Processed",
+    );
     for fault in faults {
-        finding = finding.field(&fault.what, &fault.problem);
+        reading = reading.field(&fault.what, &fault.problem);
     }
-    let steps: Vec<&str> = faults
-        .iter()
-        .flat_map(|fault| &fault.next)
-        .map(String::as_str)
-        .collect();
-    Some(finding.next_step(&steps.join("\n")))
+    let steps = faults.iter().flat_map(|fault| fault.next.clone());
+    Some(reading.next(steps.collect()))
 }
 
-fn silent_monitors(silent: &[&Monitor], thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(SILENT, silent.len() as f64)?;
+fn silent_monitors(silent: &[&Monitor], thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(SILENT, silent.len() as f64);
     let longest = silent.iter().filter_map(|one| one.silent_for).fold(0.0, f64::max);
     let never = silent.iter().any(|one| one.silent_for.is_none());
     let names: Vec<&str> = silent.iter().map(|one| one.name.as_str()).collect();
@@ -189,63 +237,121 @@ fn silent_monitors(silent: &[&Monitor], thresholds: &Thresholds) -> Option<Findi
     } else {
         format!("{} minutes ago", rounded(longest))
     };
-    let finding = Finding::new(SILENT, crossed, "Monitors Do Not Run")
-        .field("Monitors", names.join(", "))
+    let problem = match never {
+        true => format!("monitors have never run: {}", names.join(", ")),
+        false => format!(
+            "monitors have not run for {}: {}",
+            duration(longest),
+            names.join(", ")
+        ),
+    };
+    let jobs: Vec<&str> = silent.iter().map(|one| one.job.as_str()).collect();
+    Reading::new(SILENT, crossed, "monitors", "Monitors Do Not Run")
+        .field("Monitors", named(&names))
         .field("Last Run", since)
-        .next_step(
-            "SELECT j.jobname, j.active, d.status, d.return_message, d.start_time FROM cron.job j \
-             LEFT JOIN cron.job_run_details d USING (jobid) ORDER BY d.start_time DESC NULLS LAST LIMIT 20; \
-             -- no jobs: SELECT raw_ops.fn_schedule_jobs_v1();",
-        );
-    Some(finding)
+        .problem(problem)
+        .count(silent.len() as i64)
+        .next(advice::silent_monitors(
+            &jobs,
+            names.first().copied().unwrap_or_default(),
+        ))
 }
 
-fn failing_monitors(failing: &[&Monitor], thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(FAILING, failing.len() as f64)?;
+fn named(names: &[&str]) -> String {
+    match names {
+        [] => "none".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+fn failing_monitors(failing: &[&Monitor], thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(FAILING, failing.len() as f64);
     let names: Vec<&str> = failing.iter().map(|one| one.name.as_str()).collect();
-    let error = failing
-        .first()
-        .and_then(|one| one.error.clone())
-        .unwrap_or_default();
-    let finding = Finding::new(FAILING, crossed, "Monitors Fail")
-        .field("Monitors", names.join(", "))
+    let error = failing.first().and_then(|one| one.error.as_deref());
+    let error = error.unwrap_or("none");
+    Reading::new(FAILING, crossed, "monitors", "Monitors Fail")
+        .field("Monitors", named(&names))
         .field("Error", error)
-        .next_step(
-            "SELECT * FROM raw_ops.monitoring_runs WHERE status = 'error' ORDER BY run_at DESC LIMIT 5;",
-        );
-    Some(finding)
+        .problem(format!(
+            "monitors failed when they ran last: {}; {error}",
+            names.join(", ")
+        ))
+        .count(failing.len() as i64)
+        .next(advice::failing_monitors(
+            names.first().copied().unwrap_or_default(),
+        ))
 }
 
-fn undelivered_alerts(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(UNDELIVERED, figures.undelivered as f64)?;
-    let finding = Finding::new(UNDELIVERED, crossed, "Alerts Reach Nobody")
+fn undelivered_alerts(figures: &Figures, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(UNDELIVERED, figures.undelivered as f64);
+    let error = figures.undelivered_error.as_deref().unwrap_or("not sent yet");
+    Reading::new(UNDELIVERED, crossed, "alerts", "Alerts Reach Nobody")
         .field("Undelivered", figures.undelivered)
         .field("Oldest (minutes)", rounded(figures.oldest_undelivered_minutes))
-        .field("Error", figures.undelivered_error.as_deref().unwrap_or("not sent yet"))
-        .next_step(
-            "SELECT * FROM raw_ops.undelivered_alerts; -- mend the cause, then: SELECT raw_ops.fn_resend_alerts_v1();",
-        );
-    Some(finding)
+        .field("Error", error)
+        .problem(format!(
+            "{} nobody, the oldest since {}; {error}",
+            counted(figures.undelivered, "alert has reached", "alerts have reached"),
+            duration(figures.oldest_undelivered_minutes)
+        ))
+        .count(figures.undelivered)
+        .next(advice::undelivered_alerts(&figures.dead_channels))
 }
 
-fn missing_processes(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed("worker_down", figures.missing_workers as f64)?;
-    let finding = Finding::new("worker_down", crossed, "Background Workers Are Down")
+fn missing_processes(figures: &Figures, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed("worker_down", figures.missing_workers as f64);
+    Reading::new("worker_down", crossed, "workers", "Background Workers Are Down")
         .field("Missing", figures.missing_workers)
-        .next_step("SELECT raw_ops.fn_health_v1(); -- and the server's log around 'raw_ops'");
-    Some(finding)
+        .problem(format!(
+            "{} not run",
+            counted(
+                figures.missing_workers as i64,
+                "background process of raw_ops does",
+                "background processes of raw_ops do"
+            )
+        ))
+        .count(figures.missing_workers as i64)
+        .next(advice::missing_workers())
+}
+
+/// Their messages go elsewhere meanwhile, where there is anything else.
+fn dead_channels(dead: &[DeadChannel], thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(DEAD_CHANNEL, dead.len() as f64);
+    let names: Vec<&str> = dead.iter().map(|one| one.secret.as_str()).collect();
+    let error = dead.first().map_or("none", |one| one.error.as_str());
+    Reading::new(
+        DEAD_CHANNEL,
+        crossed,
+        "channels",
+        "A Slack Channel Takes No Messages",
+    )
+    .field("Channels", named(&names))
+    .field("Error", error)
+    .problem(format!(
+        "what is posted to {} does not arrive: {error}",
+        names.join(", ")
+    ))
+    .count(dead.len() as i64)
+    .since(dead.iter().filter_map(|one| one.failed_at.map(|at| at.0)).min())
+    .next(advice::dead_channels(dead))
 }
 
 /// A held database sends nothing on purpose.
-fn stuck_outbox(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+fn stuck_outbox(figures: &Figures, thresholds: &Thresholds) -> Reading {
     let crossed = thresholds
         .crossed(STUCK_OUTBOX, figures.overdue_minutes)
-        .filter(|_| !figures.is_held)?;
-    let finding = Finding::new(STUCK_OUTBOX, crossed, "Nothing Is Sent")
+        .filter(|_| !figures.is_held);
+    Reading::new(STUCK_OUTBOX, crossed, "outbox", "Nothing Is Sent")
         .field("Overdue Requests", figures.overdue)
         .field("Oldest (minutes)", rounded(figures.overdue_minutes))
-        .next_step("SELECT raw_ops.fn_health_v1();");
-    Some(finding)
+        .problem(format!(
+            "{} due for {} and not sent",
+            counted(figures.overdue, "request has been", "requests have been"),
+            duration(figures.overdue_minutes)
+        ))
+        .count(figures.overdue)
+        .since(figures.overdue_since)
+        .next(advice::stuck_outbox(figures.end_sender.as_deref()))
 }
 
 #[pg_extern(stable, security_definer)]
@@ -276,6 +382,7 @@ mod tests {
     fn monitor(silent_for: Option<f64>) -> Monitor {
         Monitor {
             name: "webhook_health".into(),
+            job: "monitor-webhook-health".into(),
             silent_for,
             every: 60.0,
             error: None,
@@ -283,10 +390,11 @@ mod tests {
     }
 
     fn titles(figures: &Figures) -> Vec<String> {
-        judge(figures, &thresholds())
-            .findings
+        let report = judge(figures, &thresholds());
+        report
+            .findings()
             .into_iter()
-            .map(|one| one.title)
+            .map(|one| one.title.clone())
             .collect()
     }
 

@@ -4,10 +4,14 @@ use super::Check;
 use crate::db::{self, Session, owner, result_row, schema, statements};
 use crate::error::Result;
 use crate::json::Timestamp;
-use crate::monitoring::report::{Condition, Finding, Report, Shops, Thresholds, listed, rounded};
+use crate::monitoring::advice;
+use crate::monitoring::report::{
+    Lasts, Reading, Report, Severity, Shops, Threshold, Thresholds, counted, duration, listed, rounded,
+};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 const NAME: &str = "order_ingestion_slo";
 
@@ -16,6 +20,7 @@ pub const CHECK: Check = Check {
     job: "monitor-order-ingestion-slo",
     schedule: "*/2 * * * *",
     run,
+    shown: Some(run),
 };
 
 const CONDITION: &str = "orders_not_ingested";
@@ -71,37 +76,27 @@ fn window(thresholds: &Thresholds) -> Option<(i64, i64)> {
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let Some((lookback, age)) = window(&thresholds) else {
-        return Ok(judge(&[], &Shops::default(), &thresholds));
+        return Ok(judge(&[], &[], &Shops::default(), &thresholds));
     };
     let shops = Shops::read(session)?;
     let within = missing(session, lookback, age)?;
-    let mut report = judge(&within, &shops, &thresholds);
     // ORD looks back 20 minutes. An order that is still missing after that is not "resolved": the alert stays open.
-    let mut still_missing = match within.is_empty() || shops.are_several() {
+    let longer = match within.is_empty() || shops.are_several() {
         true => missing(session, DAY, age)?,
         false => Vec::new(),
     };
-    let told = shops.group(&within, Missing::shop);
-    still_missing.retain(|one| !told.contains_key(shops.owner(one.shop())));
-    report
-        .summary
-        .insert("missing_beyond_lookback".into(), still_missing.len().into());
-    let lasting = shops.group(&still_missing, Missing::shop);
-    report.lasting = lasting
-        .into_keys()
-        .map(|shop| Condition::new(CONDITION, shop))
-        .collect();
-    Ok(report)
+    Ok(judge(&within, &longer, &shops, &thresholds))
 }
 
-/// Each shop is judged as if it were alone.
-fn judge(missing: &[Missing], shops: &Shops, thresholds: &Thresholds) -> Report {
-    let ids: Vec<String> = missing.iter().take(SHOWN).map(Missing::label).collect();
+/// Each shop is judged as if it were alone: by what is missing `within` ORD's lookback; where that is nothing, what is missing
+/// for `longer` keeps an alert open.
+fn judge(within: &[Missing], longer: &[Missing], shops: &Shops, thresholds: &Thresholds) -> Report {
+    let ids: Vec<String> = within.iter().take(SHOWN).map(Missing::label).collect();
     let summary = json!({
-        "orders_affected": missing.len(), "oldest_minutes": (oldest(missing) * 10.0).round() / 10.0, "order_ids": ids,
+        "orders_affected": within.len(), "oldest_minutes": (oldest(within) * 10.0).round() / 10.0, "order_ids": ids,
     });
     let mut report = Report::new(NAME, summary);
-    let by_shop = shops.group(missing, Missing::shop);
+    let by_shop = shops.group(within, Missing::shop);
     if shops.are_several() {
         let of_shop = |(shop, missing): (&&str, &Vec<&Missing>)| {
             json!({
@@ -113,10 +108,25 @@ fn judge(missing: &[Missing], shops: &Shops, thresholds: &Thresholds) -> Report 
             .summary
             .insert("shops".into(), by_shop.iter().map(of_shop).collect());
     }
-    report.findings = by_shop
-        .iter()
-        .filter_map(|(shop, missing)| breach(shop, missing, shops, thresholds))
-        .collect();
+    let mut lasting = shops.group(longer, Missing::shop);
+    lasting.retain(|shop, _| !by_shop.contains_key(shop));
+    let beyond: usize = lasting.values().map(Vec::len).sum();
+    report
+        .summary
+        .insert("missing_beyond_lookback".into(), beyond.into());
+    let mut calm: BTreeSet<&str> = shops.active().chain([""]).map(|shop| shops.owner(shop)).collect();
+    calm.retain(|shop| !by_shop.contains_key(shop) && !lasting.contains_key(shop));
+    let breaches = by_shop.iter().map(|(shop, missing)| {
+        let crossed = thresholds.crossed(CONDITION, oldest(missing.iter().copied()));
+        breach(shop, missing, crossed, shops)
+    });
+    let lasting = lasting.iter().map(|(shop, missing)| {
+        let severity = thresholds.crossed(CONDITION, oldest(missing.iter().copied()));
+        let severity = severity.map_or(Severity::Warning, |crossed| crossed.severity);
+        breach(shop, missing, None, shops).lasts(Lasts::As(severity), thresholds, CONDITION)
+    });
+    let calm = calm.into_iter().map(|shop| breach(shop, &[], None, shops));
+    report.readings = breaches.chain(lasting).chain(calm).collect();
     report
 }
 
@@ -125,22 +135,31 @@ fn oldest<'a>(missing: impl IntoIterator<Item = &'a Missing>) -> f64 {
     missing.into_iter().map(|one| one.age_minutes).fold(0.0, f64::max)
 }
 
-fn breach(shop: &str, missing: &[&Missing], shops: &Shops, thresholds: &Thresholds) -> Option<Finding> {
+fn breach(shop: &str, missing: &[&Missing], crossed: Option<&Threshold>, shops: &Shops) -> Reading {
     let oldest = oldest(missing.iter().copied());
-    let threshold = thresholds.crossed(CONDITION, oldest)?;
     let ids: Vec<String> = missing.iter().take(SHOWN).map(|one| one.label()).collect();
-    let next_step = format!(
-        "SELECT * FROM raw_ops.check_order_ingestion_slo(){};",
-        shops.condition("WHERE", shop)
+    let ids = match ids.is_empty() {
+        true => "none".to_owned(),
+        false => listed(&ids, missing.len() as i64),
+    };
+    let received = missing.iter().map(|one| one.created_at.0).min();
+    let error = missing.iter().find_map(|one| one.last_error.as_deref());
+    let problem = format!(
+        "{} not here, the oldest announced {} ago{}",
+        counted(missing.len() as i64, "order is", "orders are"),
+        duration(oldest),
+        error.map(|error| format!("; {error}")).unwrap_or_default()
     );
-    let finding = Finding::new(CONDITION, threshold, "Order Ingestion SLO Breach")
+    Reading::new(CONDITION, crossed, CONDITION, "Order Ingestion SLO Breach")
         .field("Orders Affected", missing.len())
         .field("Oldest (minutes)", rounded(oldest))
-        .field("Severity", threshold.severity.as_str())
-        .field("Order IDs", listed(&ids, missing.len() as i64))
-        .next_step(&next_step)
-        .of_shop(shops, shop);
-    Some(finding)
+        .severity_field()
+        .field("Order IDs", ids)
+        .problem(problem)
+        .count(missing.len() as i64)
+        .since(received)
+        .next(advice::missing_orders(&shops.condition("WHERE", shop)))
+        .of_shop(shops, shop)
 }
 
 #[pg_extern(stable, security_definer)]
@@ -218,7 +237,7 @@ fn row(one: Missing, thresholds: &Thresholds) -> MissingRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::report::{Severity, tests::row, tests::shops};
+    use crate::monitoring::report::{tests::row, tests::shops};
 
     fn thresholds() -> Thresholds {
         Thresholds(vec![
@@ -246,7 +265,7 @@ mod tests {
             shops(&["uk.example"]),
             [missing("uk.example", 6.04), missing("", 5.2)],
         );
-        let json = judge(&all, &alone, &thresholds()).to_json();
+        let json = judge(&all, &[], &alone, &thresholds()).to_json();
         assert_eq!(
             json["alert_config"],
             serde_json::json!({
@@ -259,12 +278,25 @@ mod tests {
                 ],
             })
         );
-        let worse = judge(&[missing("", 15.5)], &shops(&[]), &thresholds());
+        let worse = judge(&[missing("", 15.5)], &[], &shops(&[]), &thresholds());
         assert_eq!(
-            (worse.status(), worse.findings[0].channel.as_str()),
+            (worse.status(), worse.findings()[0].channel.as_str()),
             ("critical", "#ops-urgent")
         );
-        assert_eq!(judge(&[], &alone, &thresholds()).status(), "ok");
+        assert_eq!(judge(&[], &[], &alone, &thresholds()).status(), "ok");
+    }
+
+    #[test]
+    fn an_order_missing_for_longer_than_ord_looks_back_is_still_a_fault_and_its_alert_goes_on() {
+        let report = judge(&[], &[missing("", 90.0)], &shops(&[]), &thresholds());
+        assert_eq!(report.status(), "ok", "ORD's answer");
+        assert_eq!(report.told().lasting.len(), 1);
+        assert_eq!(report.faults()[0].1.severity, Severity::Critical);
+        let over = judge(&[], &[], &shops(&[]), &thresholds());
+        assert_eq!(
+            over.told().calm[0].fields[0],
+            ("Orders Affected".to_owned(), "0".to_owned())
+        );
     }
 
     #[test]
@@ -275,9 +307,9 @@ mod tests {
             missing("eu.example", 4.0),
             missing("", 6.0),
         ];
-        let report = judge(&all, &two, &thresholds());
-        let told: Vec<(&str, Severity)> = report
-            .findings
+        let report = judge(&all, &[], &two, &thresholds());
+        let findings = report.findings();
+        let told: Vec<(&str, Severity)> = findings
             .iter()
             .map(|one| (one.condition.shop.as_str(), one.severity))
             .collect();
@@ -285,14 +317,10 @@ mod tests {
             told,
             [("", Severity::Warning), ("uk.example", Severity::Critical)]
         );
-        let fields = &report.findings[1].fields;
+        let fields = &findings[1].fields;
         assert_eq!(fields[0], ("Shop".to_owned(), "uk.example".to_owned()));
         assert_eq!(fields[1], ("Orders Affected".to_owned(), "1".to_owned()));
-        assert!(
-            report.findings[1]
-                .next_step
-                .ends_with("WHERE shop_domain = 'uk.example';")
-        );
+        assert!(findings[1].next[0].ends_with("WHERE shop_domain = 'uk.example';"));
         assert_eq!(report.summary["orders_affected"], 3);
     }
 }

@@ -3,7 +3,7 @@
 use super::Check;
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::report::{Finding, Report, Severity, Shops, Threshold, Thresholds, rounded};
+use crate::monitoring::report::{Reading, Report, Severity, Shops, Threshold, Thresholds, rounded};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
@@ -15,6 +15,7 @@ pub const CHECK: Check = Check {
     job: "monitor-webhook-daily-digest",
     schedule: "0 9 * * *",
     run,
+    shown: None,
 };
 
 const CONDITION: &str = "digest";
@@ -36,6 +37,8 @@ result_row! {
         dead_letters: i64,
         pending: i64,
         resolved: i64,
+        /// Of those: order webhooks whose order is not here.
+        settled_without_order: i64,
         average_ms: Option<f64>,
         p95_ms: Option<f64>,
         worst_ms: Option<f64>,
@@ -61,7 +64,7 @@ impl Figures {
     fn to_json(&self) -> Json {
         json!({
             "success": self.succeeded, "failed": self.failed, "dlq": self.dead_letters, "pending": self.pending,
-            "resolved_manual": self.resolved, "duplicates": self.duplicates,
+            "resolved_manual": self.resolved, "settled_without_order": self.settled_without_order, "duplicates": self.duplicates,
             "success_rate": (self.success_rate() * 100.0).round() / 100.0,
             "avg_ms": self.average_ms.map(f64::round), "p95_ms": self.p95_ms.map(f64::round), "max_ms": self.worst_ms,
         })
@@ -81,6 +84,7 @@ impl Figures {
             (self.failed, "failed"),
             (self.dead_letters, "in the DLQ"),
             (self.pending, "pending"),
+            (self.settled_without_order, "settled without an order"),
         ] {
             if count > 0 {
                 line += &format!(", {count} {what}");
@@ -120,12 +124,12 @@ fn tell(all: &[Figures], shops: &Shops, thresholds: &Thresholds) -> Report {
     let rate = format!("{:.2}", figures.success_rate());
     let latency = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), rounded);
     let digest = thresholds.0.iter().find(|one| one.condition == CONDITION);
-    let finding = digest.map(|threshold| {
+    let reading = digest.map(|threshold| {
         let info = Threshold {
             severity: Severity::Info,
             ..threshold.clone()
         };
-        let finding = Finding::new(CONDITION, &info, "Daily Webhook Digest")
+        let reading = Reading::new(CONDITION, Some(&info), CONDITION, "Daily Webhook Digest")
             .field("Success", figures.succeeded)
             .field("Failed", figures.failed)
             .field("DLQ", figures.dead_letters)
@@ -133,9 +137,22 @@ fn tell(all: &[Figures], shops: &Shops, thresholds: &Thresholds) -> Report {
             .field("Average Latency (ms)", latency(figures.average_ms))
             .field("P95 Latency (ms)", latency(figures.p95_ms))
             .field("Max Latency (ms)", latency(figures.worst_ms));
-        with_shops(finding, &by_shop, shops)
+        with_shops(with_settled(reading, figures), &by_shop, shops)
     });
-    Report::new(NAME, summary).with(finding)
+    Report::new(NAME, summary).with(reading)
+}
+
+/// What people have settled by hand is no success: beside a rate below 100 it has to be seen.
+fn with_settled(mut reading: Reading, figures: &Figures) -> Reading {
+    for (title, count) in [
+        ("Settled by Hand", figures.resolved),
+        ("Settled Without an Order", figures.settled_without_order),
+    ] {
+        if count > 0 {
+            reading = reading.field(title, count);
+        }
+    }
+    reading
 }
 
 /// Of each shop: those that are active also where nothing came, what names no shop only where something did. The busiest first.
@@ -152,15 +169,15 @@ fn each_shop<'a>(all: &'a [Figures], shops: &'a Shops) -> Vec<(&'a str, Figures)
 }
 
 /// A line a shop.
-fn with_shops(mut finding: Finding, by_shop: &[(&str, Figures)], shops: &Shops) -> Finding {
+fn with_shops(mut reading: Reading, by_shop: &[(&str, Figures)], shops: &Shops) -> Reading {
     for (shop, figures) in by_shop.iter().take(SHOPS_SHOWN) {
-        finding = finding.field(&shops.label(shop), figures.line());
+        reading = reading.field(&shops.label(shop), figures.line());
     }
     let more = by_shop.len().saturating_sub(SHOPS_SHOWN);
     match more {
-        0 => finding,
-        _ => finding
-            .next_step("SELECT * FROM raw_ops.webhook_health_by_shop;")
+        0 => reading,
+        _ => reading
+            .next(vec!["SELECT * FROM raw_ops.webhook_health_by_shop;".to_owned()])
             .field("More Shops", more),
     }
 }
@@ -203,7 +220,7 @@ mod tests {
             figures(None, 4, 1),
         ];
         let report = tell(&all, &shops(&["eu.example", "uk.example"]), &thresholds);
-        let fields = &report.findings[0].fields;
+        let fields = &report.findings()[0].fields;
         assert_eq!(fields[0], ("Success".to_owned(), "4".to_owned()));
         let line = |title: &str, value: &str| (title.to_owned(), value.to_owned());
         assert_eq!(

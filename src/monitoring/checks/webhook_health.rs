@@ -3,7 +3,11 @@
 use super::Check;
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::report::{Finding, Report, Shops, Threshold, Thresholds, listed, rounded};
+use crate::json::Timestamp;
+use crate::monitoring::advice::{self, DeadLetters, QueueError};
+use crate::monitoring::report::{
+    Lasts, Reading, Report, Severity, Shops, Threshold, Thresholds, counted, duration, listed, rounded,
+};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
@@ -15,6 +19,7 @@ pub const CHECK: Check = Check {
     job: "monitor-webhook-health",
     schedule: "*/5 * * * *",
     run,
+    shown: Some(run),
 };
 
 const MINUTE: i64 = 60_000_000;
@@ -29,6 +34,8 @@ const WAITING: &str = "waiting_elements";
 statements! {
     query find_figures(fresh: i64, latency: i64, elements: i64) -> Figures = file "monitoring/webhook_health.sql";
     query find_by_shop(fresh: i64, elements: i64) -> OfShop = file "monitoring/webhook_health_by_shop.sql";
+    query find_dead_letters() -> DeadLetters = file "monitoring/dead_letters.sql";
+    query find_queue_error() -> QueueError = file "monitoring/queue_error.sql";
 }
 
 result_row! {
@@ -36,6 +43,7 @@ result_row! {
     struct Figures {
         depth: i64,
         oldest_minutes: f64,
+        oldest_at: Option<Timestamp>,
         new_dead_letters: i64,
         dead_letters: i64,
         p95_ms: f64,
@@ -88,6 +96,15 @@ impl OfShop {
     }
 }
 
+/// Everything the check rests on.
+#[derive(Default)]
+struct All {
+    figures: Figures,
+    by_shop: Vec<OfShop>,
+    dead_letters: Vec<DeadLetters>,
+    error: Option<QueueError>,
+}
+
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
     let window = |condition, otherwise: i64| thresholds.lookback(condition).unwrap_or(otherwise);
@@ -104,11 +121,26 @@ fn run(session: &Session) -> Result<Report> {
         true => find_by_shop(session, fresh, of_elements)?.all()?,
         false => vec![figures.of_all()],
     };
-    Ok(judge(&figures, &by_shop, &shops, &thresholds))
+    let dead_letters = match figures.dead_letters {
+        0 => Vec::new(),
+        _ => find_dead_letters(session)?.all()?,
+    };
+    let error = match figures.failed + figures.retrying {
+        0 => None,
+        _ => find_queue_error(session)?.first()?,
+    };
+    let all = All {
+        figures,
+        by_shop,
+        dead_letters,
+        error,
+    };
+    Ok(judge(&all, &shops, &thresholds))
 }
 
 /// The queue and its speed are everybody's; what fell out of it is its shop's, which is judged as if it were alone.
-fn judge(figures: &Figures, by_shop: &[OfShop], shops: &Shops, thresholds: &Thresholds) -> Report {
+fn judge(all: &All, shops: &Shops, thresholds: &Thresholds) -> Report {
+    let figures = &all.figures;
     let summary = json!({
         "queue_depth": figures.depth, "oldest_pending_minutes": (figures.oldest_minutes * 10.0).round() / 10.0,
         "pending": figures.pending, "failed": figures.failed, "retrying": figures.retrying,
@@ -120,50 +152,61 @@ fn judge(figures: &Figures, by_shop: &[OfShop], shops: &Shops, thresholds: &Thre
     if shops.are_several() {
         report
             .summary
-            .insert("shops".into(), by_shop.iter().map(OfShop::to_json).collect());
+            .insert("shops".into(), all.by_shop.iter().map(OfShop::to_json).collect());
     }
-    for shop in by_shop {
-        report = report.with(dead_letters(shop, shops, thresholds));
+    for shop in &all.by_shop {
+        report = report.with([dead_letters(shop, all, shops, thresholds)]);
     }
-    report = report
-        .with(queue_backup(figures, by_shop, shops, thresholds))
-        .with(slow_processing(figures, thresholds));
-    for shop in by_shop {
-        report = report
-            .with(refused_elements(shop, shops, thresholds))
-            .with(waiting_elements(shop, shops, thresholds));
+    report = report.with([
+        queue_backup(all, shops, thresholds),
+        slow_processing(figures, thresholds),
+    ]);
+    for shop in &all.by_shop {
+        report = report.with([
+            refused_elements(shop, shops, thresholds),
+            waiting_elements(shop, shops, thresholds),
+        ]);
     }
     report
 }
 
 /// The webhooks they came in have succeeded: nobody else tells of them.
-fn refused_elements(figures: &OfShop, shops: &Shops, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(REFUSED, figures.refused_elements as f64)?;
-    let finding = Finding::new(REFUSED, crossed, "Webhook Elements Refused")
+fn refused_elements(figures: &OfShop, shops: &Shops, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(REFUSED, figures.refused_elements as f64);
+    Reading::new(REFUSED, crossed, REFUSED, "Webhook Elements Refused")
         .field("Elements", figures.refused_elements)
-        .field("Severity", crossed.severity.as_str())
-        .next_step(&elements_left(shops, &figures.shop_domain))
-        .of_shop(shops, &figures.shop_domain);
-    Some(finding)
+        .severity_field()
+        .problem(format!(
+            "{} of list-shaped webhooks refused, the webhooks themselves have succeeded",
+            counted(figures.refused_elements, "element", "elements")
+        ))
+        .count(figures.refused_elements)
+        .next(advice::elements_left(
+            &shops.condition("WHERE", &figures.shop_domain),
+        ))
+        .of_shop(shops, &figures.shop_domain)
 }
 
-fn waiting_elements(figures: &OfShop, shops: &Shops, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(WAITING, figures.oldest_element_minutes)?;
-    let finding = Finding::new(WAITING, crossed, "Webhook Elements Wait")
+fn waiting_elements(figures: &OfShop, shops: &Shops, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(WAITING, figures.oldest_element_minutes);
+    Reading::new(WAITING, crossed, WAITING, "Webhook Elements Wait")
         .field("Elements", figures.waiting_elements)
         .field("Oldest (minutes)", rounded(figures.oldest_element_minutes))
-        .field("Severity", crossed.severity.as_str())
-        .next_step(&elements_left(shops, &figures.shop_domain))
-        .of_shop(shops, &figures.shop_domain);
-    Some(finding)
-}
-
-fn elements_left(shops: &Shops, shop: &str) -> String {
-    format!(
-        "SELECT provider, state, path, error, webhook_id, created_at FROM raw_ops.webhook_elements_left{} \
-         ORDER BY created_at DESC LIMIT 20;",
-        shops.condition("WHERE", shop)
-    )
+        .severity_field()
+        .problem(format!(
+            "{} for what it is about, for up to {}",
+            counted(
+                figures.waiting_elements,
+                "element of a list-shaped webhook waits",
+                "elements of list-shaped webhooks wait"
+            ),
+            duration(figures.oldest_element_minutes)
+        ))
+        .count(figures.waiting_elements)
+        .next(advice::elements_left(
+            &shops.condition("WHERE", &figures.shop_domain),
+        ))
+        .of_shop(shops, &figures.shop_domain)
 }
 
 /// The worst that a queue of this depth, whose oldest webhook has waited for so many minutes, is above.
@@ -177,23 +220,31 @@ pub fn worst_of_queue(thresholds: &Thresholds, depth: i64, oldest_minutes: f64) 
 }
 
 /// ORD's runbook treats depth and age as one condition: two posts about one stuck queue would help nobody.
-fn queue_backup(
-    figures: &Figures,
-    by_shop: &[OfShop],
-    shops: &Shops,
-    thresholds: &Thresholds,
-) -> Option<Finding> {
-    let worst = worst_of_queue(thresholds, figures.depth, figures.oldest_minutes)?;
-    let mut finding = Finding::new("retry_queue_backup", worst, "Retry Queue Backup")
+fn queue_backup(all: &All, shops: &Shops, thresholds: &Thresholds) -> Reading {
+    let figures = &all.figures;
+    let crossed = worst_of_queue(thresholds, figures.depth, figures.oldest_minutes);
+    let mut reading = Reading::new("retry_queue_backup", crossed, "queue", "Retry Queue Backup")
         .field("Retry Queue Depth", figures.depth);
-    if shops.are_several() {
-        finding = finding.field("Of Shops", depths(by_shop, shops));
+    if shops.are_several() && figures.depth > 0 {
+        reading = reading.field("Of Shops", depths(&all.by_shop, shops));
     }
-    let finding = finding
+    reading = reading
         .field("Oldest Pending (minutes)", rounded(figures.oldest_minutes))
-        .field("Severity", worst.severity.as_str())
-        .next_step("SELECT * FROM raw_ops.retry_queue_depth;");
-    Some(finding)
+        .severity_field();
+    let mut problem = format!(
+        "{} to be processed, the oldest for {}",
+        counted(figures.depth, "webhook waits", "webhooks wait"),
+        duration(figures.oldest_minutes)
+    );
+    if let Some(error) = all.error.as_ref().and_then(|error| error.error.as_deref()) {
+        reading = reading.field("Error", error);
+        problem = format!("{problem}; {error}");
+    }
+    reading
+        .problem(problem)
+        .count(figures.depth)
+        .since(figures.oldest_at.map(|at| at.0))
+        .next(advice::queue(all.error.as_ref()))
 }
 
 /// Whose webhooks wait, those with most of them first.
@@ -206,29 +257,52 @@ fn depths(by_shop: &[OfShop], shops: &Shops) -> String {
     listed(&shown, waiting.len() as i64)
 }
 
-fn dead_letters(figures: &OfShop, shops: &Shops, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(DEAD_LETTERS, figures.new_dead_letters as f64)?;
-    let finding = Finding::new(DEAD_LETTERS, crossed, "DLQ Critical")
+/// ORD alerts about new ones. While any waits the alert is not over, and it is a fault in any case: nobody else will look after
+/// its order.
+fn dead_letters(figures: &OfShop, all: &All, shops: &Shops, thresholds: &Thresholds) -> Reading {
+    let shop = figures.shop_domain.as_str();
+    let ours = all
+        .dead_letters
+        .iter()
+        .filter(|dead| !shops.are_several() || dead.shop_domain == shop);
+    let dead = ours.cloned().reduce(DeadLetters::and);
+    let crossed = thresholds.crossed(DEAD_LETTERS, figures.new_dead_letters as f64);
+    let mut reading = Reading::new(DEAD_LETTERS, crossed, "dead_letters", "DLQ Critical")
         .field("New DLQ Entries", figures.new_dead_letters)
         .field("DLQ Total", figures.dead_letters)
-        .field("Severity", crossed.severity.as_str())
-        .next_step(&format!(
-            "SELECT id, topic, last_error, error_category FROM raw_ops.webhook_inbox WHERE processing_status = 'dlq'{} \
-             ORDER BY last_error_at DESC LIMIT 5;",
-            shops.condition("AND", &figures.shop_domain)
-        ))
-        .of_shop(shops, &figures.shop_domain);
-    Some(finding)
+        .severity_field()
+        .count(figures.dead_letters);
+    if let Some(dead) = dead.filter(|_| figures.dead_letters > 0) {
+        let mut problem = counted(
+            figures.dead_letters,
+            "dead letter waits for a person",
+            "dead letters wait for a person",
+        );
+        if let Some(error) = dead.error.as_deref() {
+            problem = format!("{problem}; the oldest: {error}");
+        }
+        reading = reading
+            .lasts(Lasts::As(Severity::Warning), thresholds, DEAD_LETTERS)
+            .problem(problem)
+            .since(dead.oldest_at.map(|at| at.0))
+            .next(advice::dead_letters(&dead, &shops.condition("AND", shop)));
+    }
+    reading.of_shop(shops, shop)
 }
 
-fn slow_processing(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(LATENCY, figures.p95_ms)?;
-    let finding = Finding::new("slow_processing", crossed, "Slow Processing")
+fn slow_processing(figures: &Figures, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(LATENCY, figures.p95_ms);
+    Reading::new("slow_processing", crossed, "slow_processing", "Slow Processing")
         .field("P95 Latency (ms)", rounded(figures.p95_ms))
         .field("Max Latency (ms)", rounded(figures.worst_ms))
-        .field("Severity", crossed.severity.as_str())
-        .next_step("SELECT * FROM raw_ops.alert_slow_processing;");
-    Some(finding)
+        .severity_field()
+        .problem(format!(
+            "one webhook in twenty of the last hour took longer than {} ms, the slowest {} ms",
+            rounded(figures.p95_ms),
+            rounded(figures.worst_ms)
+        ))
+        .count(figures.processed)
+        .next(advice::slow_processing())
 }
 
 #[pg_extern(stable, security_definer)]
@@ -240,7 +314,7 @@ fn fn_check_webhook_health_v2() -> Result<pgrx::JsonB, ErrorReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::report::{Severity, tests::row, tests::shops};
+    use crate::monitoring::report::{Finding, tests::row, tests::shops};
 
     fn ord() -> Thresholds {
         Thresholds(vec![
@@ -253,10 +327,18 @@ mod tests {
         ])
     }
 
+    fn of(figures: &Figures) -> All {
+        All {
+            figures: figures.clone(),
+            by_shop: vec![figures.of_all()],
+            ..All::default()
+        }
+    }
+
     fn told(figures: &Figures) -> Vec<(String, &'static str, String)> {
-        let report = judge(figures, &[figures.of_all()], &shops(&["uk.example"]), &ord());
-        let tell = |one: Finding| (one.title, one.severity.as_str(), one.channel);
-        report.findings.into_iter().map(tell).collect()
+        let report = judge(&of(figures), &shops(&["uk.example"]), &ord());
+        let tell = |one: &Finding| (one.title.clone(), one.severity.as_str(), one.channel.clone());
+        report.findings().into_iter().map(tell).collect()
     }
 
     #[test]
@@ -323,8 +405,8 @@ mod tests {
             p95_ms: 9_000.0,
             ..Figures::default()
         };
-        let report = judge(&all, &[all.of_all()], &shops(&[]), &ord());
-        assert_eq!(report.findings.len(), 3);
+        let report = judge(&of(&all), &shops(&[]), &ord());
+        assert_eq!(report.findings().len(), 3);
         assert_eq!(report.to_json()["alert_config"]["title"], "DLQ Critical");
     }
 
@@ -334,22 +416,33 @@ mod tests {
             shop_domain: shop.into(),
             depth,
             new_dead_letters,
+            dead_letters: new_dead_letters,
             ..OfShop::default()
         };
-        let all = Figures {
-            depth: 130,
-            new_dead_letters: 3,
-            ..Figures::default()
+        let dead = |shop: &str, total| DeadLetters {
+            shop_domain: shop.into(),
+            total,
+            to_apply: total,
+            ..DeadLetters::default()
         };
-        let by_shop = [
-            of_shop("eu.example", 60, 1),
-            of_shop("it.example", 0, 0),
-            of_shop("uk.example", 70, 2),
-        ];
+        let all = All {
+            figures: Figures {
+                depth: 130,
+                new_dead_letters: 3,
+                ..Figures::default()
+            },
+            by_shop: vec![
+                of_shop("eu.example", 60, 1),
+                of_shop("it.example", 0, 0),
+                of_shop("uk.example", 70, 2),
+            ],
+            dead_letters: vec![dead("eu.example", 1), dead("uk.example", 2)],
+            error: None,
+        };
         let three = shops(&["eu.example", "it.example", "uk.example"]);
-        let report = judge(&all, &by_shop, &three, &ord());
-        let told: Vec<(&str, &str)> = report
-            .findings
+        let report = judge(&all, &three, &ord());
+        let findings = report.findings();
+        let told: Vec<(&str, &str)> = findings
             .iter()
             .map(|one| (one.condition.name.as_str(), one.condition.shop.as_str()))
             .collect();
@@ -361,15 +454,36 @@ mod tests {
                 ("retry_queue_backup", "")
             ]
         );
-        assert!(
-            report.findings[1]
-                .next_step
-                .contains("AND shop_domain = 'uk.example'")
-        );
-        let queue = &report.findings[2].fields;
+        assert!(findings[1].next[0].contains("AND shop_domain = 'uk.example'"));
+        let queue = &findings[2].fields;
         assert_eq!(
             queue[1],
             ("Of Shops".to_owned(), "uk.example: 70, eu.example: 60".to_owned())
+        );
+    }
+
+    #[test]
+    fn while_a_dead_letter_waits_its_alert_is_not_over() {
+        let waits = Figures {
+            dead_letters: 4,
+            ..Figures::default()
+        };
+        let mut all = of(&waits);
+        all.dead_letters = vec![DeadLetters {
+            total: 4,
+            to_apply: 4,
+            ..DeadLetters::default()
+        }];
+        let report = judge(&all, &shops(&[]), &ord());
+        assert_eq!(report.findings().len(), 0, "ORD alerts about new ones");
+        assert_eq!(report.told().lasting[0].condition.name, DEAD_LETTERS);
+        let (_, fault) = &report.faults()[0];
+        assert_eq!((fault.severity, fault.count), (Severity::Warning, Some(4)));
+        let settled = judge(&of(&Figures::default()), &shops(&[]), &ord());
+        assert!(settled.told().lasting.is_empty() && settled.faults().is_empty());
+        assert_eq!(
+            settled.told().calm[0].fields[1],
+            ("DLQ Total".to_owned(), "0".to_owned())
         );
     }
 }

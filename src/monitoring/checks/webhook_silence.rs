@@ -3,7 +3,10 @@
 use super::Check;
 use crate::db::{Session, result_row, statements};
 use crate::error::Result;
-use crate::monitoring::report::{Condition, Finding, Report, Shops, Thresholds, rounded};
+use crate::monitoring::advice;
+use crate::monitoring::report::{
+    Lasts, Reading, Report, Shops, Threshold, Thresholds, counted, duration, rounded,
+};
 use crate::providers;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -17,6 +20,7 @@ pub const CHECK: Check = Check {
     job: "monitor-webhook-silence",
     schedule: "*/15 * * * *",
     run,
+    shown: Some(run),
 };
 
 const CONDITION: &str = "quiet_source";
@@ -69,11 +73,20 @@ fn judge(sources: &[Source], shops: &Shops, thresholds: &Thresholds) -> Report {
         })
         .collect();
     let mut report = Report::new(NAME, json!({"sources": summary}));
-    report.lasting = still_silent(sources, shops);
-    report.findings = sources
+    report.readings = sources
         .iter()
-        .filter_map(|source| quiet(source, shops, thresholds))
+        .map(|source| quiet(source, shops, thresholds))
         .collect();
+    for silent in still_silent(sources, shops, thresholds) {
+        match report
+            .readings
+            .iter_mut()
+            .find(|reading| reading.condition() == silent.condition())
+        {
+            Some(reading) => *reading = reading.clone().lasts(Lasts::IfAlerted, thresholds, CONDITION),
+            None => report.readings.push(silent),
+        }
+    }
     report
 }
 
@@ -83,7 +96,7 @@ fn condition(provider: &str) -> String {
 
 /// Sources that have sent nothing for a day, or for longer than is looked back: whatever has become usual meanwhile, only a
 /// webhook ends their alert. One of no shop is ended by any webhook of its provider.
-fn still_silent(sources: &[Source], shops: &Shops) -> Vec<Condition> {
+fn still_silent(sources: &[Source], shops: &Shops, thresholds: &Thresholds) -> Vec<Reading> {
     const DAY_MINUTES: f64 = 1_440.0;
     let has_spoken = |provider: &str, shop: &str| {
         let mut ours = sources.iter().filter(|source| source.provider == provider);
@@ -96,28 +109,40 @@ fn still_silent(sources: &[Source], shops: &Shops) -> Vec<Condition> {
     for provider in providers::NAMES {
         let ours = sources.iter().filter(|source| source.provider == *provider);
         let named = ours.map(|source| source.shop_domain.as_str());
-        let shops: BTreeSet<&str> = shops.active().chain(named).chain([""]).collect();
-        let quiet = shops.into_iter().filter(|shop| !has_spoken(provider, shop));
-        silent.extend(quiet.map(|shop| Condition::new(condition(provider), shop)));
+        let named: BTreeSet<&str> = shops.active().chain(named).chain([""]).collect();
+        let quiet = named.into_iter().filter(|shop| !has_spoken(provider, shop));
+        silent.extend(quiet.map(|shop| {
+            reading(provider, None, shops, shop)
+                .problem(format!("{provider} has sent nothing for a day or longer"))
+                .lasts(Lasts::IfAlerted, thresholds, CONDITION)
+        }));
     }
     silent
 }
 
 /// Each source is a condition of its own.
-fn quiet(source: &Source, shops: &Shops, thresholds: &Thresholds) -> Option<Finding> {
-    let crossed = thresholds.crossed(CONDITION, source.usual)?;
-    let finding = Finding::new(condition(&source.provider), crossed, "A Source Has Gone Quiet")
-        .field("Source", &source.provider)
+fn quiet(source: &Source, shops: &Shops, thresholds: &Thresholds) -> Reading {
+    let crossed = thresholds.crossed(CONDITION, source.usual);
+    let problem = format!(
+        "{} has sent nothing for {}, {} were usual in that time",
+        source.provider,
+        duration(source.silent_minutes),
+        counted(source.usual.round() as i64, "webhook", "webhooks")
+    );
+    reading(&source.provider, crossed, shops, shops.owner(&source.shop_domain))
         .field("Silent For (minutes)", rounded(source.silent_minutes))
         .field("Usual In That Time", rounded(source.usual))
-        .next_step(
-            "SELECT provider, shop_domain, max(received_at) FROM raw_ops.webhook_inbox GROUP BY provider, shop_domain; \
-             -- then look at the shim's log and at the provider's list of webhook subscriptions",
-        );
+        .problem(problem)
+}
+
+fn reading(provider: &str, crossed: Option<&Threshold>, shops: &Shops, shop: &str) -> Reading {
+    let reading = Reading::new(condition(provider), crossed, CONDITION, "A Source Has Gone Quiet")
+        .field("Source", provider)
+        .next(advice::quiet_source(provider, &shops.condition("AND", shop)));
     // A provider that names no shop speaks for all of them.
-    match shops.owner(&source.shop_domain) {
-        "" => Some(finding),
-        shop => Some(finding.of_shop(shops, shop)),
+    match shop {
+        "" => reading,
+        shop => reading.of_shop(shops, shop),
     }
 }
 
@@ -130,7 +155,7 @@ fn fn_check_webhook_silence_v1() -> Result<pgrx::JsonB, ErrorReport> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::monitoring::report::{Severity, tests::row, tests::shops};
+    use crate::monitoring::report::{Condition, Severity, tests::row, tests::shops};
 
     #[test]
     fn only_a_webhook_ends_a_silence() {
@@ -142,8 +167,10 @@ mod tests {
         };
         let lasts = |sources: &[Source]| {
             judge(sources, &shops(&[]), &Thresholds::default())
+                .told()
                 .lasting
-                .contains(&Condition::new("quiet_source:stripe", ""))
+                .iter()
+                .any(|one| one.condition == Condition::new("quiet_source:stripe", ""))
         };
         assert!(lasts(&[]) && lasts(&[source(9.0 * 1_440.0)]));
         assert!(!lasts(&[source(5.0)]));
@@ -167,8 +194,8 @@ mod tests {
             source("clerk", 11.0),
         ];
         let report = judge(&sources, &shops(&[]), &thresholds);
-        let told: Vec<_> = report
-            .findings
+        let findings = report.findings();
+        let told: Vec<_> = findings
             .iter()
             .map(|one| (one.condition.name.as_str(), one.severity))
             .collect();
@@ -200,18 +227,28 @@ mod tests {
             &thresholds,
         );
         let of = |shop: &str| Condition::new("quiet_source:shopify", shop);
-        let told: Vec<_> = report.findings.iter().map(|one| one.condition.clone()).collect();
+        let findings = report.findings();
+        let told: Vec<_> = findings.iter().map(|one| one.condition.clone()).collect();
         assert_eq!(told, [of("uk.example")]);
-        assert_eq!(report.findings[0].fields[0].0, "Shop");
-        assert!(report.lasting.contains(&of("uk.example")));
-        assert!(!report.lasting.contains(&of("eu.example")) && !report.lasting.contains(&of("")));
+        assert_eq!(findings[0].fields[0].0, "Shop");
+        let lasting: Vec<&Condition> = report
+            .told()
+            .lasting
+            .into_iter()
+            .map(|one| &one.condition)
+            .collect();
+        assert!(
+            !lasting.contains(&&of("eu.example")) && !lasting.contains(&&of("")),
+            "{lasting:?}"
+        );
         // A single shop is not named, whatever came before it was known.
         let one = shops(&["uk.example"]);
         let sources = vec![source("", 9_000.0, 40.0), source("uk.example", 120.0, 40.0)];
         let alone = judge(&expected(sources, &one), &one, &thresholds);
-        assert_eq!(alone.findings.len(), 1);
-        assert_eq!(alone.findings[0].condition, of("uk.example"));
-        assert_eq!(alone.findings[0].fields[0].0, "Source");
+        let findings = alone.findings();
+        assert_eq!(findings.len(), 1);
+        assert_eq!(findings[0].condition, of("uk.example"));
+        assert_eq!(findings[0].fields[0].0, "Source");
     }
 
     #[test]
@@ -225,11 +262,8 @@ mod tests {
             usual: 40.0,
         };
         let report = judge(&expected(vec![source], &two), &two, &Thresholds::default());
-        assert!(report.findings.is_empty());
-        assert!(
-            !report
-                .lasting
-                .contains(&Condition::new("quiet_source:shopify", "eu.example"))
-        );
+        assert!(report.findings().is_empty());
+        let eu = Condition::new("quiet_source:shopify", "eu.example");
+        assert!(report.told().lasting.iter().all(|one| one.condition != eu));
     }
 }

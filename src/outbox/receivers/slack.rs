@@ -148,8 +148,8 @@ pub struct AlertMessage<'a> {
     pub fields: &'a [(String, String)],
     /// When and how often, in a sentence.
     pub context: &'a str,
-    /// The next step: SQL to run, if there is any.
-    pub next_step: Option<&'a str>,
+    /// The next steps, in order: statements to run, and comments.
+    pub next: &'a [String],
     pub is_resolved: bool,
 }
 
@@ -157,6 +157,7 @@ pub struct AlertMessage<'a> {
 const FIELDS_A_SECTION: usize = 10;
 /// Slack refuses longer texts (3,000 a section, 2,000 a field, 150 a header; 40,000 in all).
 const LONGEST_FIELD: usize = 1_900;
+const LONGEST_STEPS: usize = 2_000;
 const LONGEST_TEXT: usize = 10_000;
 const LONGEST_HEADER: usize = 140;
 
@@ -171,7 +172,8 @@ pub fn message_body(message: &AlertMessage<'_>) -> Json {
             .map(|(title, value)| format!("{title}: {value}")),
     );
     lines.push(message.context.to_owned());
-    lines.extend(message.next_step.map(|step| format!("Next: {step}")));
+    let next = steps(message.next);
+    lines.extend(next.as_ref().map(|next| format!("Next: {next}")));
 
     let mut blocks =
         vec![json!({"type": "header", "text": {"type": "plain_text", "text": headline, "emoji": true}})];
@@ -185,13 +187,32 @@ pub fn message_body(message: &AlertMessage<'_>) -> Json {
             .collect();
         blocks.push(json!({"type": "section", "fields": fields}));
     }
-    if let Some(step) = message.next_step {
-        let text = format!("Next step:\n```{}```", cut(&escape(step), LONGEST_FIELD));
+    if let Some(next) = next {
+        let text = format!("Next:\n```{}```", escape(&next));
         blocks.push(json!({"type": "section", "text": {"type": "mrkdwn", "text": text}}));
     }
     let context = json!([{"type": "mrkdwn", "text": escape(message.context)}]);
     blocks.push(json!({"type": "context", "elements": context}));
-    json!({"text": cut(&escape(&lines.join("\n")), LONGEST_TEXT), "blocks": blocks})
+    // No name in a figure or an error calls anybody.
+    json!({
+        "text": cut(&escape(&lines.join("\n")), LONGEST_TEXT), "blocks": blocks, "parse": "none", "link_names": false,
+    })
+}
+
+/// What is to be pasted, whole statements only: a statement that is cut would not run, or worse. `None` where there is none.
+fn steps(next: &[String]) -> Option<String> {
+    let mut shown = String::new();
+    for step in next {
+        // Three of them end a block of code.
+        let step = step.replace("```", "'''");
+        if shown.chars().count() + step.chars().count() > LONGEST_STEPS {
+            shown += "\n-- and more: SELECT jsonb_pretty(raw_ops.fn_health_v1());";
+            break;
+        }
+        shown += if shown.is_empty() { "" } else { "\n" };
+        shown += &step;
+    }
+    (!shown.is_empty()).then_some(shown)
 }
 
 fn mark(message: &AlertMessage<'_>) -> &'static str {
@@ -222,13 +243,13 @@ fn cut(text: &str, longest: usize) -> String {
 mod tests {
     use super::*;
 
-    fn example<'a>(fields: &'a [(String, String)]) -> AlertMessage<'a> {
+    fn example<'a>(fields: &'a [(String, String)], next: &'a [String]) -> AlertMessage<'a> {
         AlertMessage {
             severity: "critical",
             title: "Orders <lost> & found",
             fields,
             context: "Since 10:00 UTC",
-            next_step: Some("SELECT * FROM raw_ops.check_order_ingestion_slo();"),
+            next,
             is_resolved: false,
         }
     }
@@ -238,7 +259,8 @@ mod tests {
         let fields: Vec<_> = (0..12)
             .map(|n| (format!("Field {n}"), "a < b".to_owned()))
             .collect();
-        let message = message_body(&example(&fields));
+        let next = ["SELECT * FROM raw_ops.check_order_ingestion_slo();".to_owned()];
+        let message = message_body(&example(&fields, &next));
         let text = message["text"].as_str().unwrap();
         assert!(text.starts_with(":rotating_light: Orders &lt;lost&gt; &amp; found\nField 0: a &lt; b"));
         assert!(text.contains("Next: SELECT * FROM raw_ops.check_order_ingestion_slo();"));
@@ -256,9 +278,14 @@ mod tests {
     #[test]
     fn long_values_are_cut_where_slack_would_refuse_them() {
         let fields = [("Order IDs".to_owned(), "9".repeat(5_000))];
-        let message = message_body(&example(&fields));
+        let next = ["SELECT 1; -- ```".to_owned(), "9".repeat(3_000)];
+        let message = message_body(&example(&fields, &next));
         let shown = message["blocks"][1]["fields"][0]["text"].as_str().unwrap();
         assert!(shown.chars().count() < 2_000 && shown.ends_with('…'));
+        let steps = message["blocks"][2]["text"]["text"].as_str().unwrap();
+        let whole =
+            "Next:\n```SELECT 1; -- '''\n-- and more: SELECT jsonb_pretty(raw_ops.fn_health_v1());```";
+        assert_eq!(steps, whole, "whole statements, or none");
     }
 
     #[test]

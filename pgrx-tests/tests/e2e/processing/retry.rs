@@ -62,7 +62,13 @@ async fn five_failures_at_their_times_then_a_dead_letter_then_settled_by_hand() 
     let note = "Duplicate order, original processed successfully as order #1234";
     assert_eq!(
         resolve(&client, &id, note).await,
-        json!({"success": true, "webhook_id": id, "previous_status": "dlq", "new_status": "resolved_manual"})
+        json!({
+            "success": true, "webhook_id": id, "previous_status": "dlq", "new_status": "resolved_manual",
+            "warning": "settled without an order: the order of this webhook is not here",
+            "next": format!(
+                "SELECT raw_ops.process_order_webhook_txn(payload, shop_domain) FROM raw_ops.webhook_inbox WHERE id = '{id}';"
+            ),
+        })
     );
     assert_eq!(
         resolve(&client, &id, note).await["success"],

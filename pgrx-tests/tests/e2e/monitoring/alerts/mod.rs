@@ -297,7 +297,7 @@ async fn an_alert_that_ends_while_slack_is_away_is_told_once_as_resolved() {
         .unwrap()
         .to_owned();
     assert!(
-        text.contains("Resolved: Retry Queue Backup") && text.contains("Open from"),
+        text.contains("Resolved: Retry Queue Backup") && text.contains("Retry Queue Depth: 0\n"),
         "{text}"
     );
 }

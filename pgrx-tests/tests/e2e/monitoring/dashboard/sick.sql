@@ -2,7 +2,8 @@
 insert into raw_ops.webhook_inbox
        (provider, topic, event_id, payload, processing_status, processing_attempts, processing_duration_ms,
         error_category, last_error, last_error_at, received_at, created_at, processed_at)
-select 'shopify', (array['orders/create', 'orders/updated', 'orders/paid'])[1 + n % 3], 'sick-' || n, '{}', fate.status,
+select 'shopify', (array['orders/create', 'orders/updated', 'orders/paid'])[1 + n % 3], 'sick-' || n,
+       jsonb_build_object('id', 990000 + n), fate.status,
        case fate.status when 'success' then 1 else 5 end, 900 + (n * 7919) % 3600,
        case when fate.status <> 'success'
             then (array['constraint_violation', 'malformed_payload', 'timeout', 'internal', 'unknown_topic'])[1 + n % 9 / 2] end,
@@ -26,9 +27,9 @@ insert into raw_ops.monitoring_runs (check_name, status, duration_ms, alert_trig
 insert into raw_ops.alerts (id, check_name, condition, severity, channel, title, fields, occurrences, opened_at) values
     ('00000000-0000-7000-8000-000000000001', 'webhook_health', 'new_dead_letters', 'critical', '#ops-urgent', 'New dead letters',
      '[{"title": "New in 10 minutes", "value": "3"}, {"title": "Open", "value": "11"}]', 4, now() - interval '50 minutes'),
-    ('00000000-0000-7000-8000-000000000002', 'webhook_health', 'retry_queue_depth', 'warning', '#ops-alerts', 'Retry queue backup',
+    ('00000000-0000-7000-8000-000000000002', 'webhook_health', 'retry_queue_backup', 'warning', '#ops-alerts', 'Retry queue backup',
      '[{"title": "Queue depth", "value": "140"}, {"title": "Oldest", "value": "2 h 52 min"}]', 12, now() - interval '2 hours'),
-    ('00000000-0000-7000-8000-000000000003', 'webhook_health', 'p95_latency', 'warning', '#ops-alerts',
+    ('00000000-0000-7000-8000-000000000003', 'webhook_health', 'slow_processing', 'warning', '#ops-alerts',
      'Slow processing <script>alert("not escaped")</script>', '[{"title": "P95", "value": "4.21 s"}]', 3, now() - interval '15 minutes');
 insert into raw_ops.alert_messages (id, alert_id, kind, severity, channel, title, body, delivery, last_error, created_at) values
     ('00000000-0000-7000-8000-00000000000a', '00000000-0000-7000-8000-000000000001', 'opened', 'critical', '#ops-urgent',

@@ -48,7 +48,7 @@ async fn the_owner_and_whoever_is_granted_it_are_answered_alike() {
         let members: Vec<&String> = fault.as_object().unwrap().keys().collect();
         assert_eq!(
             members,
-            ["next", "problem", "severity", "since", "what"],
+            ["count", "next", "problem", "severity", "since", "what"],
             "{fault}"
         );
         assert!(

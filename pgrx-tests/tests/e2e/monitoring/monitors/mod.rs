@@ -177,7 +177,7 @@ async fn queue_depth_and_age_are_one_alert_that_ends_when_the_queue_is_empty() {
         request["text"]
             .as_str()
             .unwrap()
-            .contains("Next: SELECT * FROM raw_ops.retry_queue_depth;")
+            .contains("\nCALL raw_ops.drain_inbox();")
     );
 }
 

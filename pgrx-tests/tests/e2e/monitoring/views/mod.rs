@@ -26,6 +26,7 @@ const VIEWS: &[(&str, &str)] = &[
     ("dashboard_daily_volume", "21"),
     ("health_indicators", "5"),
     ("undelivered_alerts", "0"),
+    ("missing_orders", "0"),
     ("webhook_elements_left", "0"),
     ("courier_exceptions_by_type", "0"),
     ("courier_exceptions_by_day", "30"),

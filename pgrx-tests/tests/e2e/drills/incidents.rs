@@ -1,0 +1,79 @@
+//! The incidents that are drilled: the table of docs/operate.md is compared with this one, and each has its drill.
+
+/// Something that goes wrong at night.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Incident {
+    pub number: u8,
+    /// As the runbook names it.
+    pub name: &'static str,
+    /// What `fn_health_v1()` calls it.
+    pub what: &'static str,
+    /// Statements that an operator pastes until it is mended; comments do not count.
+    pub statements: usize,
+}
+
+/// No incident takes more statements than this.
+pub const MOST_STATEMENTS: usize = 3;
+
+const fn incident(number: u8, name: &'static str, what: &'static str, statements: usize) -> Incident {
+    Incident {
+        number,
+        name,
+        what,
+        statements,
+    }
+}
+
+pub const INCIDENTS: &[Incident] = &[incident(
+    2,
+    "A forgotten transaction has locked `raw_ops.orders`",
+    "locks",
+    1,
+)];
+
+/// The incident of this number.
+pub fn of(number: u8) -> &'static Incident {
+    let found = INCIDENTS.iter().find(|one| one.number == number);
+    found.unwrap_or_else(|| panic!("no incident {number} in drills/incidents.rs"))
+}
+
+/// The lines of the runbook's table of drills, as it should be.
+pub fn table() -> Vec<String> {
+    let line = |one: &Incident| {
+        format!(
+            "| {} | {} | `{}` | {} |",
+            one.number, one.name, one.what, one.statements
+        )
+    };
+    INCIDENTS.iter().map(line).collect()
+}
+
+#[test]
+fn the_runbook_has_the_table_of_drills() {
+    let runbook = include_str!("../../../../docs/operate.md");
+    let begins = |line: &&str| *line == "## Incidents that are drilled";
+    let section = runbook.lines().skip_while(|line| !begins(line)).skip(1);
+    let section = section.take_while(|line| !line.starts_with("## "));
+    let rows: Vec<&str> = section.filter(|line| line.starts_with("| ")).skip(1).collect();
+    assert_eq!(
+        rows,
+        table(),
+        "docs/operate.md should have:\n{}",
+        table().join("\n")
+    );
+}
+
+#[test]
+fn every_incident_has_a_drill_and_takes_few_statements() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/drills");
+    let files = std::fs::read_dir(folder).unwrap();
+    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+    let all: String = texts.collect();
+    for pair in INCIDENTS.windows(2) {
+        assert!(pair[0].number < pair[1].number, "{pair:?}");
+    }
+    for one in INCIDENTS {
+        assert!(all.contains(&format!("Drill::begin({}, ", one.number)), "{one:?}");
+        assert!(one.statements <= MOST_STATEMENTS, "{one:?}");
+    }
+}

@@ -1,0 +1,424 @@
+//! What to do about what is wrong: the steps that alerts, health and the page print alike. Pure.
+//!
+//! Each step is one statement that runs as it stands when pasted into psql, or a comment (`-- …`) where a person must supply a
+//! value, decide, or act elsewhere; the statement after a comment shows whether it worked. Nothing that sends, deletes or
+//! gives up stands bare.
+
+use crate::db::{literal, result_row};
+use crate::json::Timestamp;
+
+result_row! {
+    /// What most of the webhooks that failed have run into.
+    #[derive(Clone, Debug, Default)]
+    pub struct QueueError {
+        pub error: Option<String>,
+        /// A constraint that the error names and `setup()` has not made: the table, quoted.
+        pub constraint_table: Option<String>,
+        /// Quoted.
+        pub constraint_name: Option<String>,
+    }
+}
+
+result_row! {
+    /// The dead letters of a shop.
+    #[derive(Clone, Debug, Default)]
+    pub struct DeadLetters {
+        pub shop_domain: String,
+        pub total: i64,
+        /// Orders whose payload can be applied as it is, once the cause is mended.
+        pub to_apply: i64,
+        /// What most of those have failed with.
+        pub category: Option<String>,
+        /// Payloads that nobody can read as they are.
+        pub malformed: i64,
+        /// Nobody here reads their topic.
+        pub unknown_topic: i64,
+        pub oldest_at: Option<Timestamp>,
+        /// Of the oldest.
+        pub id: [u8; 16],
+        pub error: Option<String>,
+        /// Of the oldest of the malformed orders.
+        pub malformed_id: Option<[u8; 16]>,
+        pub malformed_error: Option<String>,
+    }
+}
+
+impl DeadLetters {
+    /// Those of two shops together, as of one.
+    pub fn and(self, other: Self) -> Self {
+        let (older, younger) = match other.oldest_at < self.oldest_at {
+            true => (other, self),
+            false => (self, other),
+        };
+        Self {
+            total: older.total + younger.total,
+            to_apply: older.to_apply + younger.to_apply,
+            malformed: older.malformed + younger.malformed,
+            unknown_topic: older.unknown_topic + younger.unknown_topic,
+            malformed_id: older.malformed_id.or(younger.malformed_id),
+            malformed_error: match older.malformed_id {
+                Some(_) => older.malformed_error,
+                None => younger.malformed_error,
+            },
+            ..older
+        }
+    }
+}
+
+result_row! {
+    /// A Slack channel that refuses what is posted there.
+    #[derive(Clone, Debug, Default)]
+    pub struct DeadChannel {
+        /// The secret that holds its URL.
+        pub secret: String,
+        /// Empty: of all shops.
+        pub shop_domain: String,
+        pub error: String,
+        pub failed_at: Option<Timestamp>,
+    }
+}
+
+fn step(text: &str) -> String {
+    text.to_owned()
+}
+
+/// Webhooks wait: what they have run into, then make them due and work on them now.
+pub fn queue(error: Option<&QueueError>) -> Vec<String> {
+    let Some(error) = error else {
+        return vec![
+            step(
+                "SELECT processing_status, topic, count(*), min(received_at) AS oldest FROM raw_ops.webhook_inbox WHERE \
+                 processing_status IN ('pending', 'failed', 'retrying') GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 10;",
+            ),
+            step("CALL raw_ops.drain_inbox();"),
+        ];
+    };
+    let mut steps = vec![step(
+        "SELECT error_category, left(last_error, 160) AS error, count(*), min(next_retry_at) AS next_try FROM \
+         raw_ops.webhook_inbox WHERE processing_status IN ('failed', 'retrying') GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 10;",
+    )];
+    steps.push(match (&error.constraint_table, &error.constraint_name) {
+        (Some(table), Some(name)) => {
+            format!("-- {name} is not of setup(). Refuses it what should come in? ALTER TABLE {table} DROP CONSTRAINT {name};")
+        }
+        _ => step("-- Mend what the error names (docs/operate.md#error-categories). Then do not wait for the retries:"),
+    });
+    steps.push(step(
+        "UPDATE raw_ops.webhook_inbox SET next_retry_at = now() WHERE processing_status = 'failed' AND next_retry_at > now();",
+    ));
+    steps.push(step("CALL raw_ops.drain_inbox();"));
+    steps
+}
+
+/// Dead letters: apply what can be applied, correct what cannot, settle last.
+pub fn dead_letters(dead: &DeadLetters, shop: &str) -> Vec<String> {
+    let mut steps = Vec::new();
+    let which = match dead.total {
+        1 => format!(
+            "id = '{}' AND processing_status = 'dlq'",
+            pgrx::Uuid::from_bytes(dead.id)
+        ),
+        _ => format!("processing_status = 'dlq'{shop}"),
+    };
+    steps.push(format!(
+        "SELECT id, topic, error_category, last_error FROM raw_ops.webhook_inbox WHERE {which} ORDER BY last_error_at LIMIT 10;"
+    ));
+    if dead.to_apply > 0 {
+        steps.push(step(
+            "-- Once the cause is mended; an order that still cannot be applied changes nothing:",
+        ));
+        steps.push(format!(
+            "SELECT id, raw_ops.process_order_webhook_txn(payload, shop_domain) AS applied, \
+             raw_ops.fn_resolve_webhook_manually_v1(id, 'applied as it came, its cause was mended') AS settled FROM \
+             raw_ops.webhook_inbox WHERE {which} AND topic LIKE 'orders/%' AND error_category = {} ORDER BY received_at;",
+            literal(dead.category.as_deref().unwrap_or("internal"))
+        ));
+    }
+    if let Some(id) = dead.malformed_id {
+        let id = pgrx::Uuid::from_bytes(id);
+        let path = dead.malformed_error.as_deref().and_then(path_in_payload);
+        steps.push(format!(
+            "-- Fill in what is right, say how you know, and paste: SELECT raw_ops.process_order_webhook_txn(jsonb_set(payload, '{}', \
+             '<value as JSON>'), shop_domain), raw_ops.fn_resolve_webhook_manually_v1(id, '<what was wrong, how you know>') FROM \
+             raw_ops.webhook_inbox WHERE id = '{id}';",
+            path.as_deref().unwrap_or("{<field>}")
+        ));
+        steps.push(format!(
+            "SELECT w.processing_status, o.order_name, o.total_price FROM raw_ops.webhook_inbox w LEFT JOIN raw_ops.orders o ON \
+             o.shopify_order_id = w.shopify_order_id AND o.shop_domain IN (w.shop_domain, '') WHERE w.id = '{id}';"
+        ));
+    }
+    if dead.unknown_topic > 0 {
+        steps.push(step(
+            "-- Nobody here reads the topic: unsubscribe from it at the provider. There is nothing to apply; settle it with: SELECT id, \
+             raw_ops.fn_resolve_webhook_manually_v1(id, 'this topic is not handled; unsubscribed') FROM raw_ops.webhook_inbox WHERE \
+             processing_status = 'dlq' AND error_category = 'unknown_topic';",
+        ));
+    }
+    if dead.total > dead.to_apply + dead.malformed + dead.unknown_topic {
+        steps.push(step(
+            "-- What is no order: have the provider send it again, then settle it: SELECT \
+             raw_ops.fn_resolve_webhook_manually_v1('<id>', '<what was wrong, what was done>');",
+        ));
+    }
+    steps
+}
+
+/// The path of `jsonb_set` to the field that an error of the parser begins with (`order.line_items[0].price: not a number`).
+fn path_in_payload(error: &str) -> Option<String> {
+    let (field, _) = error.split_once(':')?;
+    let field = field.strip_prefix("order.")?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '[' | ']');
+    let path = field.replace('[', ".").replace(']', "").replace('.', ",");
+    (!path.is_empty() && field.chars().all(is_plain)).then(|| format!("{{{path}}}"))
+}
+
+/// Where the time of a webhook goes: triggers of others first, then what is busy now.
+pub fn slow_processing() -> Vec<String> {
+    vec![
+        step(
+            "SELECT tgrelid::regclass AS on_table, tgname AS trigger, tgfoid::regprocedure AS calls FROM pg_trigger WHERE NOT \
+             tgisinternal AND tgenabled <> 'D' AND tgrelid IN ('raw_ops.webhook_inbox'::regclass, 'raw_ops.orders'::regclass, \
+             'raw_ops.order_items'::regclass, 'raw_ops.customers'::regclass, 'raw_ops.ops_events'::regclass) AND tgfoid NOT IN \
+             (SELECT objid FROM pg_depend WHERE deptype = 'e' AND classid = 'pg_proc'::regclass);",
+        ),
+        step(
+            "-- A trigger that is yours and slow: ALTER TABLE <on_table> DISABLE TRIGGER <trigger>; locks and dead rows have faults of \
+             their own.",
+        ),
+        step(
+            "SELECT date_trunc('minute', processed_at) AS minute, count(*), round(avg(processing_duration_ms)) AS average_ms, \
+             max(processing_duration_ms) AS slowest_ms FROM raw_ops.webhook_inbox WHERE processed_at > now() - interval '1 hour' GROUP BY 1 \
+             ORDER BY 1 DESC LIMIT 10;",
+        ),
+    ]
+}
+
+/// Elements of list-shaped webhooks that were refused, or that wait for what they are about.
+pub fn elements_left(shop: &str) -> Vec<String> {
+    vec![
+        format!(
+            "SELECT provider, state, path, error, webhook_id, created_at FROM raw_ops.webhook_elements_left{shop} ORDER BY created_at \
+             DESC LIMIT 20;"
+        ),
+        step(
+            "-- What waits is done when what it is about arrives. What was refused: have the provider send it again, corrected.",
+        ),
+    ]
+}
+
+/// Orders announced and not here: the webhooks behind them, with their errors.
+pub fn missing_orders(shop: &str) -> Vec<String> {
+    vec![
+        format!("SELECT * FROM raw_ops.missing_orders{shop};"),
+        step(
+            "UPDATE raw_ops.webhook_inbox SET next_retry_at = now() WHERE processing_status = 'failed' AND topic LIKE 'orders/%' AND \
+             next_retry_at > now();",
+        ),
+        step("CALL raw_ops.drain_inbox();"),
+    ]
+}
+
+/// A source has gone quiet: is the way in open, has the provider given up?
+pub fn quiet_source(provider: &str, shop: &str) -> Vec<String> {
+    vec![
+        format!(
+            "SELECT topic, shop_domain, max(received_at) AS last, count(*) FILTER (WHERE received_at > now() - interval '1 day') AS \
+             last_day FROM raw_ops.webhook_inbox WHERE provider = {}{shop} GROUP BY 1, 2 ORDER BY 3 DESC;",
+            literal(provider)
+        ),
+        step(
+            "-- 1. On the shim's machine: curl -si http://127.0.0.1:8080/readyz says {\"status\":\"ready\"}",
+        ),
+        step("-- 2. Its log has no 401 (a secret that does not fit) and no 503 for this provider"),
+        step(
+            "-- 3. The provider still lists the subscription: Shopify deletes it after 8 failures and says nothing",
+        ),
+    ]
+}
+
+/// Monitors that are silent: the last run of each one's job and its error; bring the jobs back; run one now.
+pub fn silent_monitors(jobs: &[&str], check: &str) -> Vec<String> {
+    let names: Vec<String> = jobs.iter().map(|job| literal(job)).collect();
+    vec![
+        format!(
+            "SELECT j.jobname, j.active, last.status, last.return_message, last.start_time FROM cron.job j LEFT JOIN LATERAL (SELECT * FROM \
+             cron.job_run_details d WHERE d.jobid = j.jobid ORDER BY d.runid DESC LIMIT 1) last ON true WHERE j.jobname IN ({});",
+            names.join(", ")
+        ),
+        step("SELECT raw_ops.fn_schedule_jobs_v1();"),
+        run_monitor(check),
+    ]
+}
+
+/// A monitor that failed: once what its error names is mended, run it.
+pub fn failing_monitors(check: &str) -> Vec<String> {
+    vec![
+        format!(
+            "SELECT check_name, error, run_at FROM raw_ops.monitoring_runs WHERE check_name = {} ORDER BY run_at DESC LIMIT 3;",
+            literal(check)
+        ),
+        step(
+            "-- Mend what the error names; a table or view of raw_ops that is missing is a fault of its own.",
+        ),
+        run_monitor(check),
+    ]
+}
+
+/// An alert whose cause is over is closed by the next run.
+pub fn run_monitor(check: &str) -> String {
+    format!("SELECT raw_ops.fn_invoke_monitor({});", literal(check))
+}
+
+/// Slack refuses what is posted to a channel: only a new URL helps, and setting it sends what waits for it.
+pub fn dead_channels(dead: &[DeadChannel]) -> Vec<String> {
+    let mut steps: Vec<String> = dead
+        .iter()
+        .map(|one| match one.shop_domain.as_str() {
+            "" => format!("-- SELECT raw_ops.fn_set_secret_v1('{}', '<new URL>');", one.secret),
+            shop => format!(
+                "-- SELECT raw_ops.fn_set_secret_v1('{}', '<new URL>', {}); -- the shop's own, where it has one",
+                one.secret,
+                literal(shop)
+            ),
+        })
+        .collect();
+    steps.push(step(
+        "SELECT channel, title, delivery, reached, last_error FROM raw_ops.alert_messages ORDER BY created_at DESC LIMIT 5;",
+    ));
+    steps
+}
+
+/// Alerts have reached nobody: a new URL for what refuses them; sent again once the cause is mended.
+pub fn undelivered_alerts(dead: &[DeadChannel]) -> Vec<String> {
+    let mut steps = vec![step(
+        "SELECT title, channel, delivery, last_error, next_attempt_at FROM raw_ops.undelivered_alerts ORDER BY created_at DESC LIMIT 10;",
+    )];
+    if !dead.is_empty() {
+        steps.extend(
+            dead_channels(dead)
+                .into_iter()
+                .filter(|step| step.starts_with("--")),
+        );
+    }
+    steps.push(step(
+        "-- Once the cause is mended: SELECT raw_ops.fn_resend_alerts_v1();",
+    ));
+    steps.push(step(
+        "SELECT count(*) AS undelivered FROM raw_ops.undelivered_alerts;",
+    ));
+    steps
+}
+
+/// Background processes that do not run.
+pub fn missing_workers() -> Vec<String> {
+    vec![
+        step(
+            "-- They start again by themselves within seconds; if not, the server's log says why (search raw_ops).",
+        ),
+        step(
+            "SELECT pid, backend_type, backend_start, state, wait_event FROM pg_stat_activity WHERE backend_type LIKE 'raw_ops%';",
+        ),
+    ]
+}
+
+/// The sender does not send what is due: ended, it starts again within seconds.
+pub fn stuck_outbox(sender: Option<&str>) -> Vec<String> {
+    let mut steps = vec![step(
+        "SELECT lane, state, count(*), min(send_after) AS due_since, max(left(error, 120)) AS error FROM raw_ops.http_requests WHERE \
+         state IN ('queued', 'sending') GROUP BY 1, 2;",
+    )];
+    steps.extend(sender.map(str::to_owned));
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_a_step(text: &str) -> bool {
+        let is_one_statement = text.ends_with(';') && text.matches(';').count() == 1;
+        let mut after = text.split('<').skip(1);
+        let has_blank = after.any(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+        text.starts_with("-- ") || is_one_statement && !text.contains('\n') && !has_blank
+    }
+
+    #[test]
+    fn every_step_is_one_whole_statement_or_a_comment() {
+        let dead = DeadLetters {
+            total: 9,
+            to_apply: 2,
+            malformed: 2,
+            unknown_topic: 2,
+            malformed_id: Some([7; 16]),
+            ..DeadLetters::default()
+        };
+        let constrained = QueueError {
+            constraint_table: Some("raw_ops.orders".into()),
+            constraint_name: Some("no_gifts".into()),
+            ..QueueError::default()
+        };
+        for steps in [
+            queue(None),
+            queue(Some(&QueueError::default())),
+            queue(Some(&constrained)),
+            dead_letters(&dead, ""),
+            slow_processing(),
+            elements_left(""),
+            missing_orders(""),
+            quiet_source("shop'ify", ""),
+            silent_monitors(&["a"], "a"),
+            failing_monitors("a"),
+            stuck_outbox(None),
+        ] {
+            for step in &steps {
+                assert!(is_a_step(step), "{step}");
+            }
+            let statements = steps.iter().filter(|step| !step.starts_with("--")).count();
+            assert!((1..=3).contains(&statements), "{steps:?}");
+        }
+    }
+
+    #[test]
+    fn a_dead_letter_is_applied_before_it_is_settled_and_never_settled_bare() {
+        let apply = DeadLetters {
+            total: 1,
+            to_apply: 1,
+            ..DeadLetters::default()
+        };
+        let steps = dead_letters(&apply, "");
+        let (apply_at, settle_at) = (
+            steps[2].find("process_order_webhook_txn"),
+            steps[2].find("fn_resolve"),
+        );
+        assert!(apply_at.is_some() && apply_at < settle_at, "{steps:?}");
+        assert!(
+            steps
+                .iter()
+                .all(|step| step.contains("00000000-0000") || step.starts_with("--")),
+            "{steps:?}"
+        );
+        let nothing_to_apply = DeadLetters {
+            total: 1,
+            ..DeadLetters::default()
+        };
+        let bare = dead_letters(&nothing_to_apply, "");
+        assert!(
+            bare.iter()
+                .all(|step| !step.contains("fn_resolve") || step.starts_with("--")),
+            "{bare:?}"
+        );
+    }
+
+    #[test]
+    fn the_field_that_an_error_names_is_a_path_in_the_payload() {
+        let path = |error| path_in_payload(error);
+        assert_eq!(
+            path("order.line_items[0].price: not a number").as_deref(),
+            Some("{line_items,0,price}")
+        );
+        assert_eq!(path("order.id: is missing").as_deref(), Some("{id}"));
+        assert_eq!(path("the body is not JSON"), None);
+        assert_eq!(path("order.a'b: x"), None);
+    }
+}
