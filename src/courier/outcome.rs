@@ -58,6 +58,8 @@ pub const REQUESTER: Requester = Requester {
     why_unwanted: WHY_UNWANTED,
     on_recorded: follow_outcomes,
     on_discarded: discard_notifications,
+    // A customer hears of what was given up only when a person says so.
+    on_secret_set: |_| Ok(0),
 };
 
 statements! {

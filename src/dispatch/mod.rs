@@ -1,9 +1,10 @@
 //! One pass over the outbox: claim, send, record, and tell the part that asked: [`requesters`]. Sending itself happens between the two
-//! transactions [`take`] and [`finish`]; with pg_net both are one, [`pg_net_pass`].
+//! transactions [`take`] and [`finish`]; with pg_net both are one, [`pg_net_pass`]. The doors: deliver now, resume, set a secret.
 
 mod deliver;
 mod requesters;
 mod resume;
+mod set_secret;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 

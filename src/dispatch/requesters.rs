@@ -43,6 +43,15 @@ pub fn tell_recorded(session: &Session, outcomes: &[Outcome]) -> Result<()> {
     Ok(())
 }
 
+/// Tells each that a secret was set; returns how many requests are sent because of it.
+pub fn tell_secret_set(session: &Session) -> Result<usize> {
+    let mut sent = 0;
+    for requester in REQUESTERS {
+        sent += (requester.on_secret_set)(session)?;
+    }
+    Ok(sent)
+}
+
 /// Tells each that its requests were discarded.
 pub fn tell_discarded(session: &Session, discarded: &[(Option<Purpose>, Id)], why: &str) -> Result<()> {
     for requester in REQUESTERS {

@@ -9,7 +9,7 @@
 //! - [`policy`]: what a response means and what follows; [`redaction`]: what is written down of it. Pure
 //! - [`carriers`]: who sends: `builtin` or `pg_net`, and which of them is in force
 //! - [`network_error`]: what went wrong on the way, in words
-//! - [`secrets`]: encrypted at rest, set by [`set_secret`]; [`address`]: where a request may go; [`clone_guard`]: which database may send
+//! - [`secrets`]: encrypted at rest; [`address`]: where a request may go; [`clone_guard`]: which database may send
 
 pub mod address;
 pub mod carriers;
@@ -27,7 +27,6 @@ pub mod redaction;
 mod request;
 mod requester;
 pub mod secrets;
-mod set_secret;
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
 

@@ -18,6 +18,8 @@ pub struct Requester {
     pub on_recorded: fn(&Session, &[&Outcome]) -> Result<()>,
     /// Hears that everything queued about these subjects was discarded, and why: they must not be asked for again.
     pub on_discarded: fn(&Session, Vec<Id>, &str) -> Result<()>,
+    /// Hears that the secrets of a destination were set anew: what was given up for want of them may be sent. Returns how many are.
+    pub on_secret_set: fn(&Session) -> Result<usize>,
 }
 
 /// For those whose requests are wanted as long as they are queued: who takes them back cancels them.

@@ -17,7 +17,7 @@ use std::io::Read;
 pub struct Secret {
     pub name: &'static str,
     /// Whether it is where requests go: it must be a URL then.
-    pub(super) is_url: bool,
+    pub is_url: bool,
 }
 
 impl Secret {
@@ -42,7 +42,7 @@ statements! {
             set ciphertext = excluded.ciphertext, nonce = excluded.nonce, key_id = excluded.key_id,
                 updated_at = now(), updated_by = excluded.updated_by";
     /// Returns 0 where there was none.
-    pub(super) execute remove(name: &str, shop: &str) = text
+    pub execute remove(name: &str, shop: &str) = text
         "delete from raw_ops.secrets where name = $1 and shop_domain = $2";
     execute exists(name: &str, shop: &str) -> bool = text
         "select exists (select from raw_ops.secrets where name = $1 and shop_domain in ('', $2))";

@@ -49,6 +49,16 @@ impl Webhook {
         }
     }
 
+    /// The channel it posts to; `None`: the fallback has none.
+    pub const fn channel(self) -> Option<&'static str> {
+        match self {
+            Webhook::OpsAlerts => Some("#ops-alerts"),
+            Webhook::OpsUrgent => Some("#ops-urgent"),
+            Webhook::DailyOps => Some("#daily-ops"),
+            Webhook::Fallback => None,
+        }
+    }
+
     /// A channel's; messages for one that has none go where alerts go.
     pub fn of_channel(channel: &str) -> Self {
         match channel {
@@ -215,6 +225,18 @@ fn steps(next: &[String]) -> Option<String> {
     (!shown.is_empty()).then_some(shown)
 }
 
+/// The same message with a sentence at its end.
+pub fn with_note(body: &Json, note: &str) -> Json {
+    let mut body = body.clone();
+    let text = body["text"].as_str().unwrap_or_default();
+    body["text"] = format!("{text}\n{}", escape(note)).into();
+    let note = json!({"type": "context", "elements": [{"type": "mrkdwn", "text": cut(&escape(note), LONGEST_FIELD)}]});
+    if let Some(blocks) = body["blocks"].as_array_mut() {
+        blocks.push(note);
+    }
+    body
+}
+
 fn mark(message: &AlertMessage<'_>) -> &'static str {
     match (message.is_resolved, message.severity) {
         (true, _) => ":white_check_mark:",
@@ -296,6 +318,7 @@ mod tests {
             ("#daily-ops", "slack_url_daily_ops"),
         ] {
             assert_eq!(Webhook::of_channel(channel).secret(), secret);
+            assert_eq!(Webhook::of_channel(channel).channel(), Some(channel));
         }
     }
 }

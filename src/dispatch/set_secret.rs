@@ -1,10 +1,14 @@
-//! `fn_set_secret_v1()`: an operator sets or removes a secret. Its value is in no message, no log, no session list.
+//! `fn_set_secret_v1()`: an operator sets or removes a secret. Its value is in no message, no log, no session list. What waits for
+//! it is sent.
 
-use super::receivers::SECRETS;
-use super::secrets::{self, Secret};
+use super::requesters;
 use crate::audit;
+use crate::config;
 use crate::db::{self, Session, owner, process, schema, statements};
 use crate::error::{Error, Result};
+use crate::outbox::address;
+use crate::outbox::receivers::SECRETS;
+use crate::outbox::secrets::{self, Secret};
 use crate::shop;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -39,7 +43,7 @@ fn fn_set_secret_v1(
     };
     let value = p_value.map(str::trim).filter(|value| !value.is_empty());
     if let Some(value) = value {
-        validate(secret, value)?;
+        validate(secret, value, config::allow_private_targets())?;
     }
     Ok(owner::as_table_owner(|| {
         db::session(|session| set(session, secret.name, &shop, value).map(JsonB))
@@ -63,6 +67,12 @@ fn set(session: &Session, name: &str, shop: &str, value: Option<&str>) -> Result
     let details = json!({"who": db::session_user(), "name": name});
     audit::log_act_for(session, shop, "secret", message, &details)?;
     let mut answer = json!({"success": true, "name": name, "is_set": is_set});
+    if is_set {
+        let sent = requesters::tell_secret_set(session)?;
+        if sent > 0 {
+            answer["sent_again"] = sent.into();
+        }
+    }
     if !shop.is_empty() {
         answer["shop_domain"] = shop.into();
     }
@@ -84,14 +94,15 @@ fn known_secret(name: Option<&str>) -> Result<Secret> {
 }
 
 /// Never puts the value into the message.
-fn validate(secret: Secret, value: &str) -> Result<()> {
+fn validate(secret: Secret, value: &str, allow_private: bool) -> Result<()> {
     let name = secret.name;
     if value.len() > LONGEST_SECRET || value.chars().any(char::is_control) {
         let problem = format!("{name} must be one line of at most {LONGEST_SECRET} bytes");
         return Err(Error::argument("p_value", problem));
     }
     if secret.is_url {
-        super::address::parse(value)
+        address::parse(value)
+            .and_then(|uri| address::ensure_allowed(&uri, allow_private))
             .map_err(|problem| Error::argument("p_value", format!("{name}: {problem}")))?;
     }
     Ok(())
@@ -123,10 +134,11 @@ mod tests {
             "not a url xoxb-123",
             "https://hooks.slack.com/\nxoxb-123",
             "ftp://xoxb-123",
+            "http://hooks.slack.com/services/T/B/xoxb-123",
         ] {
-            let error = validate(channel, value).unwrap_err().to_string();
+            let error = validate(channel, value, false).unwrap_err().to_string();
             assert!(!error.contains("xoxb"), "{error}");
         }
-        assert!(validate(channel, "https://hooks.slack.com/services/T/B/X").is_ok());
+        assert!(validate(channel, "https://hooks.slack.com/services/T/B/X", false).is_ok());
     }
 }
