@@ -211,6 +211,7 @@ pub fn elements_left(shop: &str) -> Vec<String> {
 pub fn missing_orders(shop: &str) -> Vec<String> {
     vec![
         format!("SELECT * FROM raw_ops.missing_orders{shop};"),
+        step("-- Mend what last_error names. Then do not wait for the retries:"),
         step(
             "UPDATE raw_ops.webhook_inbox SET next_retry_at = now() WHERE processing_status = 'failed' AND topic LIKE 'orders/%' AND \
              next_retry_at > now();",
