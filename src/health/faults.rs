@@ -5,7 +5,6 @@ use crate::alerts::{AllThresholds, Severity};
 use crate::config;
 use crate::db;
 use crate::error::Error;
-use crate::jobs;
 use crate::monitoring::Fault;
 use crate::monitoring::checks::{monitoring_heartbeat, webhook_health};
 use crate::outbox::carriers::InForce;
@@ -203,15 +202,7 @@ fn pg_cron(figures: &Figures) -> Vec<Fault> {
             .next("SHOW shared_preload_libraries; -- add pg_cron to this list in postgresql.conf, restart the server");
         faults.push(fault);
     }
-    let missing: Vec<&str> = figures.jobs.as_ref().map_or_else(Vec::new, |jobs| {
-        jobs::names()
-            .filter(|job| !jobs.iter().any(|known| known == job))
-            .collect()
-    });
-    if !missing.is_empty() {
-        let problem = format!("jobs are not scheduled or not active: {}", missing.join(", "));
-        faults.push(Fault::warning("jobs", problem).next(schedule));
-    }
+    faults.extend(figures.jobs.as_deref().and_then(super::jobs::fault));
     faults.extend(bad_monitors(figures));
     faults
 }

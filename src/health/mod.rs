@@ -8,6 +8,7 @@
 mod faults;
 mod figures;
 mod grants;
+mod jobs;
 mod sight;
 
 use crate::alerts::{AllThresholds, Severity};
@@ -96,7 +97,9 @@ impl Health {
                 "running": here.map_or(0, |here| here.workers), "wanted": config::workers(), "database": config::database(),
             },
             "sender": here.is_some_and(|here| here.sender),
-            "pg_cron": {"installed": figures.has_pg_cron, "jobs": figures.jobs},
+            "pg_cron": {"installed": figures.has_pg_cron, "jobs": figures.jobs.as_ref().map(|found| {
+                jobs::running(found, &db::current_database())
+            })},
             "carrier": figures.carrier.map(InForce::as_str),
             "delivery_held": figures.held.as_ref().map(Option::is_some),
             "queue_depth": figures.inbox.as_ref().map(|inbox| inbox.depth),

@@ -4,6 +4,7 @@ mod definitions;
 mod drills;
 mod exposure;
 mod grants;
+mod jobs;
 mod locks;
 mod sight;
 
