@@ -8,7 +8,6 @@ use crate::error::Error;
 use crate::monitoring::Fault;
 use crate::monitoring::checks::{monitoring_heartbeat, webhook_health};
 use crate::outbox::carriers::InForce;
-use crate::outbox::secrets;
 
 /// What only health compares with, in `monitor_thresholds`.
 const LIMITS: &str = "health";
@@ -266,11 +265,6 @@ fn undelivered(alerts: &Alerts, limits: &AllThresholds) -> Option<Fault> {
 }
 
 fn no_secrets(figures: &Figures) -> Option<Fault> {
-    if let Some(error) = secrets::key_problem() {
-        let fault = Fault::warning("secrets", format!("{error}: alerts cannot be sent"));
-        let hint = error.hint().unwrap_or_default();
-        return Some(fault.next(format!("-- {hint}")));
-    }
     (!figures.missing_secrets.is_empty()).then(|| {
         let names = &figures.missing_secrets;
         let problem = format!("alerts have nowhere to go; not set: {}", names.join(", "));

@@ -1,7 +1,7 @@
 //! What health rests on, each question asked apart.
 
-use super::jobs;
 use super::sight::Sight;
+use super::{jobs, keys};
 use crate::alerts::AllThresholds;
 use crate::db::typed::FromRow;
 use crate::db::{Found, Session, result_row, schema, statements};
@@ -200,10 +200,11 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
         .flatten();
     // Columns first: what hangs on them is made again after them.
     let mut faults = Vec::new();
-    let questions: [(&str, Question); 3] = [
+    let questions: [(&str, Question); 4] = [
         ("how the tables are defined", definitions::faults),
         ("the tables' structure", structure::faults),
         ("triggers of others", others_triggers),
+        ("the secrets and their key", keys::faults),
     ];
     for (what, look) in questions {
         faults.extend(sight.ask(session, what, look).unwrap_or_default());

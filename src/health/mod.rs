@@ -9,6 +9,7 @@ mod faults;
 mod figures;
 mod grants;
 mod jobs;
+mod keys;
 mod sight;
 
 use crate::alerts::{AllThresholds, Severity};

@@ -5,6 +5,7 @@ mod drills;
 mod exposure;
 mod grants;
 mod jobs;
+mod keys;
 mod locks;
 mod sight;
 
