@@ -6,6 +6,7 @@
 
 mod column;
 mod declare;
+pub mod disk;
 pub mod encoding;
 pub mod ids;
 pub mod jsonb;
@@ -19,6 +20,7 @@ mod rows;
 pub mod rowset;
 pub mod schema;
 pub mod search_path;
+pub mod server_settings;
 pub mod settings;
 pub mod snapshot;
 mod statement;

@@ -1,5 +1,6 @@
 //! What is wrong by the figures. Pure, but for the settings it names.
 
+use super::LIMITS;
 use super::figures::{Alerts, Figures, Inbox, Outbox};
 use crate::alerts::{AllThresholds, Severity};
 use crate::config;
@@ -8,9 +9,6 @@ use crate::error::Error;
 use crate::monitoring::Fault;
 use crate::monitoring::checks::{monitoring_heartbeat, webhook_health};
 use crate::outbox::carriers::InForce;
-
-/// What only health compares with, in `monitor_thresholds`.
-const LIMITS: &str = "health";
 
 /// Every fault the figures show.
 pub fn find_faults(figures: &Figures) -> Vec<Fault> {
@@ -63,7 +61,6 @@ fn workers(figures: &Figures) -> Option<Fault> {
         Fault::critical("workers", problem)
             .next("-- They start again by themselves within seconds; if not, the server's log says why (search raw_ops).")
             .next("SELECT name, setting FROM pg_settings WHERE name IN ('max_worker_processes', 'raw_ops.workers', 'raw_ops.database');")
-            .next("ALTER SYSTEM SET max_worker_processes = 24; -- where the log says there are too few; then restart the server")
     })
 }
 

@@ -5,12 +5,16 @@
 //! wrong by the figures, pure; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
 //! [`crate::monitoring::integrity`].
 
+mod connections;
+mod disk;
 mod faults;
 mod figures;
 mod grants;
 mod jobs;
 mod keys;
+mod pg_net;
 mod sight;
+mod worker_slots;
 
 use crate::alerts::{AllThresholds, Severity};
 use crate::config;
@@ -30,6 +34,9 @@ use sight::Sight;
 fn fn_health_v1() -> Result<JsonB, ErrorReport> {
     Ok(JsonB(db::json_for_client(look()?.to_json())))
 }
+
+/// What only health compares with, in `monitor_thresholds`.
+const LIMITS: &str = "health";
 
 /// What was seen, and what is wrong with it, the worst first.
 pub struct Health {
@@ -57,11 +64,19 @@ pub fn look() -> Result<Health> {
         figures::of_the_server(session, &sight, &mut figures);
         let mut found = figures::not_visible(session, &sight);
         found.extend(grants::faults(session, &sight));
+        let limits = figures.limits.of(LIMITS);
+        found.extend(disk::faults(session, &sight, limits));
+        found.extend(connections::faults(session, &sight, limits));
+        found.extend(worker_slots::fault(session, &sight, &figures));
+        if figures.has_pg_net && !figures.is_replica {
+            found.extend(pg_net::fault(session, &sight));
+        }
         found.extend(figures::locks(session, &sight, sight.was_locked_out()));
         Ok(found)
     })?);
     found.extend(faults::find_faults(&figures));
     found.extend(sight.into_faults());
+    found = found.into_iter().map(Fault::folded).collect();
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {
         figures,

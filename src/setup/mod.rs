@@ -4,6 +4,7 @@
 
 pub mod definitions;
 pub mod differences;
+pub mod functions;
 mod mend;
 pub mod objects;
 pub mod tables;

@@ -2,10 +2,11 @@
 //! switched off. Asked as the owner of the tables; the heartbeat asks, too, since monitors run well while nothing can be
 //! stored. How what is there is defined: [`super::definitions`].
 
+use super::functions;
 use crate::alerts::Severity;
 use crate::db::{self, Session, statements};
 use crate::error::Result;
-use crate::monitoring::{Fault, FaultRow};
+use crate::monitoring::{Fault, FaultRow, MOST_STATEMENTS};
 use crate::setup::differences::{self, Differences, Part};
 use crate::setup::objects::{Kind, Object, objects};
 use crate::setup::tables::{self, Lost, is_remade};
@@ -38,6 +39,7 @@ pub fn faults(session: &Session) -> Result<Vec<Fault>> {
     ] {
         found.extend(rows.map(Fault::from_row)?);
     }
+    found.extend(functions::faults(session)?);
     found.extend(missing_tables(&tables::lost(session)?, &db::current_database()));
     found.extend(compare(objects(), &differences::parts(session)?));
     Ok(found)
@@ -156,9 +158,6 @@ fn indexes(found: &Differences<'_>) -> Vec<Fault> {
     }
     faults
 }
-
-/// More than this nobody pastes one by one.
-const MOST_STATEMENTS: usize = 3;
 
 fn repaired(object: &Object) -> String {
     let (table, name) = (&object.table, &object.name);
