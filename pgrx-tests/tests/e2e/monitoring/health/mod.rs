@@ -3,6 +3,7 @@
 mod definitions;
 mod drills;
 mod exposure;
+mod functions;
 mod grants;
 mod jobs;
 mod keys;
