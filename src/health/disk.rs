@@ -98,8 +98,8 @@ fn amount(bytes: u64) -> String {
 const NEXT: &[&str] = &[
     "SELECT relname, pg_size_pretty(pg_total_relation_size(oid)) AS size FROM pg_class WHERE relnamespace = 'raw_ops'::regnamespace \
      AND relkind = 'r' ORDER BY pg_total_relation_size(oid) DESC LIMIT 10;",
-    "SELECT slot_name, active, pg_size_pretty(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)) AS wal_kept FROM \
-     pg_replication_slots ORDER BY restart_lsn;",
+    "SELECT slot_name, active, pg_size_pretty(pg_wal_lsn_diff(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE \
+     pg_current_wal_lsn() END, restart_lsn)) AS wal_kept FROM pg_replication_slots ORDER BY restart_lsn;",
     "-- A slot that nobody reads keeps all WAL since (never delete in pg_wal by hand): SELECT pg_drop_replication_slot('<slot_name>');",
     "-- Logs older than raw_ops.log_retention says: CALL raw_ops.run_housekeeping();",
     "-- Gives its room back at once, once you have a dump of it: DROP TABLE raw_ops.webhook_inbox_archive_y<year>m<month>;",

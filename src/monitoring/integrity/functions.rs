@@ -2,7 +2,7 @@
 //! itself, not from being altered, replaced or taken out of it.
 
 use crate::alerts::Severity;
-use crate::db::{Session, result_row, statements};
+use crate::db::{self, Session, result_row, statements};
 use crate::error::Result;
 use crate::monitoring::Fault;
 use crate::setup::functions::{Function, PINNED_PATH, functions};
@@ -37,11 +37,14 @@ pub fn faults(session: &Session) -> Result<Vec<Fault>> {
         Some(owner) => fault.by(std::slice::from_ref(owner)),
         None => fault,
     };
-    Ok(compare(functions(), &found).into_iter().map(by_owner).collect())
+    Ok(compare(functions(), &found, &db::current_user())
+        .into_iter()
+        .map(by_owner)
+        .collect())
 }
 
-/// What is missing, altered or somebody else's. Pure.
-fn compare(wanted: &[Function], found: &[Found]) -> Vec<Fault> {
+/// What is missing, altered or somebody else's; `table_owner`: who must be able to call all of them. Pure.
+fn compare(wanted: &[Function], found: &[Found], table_owner: &str) -> Vec<Fault> {
     let (mut gone, mut altered, mut next, mut others) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for function in wanted {
         let mut named = found
@@ -88,7 +91,7 @@ fn compare(wanted: &[Function], found: &[Found]) -> Vec<Fault> {
         }
     }
     let mut faults = Vec::new();
-    faults.extend(missing(&gone));
+    faults.extend(missing(&gone, table_owner));
     if !altered.is_empty() {
         let fault = Fault::critical(
             "functions",
@@ -100,7 +103,7 @@ fn compare(wanted: &[Function], found: &[Found]) -> Vec<Fault> {
     faults
 }
 
-fn missing(gone: &[&str]) -> Option<Fault> {
+fn missing(gone: &[&str], table_owner: &str) -> Option<Fault> {
     (!gone.is_empty()).then(|| {
         let problem = format!("functions of the extension are missing or replaced by others: {}", gone.join(", "));
         Fault::critical("functions", problem)
@@ -109,6 +112,7 @@ fn missing(gone: &[&str]) -> Option<Fault> {
                 "-- Else made anew; no row is lost, what was granted on functions has to be granted again: DROP EXTENSION raw_ops CASCADE; CREATE \
                  EXTENSION raw_ops;",
             )
+            .next(format!("GRANT EXECUTE ON ALL ROUTINES IN SCHEMA raw_ops TO {};", db::quoted(table_owner)))
             .next("SELECT raw_ops.setup();")
     })
 }
@@ -128,10 +132,7 @@ fn owned_by_others(others: &[(&str, &str, &str, &str)]) -> Option<Fault> {
     );
     let fault = Fault::new("functions", Severity::Info, problem);
     let back = others.iter().map(|(_, _, signature, wanted)| {
-        format!(
-            "ALTER ROUTINE {signature} OWNER TO {};",
-            crate::db::quoted(wanted)
-        )
+        format!("ALTER ROUTINE {signature} OWNER TO {};", db::quoted(wanted))
     });
     Some(back.fold(fault, Fault::next))
 }
@@ -187,11 +188,11 @@ mod tests {
                 "ALTER ROUTINE raw_ops.f(text) OWNER TO postgres;",
             ),
         ];
-        assert_eq!(compare(&wanted, std::slice::from_ref(&right)), []);
+        assert_eq!(compare(&wanted, std::slice::from_ref(&right), "shop_owner"), []);
         for (change, problem, next) in cases {
             let mut found = right.clone();
             change(&mut found);
-            let faults = compare(&wanted, &[found]);
+            let faults = compare(&wanted, &[found], "shop_owner");
             assert_eq!(faults.len(), 1, "{problem}");
             assert!(faults[0].problem.contains(problem), "{:?}", faults[0]);
             assert!(faults[0].next[0].starts_with(next), "{:?}", faults[0]);
