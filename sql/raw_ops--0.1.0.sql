@@ -522,7 +522,7 @@ $house$;
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::setup::setup
+-- raw_ops::checkup::setup
 CREATE  FUNCTION "setup"() RETURNS jsonb /* Result < JsonB, ErrorReport > */
 STRICT VOLATILE
 SET search_path TO pg_catalog, pg_temp

@@ -404,7 +404,7 @@ CREATE TABLE raw_ops.monitor_thresholds (
 );
 COMMENT ON TABLE raw_ops.monitor_thresholds IS 'The limits of everything that judges: each check, fn_health_v1(), the page, the views; where a check alerts, and how soon it repeats. Read each time: change a row and it holds, switch it off with enabled.';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.condition IS 'What is wrong when the threshold is crossed; one open alert per check, condition and shop.';
-COMMENT ON COLUMN raw_ops.monitor_thresholds.threshold IS 'In unit; the alert is raised above it. (Two of health_indicators are otherwise, see description.)';
+COMMENT ON COLUMN raw_ops.monitor_thresholds.threshold IS 'In unit; the alert is raised above it. (Two of health_indicators and disk_free are otherwise, see description.)';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.lookback IS 'How far back the check looks; null: at the state of now.';
 COMMENT ON COLUMN raw_ops.monitor_thresholds.repeat_after IS 'While the alert stays open it is not posted again before this.';
 ALTER TABLE ONLY raw_ops.monitor_thresholds

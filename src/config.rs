@@ -10,7 +10,7 @@ pub const MAX_WORKERS: usize = 16;
 /// What carries requests out of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
 pub enum Carrier {
-    /// pg_net where that extension is installed, else the built-in one.
+    /// pg_net where that extension is installed and can send for this database, else the built-in one.
     #[name = c"auto"]
     Auto,
     #[name = c"pg_net"]

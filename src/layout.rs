@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["worker"],
     &["dashboard"],
-    &["health"],
+    &["checkup", "health"],
     &["jobs"],
     &["dispatch", "monitoring", "retention"],
     &["inbox"],

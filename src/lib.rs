@@ -9,6 +9,7 @@
 //! | [`worker`]    | background workers and the sender: their loops                                         |
 //! | [`dashboard`] | the page "Webhook Operations": what health and the views say, for people               |
 //! | [`health`]    | `fn_health_v1()`: one look at the whole, each fault with the statements that mend it   |
+//! | [`checkup`]   | `setup()`: makes, mends, and says what it found and did, line by line                  |
 //! | [`jobs`]      | the pg_cron jobs: what runs when                                                       |
 //! | [`dispatch`]  | one pass over the outbox: claim, send, record; the registry of those who asked         |
 //! | [`monitoring`] | checks (one file each) and their runs; what is wrong with the tables; metrics         |
@@ -23,7 +24,7 @@
 //! | [`providers`] | a declaration each: its topics, headers, ids; their JSON to our typed command. Pure    |
 //! | [`command`]   | one envelope and one result for what a webhook asks for, in any domain. Pure           |
 //! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
-//! | [`setup`]     | `setup()`: numbered migrations, the views, what hangs on the extension's functions     |
+//! | [`setup`]     | numbered migrations, the views, what hangs on the extension's functions; bringing them back |
 //! | [`schedule`]  | when to try again: the waits of each purpose                                           |
 //! | [`audit`]     | writing to the operational log                                                         |
 //! | [`db`]        | the only place that names SPI: statements, rowsets, jsonb, sub-transactions, roles     |
@@ -40,6 +41,7 @@
 
 mod alerts;
 mod audit;
+mod checkup;
 mod command;
 mod config;
 mod convergence;

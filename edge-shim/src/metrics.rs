@@ -8,6 +8,7 @@ use prometheus::{
 
 use crate::connection::End;
 use crate::providers::REGISTRY;
+use crate::store::Condition;
 
 /// The label of every path that is not a route.
 pub const OTHER_ROUTE: &str = "other";
@@ -33,6 +34,8 @@ pub struct Metrics {
     pub store_errors: IntCounterVec,
     /// 1 if the last call to the database was answered.
     pub database_up: IntGauge,
+    /// 1 for what keeps the database from taking webhooks.
+    database_condition: IntGaugeVec,
     /// Log lines dropped because the reader of stdout was too slow.
     pub log_dropped: IntCounter,
     /// Connections that are open.
@@ -96,6 +99,11 @@ impl Metrics {
                 "edge_shim_database_up",
                 "1 if the last call to the database was answered, 0 before the first and after a failure.",
             )?,
+            database_condition: made.gauges(
+                "edge_shim_database_condition",
+                "1 for what keeps the database from taking webhooks, a word of /readyz; all 0 while it takes them.",
+                &["condition"],
+            )?,
             log_dropped: made.counter(
                 "edge_shim_log_lines_dropped_total",
                 "Log lines dropped because the reader of stdout was too slow.",
@@ -119,6 +127,17 @@ impl Metrics {
     pub fn stored(&self, provider: &str, duplicate: bool) {
         let counter = if duplicate { &self.duplicates } else { &self.stored };
         counter.with_label_values(&[provider]).inc();
+    }
+
+    /// Notes whether the database takes webhooks, and if not, why.
+    pub fn database(&self, hindrance: Option<Condition>) {
+        self.database_up.set(i64::from(hindrance.is_none()));
+        let word = hindrance.map(Condition::word);
+        for condition in Condition::ALL {
+            let is_it = word == Some(condition.word());
+            let gauge = self.database_condition.with_label_values(&[condition.word()]);
+            gauge.set(i64::from(is_it));
+        }
     }
 
     /// Counts a connection that did not end by itself.
@@ -149,6 +168,9 @@ impl Metrics {
         }
         for end in End::CUT {
             self.cut.with_label_values(&[end.label()]);
+        }
+        for condition in Condition::ALL {
+            self.database_condition.with_label_values(&[condition.word()]);
         }
         for class in ["unavailable", "contended", "rejected"] {
             self.store_errors.with_label_values(&[class]);
@@ -191,6 +213,12 @@ impl Maker<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         let metric = IntGauge::new(name, help)?;
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, prometheus::Error> {
+        let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
         self.0.register(Box::new(metric.clone()))?;
         Ok(metric)
     }

@@ -201,6 +201,11 @@ impl Face {
             ),
             Condition::NotSetUp => (503, "database_not_set_up", "the database is not set up"),
             Condition::DiskFull => (503, "database_disk_full", "the database's disk is full"),
+            Condition::NoSlots => (
+                503,
+                "database_no_slots",
+                "the database has no connection left for this server",
+            ),
             Condition::Locked => (
                 503,
                 "database_locked",

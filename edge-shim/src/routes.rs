@@ -69,7 +69,9 @@ async fn readyz(State(app): State<App>) -> Response {
     }
 }
 
+/// Asks the database first, as `/readyz` does: a rule can hold what is wrong also while no webhook comes.
 async fn metrics(State(app): State<App>) -> Response {
+    let _ = app.store.probe().await;
     match app.metrics.text() {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -89,6 +89,16 @@ insert into raw_ops.monitor_thresholds
      'More dead rows than this in the inbox, if they are more than dead_rows_share as well'),
     ('health', 'dead_rows_share', 'warning', '#ops-alerts', 20, '% of the live rows', null, '1 hour',
      'More dead rows than this in the inbox, if they are more than dead_rows as well'),
+    ('health', 'disk_used', 'warning', '#ops-alerts', 90, '%', null, '1 hour',
+     'A disk that the server writes to is fuller than this, if no more than disk_free is left as well'),
+    ('health', 'disk_used', 'critical', '#ops-urgent', 97, '%', null, '1 hour',
+     'A disk that the server writes to is fuller than this, if no more than disk_free is left as well'),
+    ('health', 'disk_free', 'warning', '#ops-alerts', 20, 'GB', null, '1 hour',
+     'While more than this is left on a disk it is not full, whatever its share'),
+    ('health', 'connections_used', 'warning', '#ops-alerts', 80, '%', null, '1 hour',
+     'More than this of the connections that ordinary roles may have are taken'),
+    ('health', 'connections_used', 'critical', '#ops-urgent', 95, '%', null, '1 hour',
+     'More than this of the connections that ordinary roles may have are taken'),
     ('health_indicators', 'success_rate', 'warning', '#ops-alerts', 99, '%', null, '1 hour',
      'Not more than this of the webhooks that have an outcome in 24 hours succeeded'),
     ('health_indicators', 'success_rate', 'critical', '#ops-alerts', 95, '%', null, '1 hour',
@@ -108,7 +118,7 @@ insert into raw_ops.monitor_thresholds
 comment on table raw_ops.monitor_thresholds is
     'The limits of everything that judges: each check, fn_health_v1(), the page, the views; where a check alerts, and how soon it repeats. Read each time: change a row and it holds, switch it off with enabled.';
 comment on column raw_ops.monitor_thresholds.condition is 'What is wrong when the threshold is crossed; one open alert per check, condition and shop.';
-comment on column raw_ops.monitor_thresholds.threshold is 'In unit; the alert is raised above it. (Two of health_indicators are otherwise, see description.)';
+comment on column raw_ops.monitor_thresholds.threshold is 'In unit; the alert is raised above it. (Two of health_indicators and disk_free are otherwise, see description.)';
 comment on column raw_ops.monitor_thresholds.lookback is 'How far back the check looks; null: at the state of now.';
 comment on column raw_ops.monitor_thresholds.repeat_after is 'While the alert stays open it is not posted again before this.';
 

@@ -6,6 +6,7 @@
 
 mod column;
 mod declare;
+pub mod disk;
 pub mod encoding;
 pub mod ids;
 pub mod jsonb;
@@ -19,8 +20,10 @@ mod rows;
 pub mod rowset;
 pub mod schema;
 pub mod search_path;
+pub mod server_settings;
 pub mod settings;
-pub mod statement;
+pub mod snapshot;
+mod statement;
 mod store;
 pub mod subtransaction;
 pub mod typed;
@@ -41,6 +44,7 @@ pub use encoding::{for_client, json_for_client};
 pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use parameter::{Argument, Parameter};
 pub use rowset::TypedRowset;
+pub use snapshot::as_of_now;
 pub use statement::Statement;
 pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
 pub use typed::Found;

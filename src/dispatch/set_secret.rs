@@ -41,7 +41,11 @@ fn fn_set_secret_v1(
             return Err(Error::argument("p_shop_domain", problem).into());
         }
     };
-    let value = p_value.map(str::trim).filter(|value| !value.is_empty());
+    let value = p_value.map(str::trim);
+    // A variable that somebody has not set must not remove what is there.
+    if value == Some("") {
+        return Err(Error::argument("p_value", "is blank: give the secret, or null to remove it").into());
+    }
     if let Some(value) = value {
         validate(secret, value, config::allow_private_targets())?;
     }

@@ -1,17 +1,13 @@
 //! What is wrong with the server, by the figures; what is wrong with the shop's webhooks the checks read
 //! ([`crate::monitoring::checks`]). Pure, but for the settings it names.
 
+use super::LIMITS;
 use super::figures::Figures;
 use crate::config;
 use crate::db;
 use crate::error::Error;
-use crate::jobs;
 use crate::monitoring::Fault;
 use crate::outbox::carriers::InForce;
-use crate::outbox::secrets;
-
-/// What only health compares with, in `monitor_thresholds`.
-const LIMITS: &str = "health";
 
 /// Every fault the figures show.
 pub fn find_faults(figures: &Figures) -> Vec<Fault> {
@@ -63,7 +59,6 @@ fn workers(figures: &Figures) -> Option<Fault> {
         Fault::critical("workers", problem)
             .next("-- They start again by themselves within seconds; if not, the server's log says why (search raw_ops).")
             .next("SELECT name, setting FROM pg_settings WHERE name IN ('max_worker_processes', 'raw_ops.workers', 'raw_ops.database');")
-            .next("ALTER SYSTEM SET max_worker_processes = 24; -- where the log says there are too few; then restart the server")
     })
 }
 
@@ -148,15 +143,7 @@ fn pg_cron(figures: &Figures) -> Vec<Fault> {
             .next("SHOW shared_preload_libraries; -- add pg_cron to this list in postgresql.conf, restart the server");
         faults.push(fault);
     }
-    let missing: Vec<&str> = figures.jobs.as_ref().map_or_else(Vec::new, |jobs| {
-        jobs::names()
-            .filter(|job| !jobs.iter().any(|known| known == job))
-            .collect()
-    });
-    if !missing.is_empty() {
-        let problem = format!("jobs are not scheduled or not active: {}", missing.join(", "));
-        faults.push(Fault::warning("jobs", problem).next(schedule));
-    }
+    faults.extend(figures.jobs.as_deref().and_then(super::jobs::fault));
     faults
 }
 
@@ -171,11 +158,6 @@ fn preload(figures: &Figures) -> Option<Fault> {
 }
 
 fn no_secrets(figures: &Figures) -> Option<Fault> {
-    if let Some(error) = secrets::key_problem() {
-        let fault = Fault::warning("secrets", format!("{error}: alerts cannot be sent"));
-        let hint = error.hint().unwrap_or_default();
-        return Some(fault.next(format!("-- {hint}")));
-    }
     (!figures.missing_secrets.is_empty()).then(|| {
         let names = &figures.missing_secrets;
         let problem = format!("alerts have nowhere to go; not set: {}", names.join(", "));

@@ -1,10 +1,12 @@
 //! What health rests on, each question asked apart.
 
 use super::sight::Sight;
+use super::{jobs, keys};
 use crate::alerts::AllThresholds;
 use crate::db::typed::FromRow;
-use crate::db::{Found, Session, owner, result_row, schema, statements};
+use crate::db::{Found, Session, result_row, schema, statements};
 use crate::error::{Error, Result};
+use crate::jobs::planned::Scheduled;
 use crate::json::Timestamp;
 use crate::monitoring::integrity::{definitions, structure};
 use crate::monitoring::{Fault, FaultRow};
@@ -25,12 +27,6 @@ statements! {
         "select n_live_tup, n_dead_tup from pg_catalog.pg_stat_all_tables where relid = 'raw_ops.webhook_inbox'::regclass";
     /// What a shop has of its own does not count: what is about no single shop goes by what all have.
     query find_secrets() -> String = text "select name from raw_ops.secrets where shop_domain = ''";
-    query find_jobs() -> Option<String> = text
-        "select jobname::text from cron.job where active and database = current_database()";
-    query may_read_jobs() -> Option<bool> = text
-        "select has_schema_privilege(schema.oid, 'usage') and has_table_privilege(job.oid, 'select')
-           from pg_catalog.pg_class as job join pg_catalog.pg_namespace as schema on schema.oid = job.relnamespace
-          where schema.nspname = 'cron' and job.relname = 'job'";
     /// Role 0 is PUBLIC.
     query is_net_open() -> Option<bool> = text
         "select has_table_privilege(0, queue.oid, 'select')
@@ -129,7 +125,7 @@ pub struct Figures {
     /// Live and dead rows of the inbox.
     pub tuples: Option<(i64, i64)>,
     pub missing_secrets: Vec<String>,
-    pub jobs: Option<Vec<String>>,
+    pub jobs: Option<Vec<Scheduled>>,
     pub preloads_pg_cron: Option<bool>,
     pub listening: Option<Listening>,
     pub carrier: Option<InForce>,
@@ -165,10 +161,11 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
         .flatten();
     // Columns first: what hangs on them is made again after them.
     let mut faults = Vec::new();
-    let questions: [(&str, Question); 3] = [
+    let questions: [(&str, Question); 4] = [
         ("how the tables are defined", definitions::faults),
         ("the tables' structure", structure::faults),
         ("triggers of others", others_triggers),
+        ("the secrets and their key", keys::faults),
     ];
     for (what, look) in questions {
         faults.extend(sight.ask(session, what, look).unwrap_or_default());
@@ -229,7 +226,7 @@ pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
     figures.carrier = sight.ask(session, "the carrier", carriers::carrier_in_force);
     figures.preloads_pg_cron = first(session, sight, "settings", does_preload_pg_cron).flatten();
     if figures.has_pg_cron {
-        figures.jobs = jobs(session, sight);
+        figures.jobs = jobs::seen(session, sight);
     }
     if figures.has_pg_net {
         let open = first(session, sight, "rights on pg_net", is_net_open);
@@ -243,30 +240,6 @@ pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
         seconds: row.seconds.unwrap_or(0.0),
         since: row.xact_start.map(|at| at.0),
     });
-}
-
-/// Active jobs of this database: those that the function's owner sees and those of the owner of the tables, whose ours are.
-/// pg_cron's row security hides other roles' jobs from all but superusers.
-fn jobs(session: &Session, sight: &Sight) -> Option<Vec<String>> {
-    let mut found = visible_jobs(session, sight);
-    let of_owner = owner::as_table_owner(|| Ok(visible_jobs(session, sight)));
-    match (&mut found, of_owner.ok().flatten()) {
-        (Some(found), Some(others)) => {
-            found.extend(others);
-            found.sort_unstable();
-            found.dedup();
-        }
-        (None, others) => found = others,
-        (Some(_), None) => {}
-    }
-    found
-}
-
-fn visible_jobs(session: &Session, sight: &Sight) -> Option<Vec<String>> {
-    let may = first(session, sight, "rights on pg_cron", may_read_jobs);
-    may.flatten().filter(|may| *may)?;
-    let jobs = all(session, sight, "the jobs of pg_cron", find_jobs)?;
-    Some(jobs.into_iter().map(Option::unwrap_or_default).collect())
 }
 
 /// What the function's owner may not see, and the statements that show it.

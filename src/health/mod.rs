@@ -5,11 +5,17 @@
 //! wrong by the figures, pure; [`readings`]: what the checks read, and open alerts; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
 //! [`crate::monitoring::integrity`].
 
+mod connections;
+mod disk;
 mod faults;
 mod figures;
 mod grants;
+mod jobs;
+mod keys;
+mod pg_net;
 mod readings;
 mod sight;
+mod worker_slots;
 
 use crate::alerts::{AllThresholds, Severity};
 use crate::config;
@@ -29,6 +35,9 @@ use sight::Sight;
 fn fn_health_v1() -> Result<JsonB, ErrorReport> {
     Ok(JsonB(db::json_for_client(look()?.to_json())))
 }
+
+/// What only health compares with, in `monitor_thresholds`.
+const LIMITS: &str = "health";
 
 /// What was seen, and what is wrong with it, the worst first.
 pub struct Health {
@@ -63,6 +72,13 @@ pub fn look() -> Result<Health> {
         figures::of_the_server(session, &sight, &mut figures);
         let mut found = figures::not_visible(session, &sight);
         found.extend(grants::faults(session, &sight));
+        let limits = figures.limits.of(LIMITS);
+        found.extend(disk::faults(session, &sight, limits));
+        found.extend(connections::faults(session, &sight, limits));
+        found.extend(worker_slots::fault(session, &sight, &figures));
+        if figures.has_pg_net && !figures.is_replica {
+            found.extend(pg_net::fault(session, &sight));
+        }
         found.extend(figures::locks(session, &sight, sight.was_locked_out()));
         Ok(found)
     })?);
@@ -74,6 +90,7 @@ pub fn look() -> Result<Health> {
     if figures.is_replica {
         found.iter_mut().for_each(Fault::on_primary);
     }
+    found = found.into_iter().map(Fault::folded).collect();
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {
         figures,
@@ -110,7 +127,9 @@ impl Health {
                 "running": here.map_or(0, |here| here.workers), "wanted": config::workers(), "database": config::database(),
             },
             "sender": here.is_some_and(|here| here.sender),
-            "pg_cron": {"installed": figures.has_pg_cron, "jobs": figures.jobs},
+            "pg_cron": {"installed": figures.has_pg_cron, "jobs": figures.jobs.as_ref().map(|found| {
+                jobs::running(found, &db::current_database())
+            })},
             "carrier": figures.carrier.map(InForce::as_str),
             "delivery_held": figures.held.as_ref().map(Option::is_some),
             "queue_depth": figures.inbox.as_ref().map(|inbox| inbox.depth),

@@ -1,4 +1,7 @@
 //! What runs when: the pg_cron jobs. Rows of pg_cron's, not members of the extension: they survive DROP EXTENSION.
+//! [`planned`]: which jobs there should be, and what differs of those that are there.
+
+pub mod planned;
 
 use crate::db::{self, Session, owner, schema, statements};
 use crate::error::{Error, Result};
@@ -6,78 +9,8 @@ use crate::monitoring::checks;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use planned::{Planned, Scheduled, all_jobs};
 use serde_json::{Value as Json, json};
-
-/// A pg_cron job.
-struct Job {
-    name: &'static str,
-    schedule: &'static str,
-    command: &'static str,
-}
-
-/// Besides these, each check brings its own: [`checks::CHECKS`].
-const JOBS: &[Job] = &[
-    // Source: ORD, "pg_cron Job"; it calls the function directly instead of a hosted URL.
-    Job {
-        name: "retry-failed-webhooks",
-        schedule: "*/5 * * * *",
-        command: "SELECT raw_ops.retry_failed_webhooks();",
-    },
-    // Source: DLV, "pg_cron Jobs".
-    Job {
-        name: "dlv-01-retry-notifications",
-        schedule: "*/5 * * * *",
-        command: "SELECT raw_ops.fn_retry_courier_notifications_v1();",
-    },
-    // The safety nets under the worker and the sender, and all there is without them.
-    Job {
-        name: "raw-ops-drain",
-        schedule: "* * * * *",
-        command: "CALL raw_ops.drain_inbox();",
-    },
-    Job {
-        name: "raw-ops-deliver",
-        schedule: "* * * * *",
-        command: "CALL raw_ops.deliver_outbox();",
-    },
-    Job {
-        name: "raw-ops-archive",
-        schedule: "17 3 1 * *",
-        command: "CALL raw_ops.archive_inbox();",
-    },
-    Job {
-        name: "raw-ops-housekeeping",
-        schedule: "47 2 * * *",
-        command: "CALL raw_ops.run_housekeeping();",
-    },
-];
-
-/// The names of the jobs there should be.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    all_jobs().map(|job| job.name)
-}
-
-/// Every job there should be.
-fn all_jobs() -> impl Iterator<Item = Planned> {
-    let fixed = JOBS.iter().map(|job| Planned {
-        name: job.name,
-        schedule: job.schedule,
-        command: job.command.to_owned(),
-    });
-    // Source: ORD, "pg_cron job" of each monitor.
-    let monitors = checks::CHECKS.iter().map(|check| Planned {
-        name: check.job,
-        schedule: check.schedule,
-        command: format!("SELECT raw_ops.fn_invoke_monitor('{}');", check.name),
-    });
-    fixed.chain(monitors)
-}
-
-struct Planned {
-    name: &'static str,
-    schedule: &'static str,
-    command: String,
-}
 
 statements! {
     /// From now on the heartbeat expects runs.
@@ -88,6 +21,13 @@ statements! {
     execute has_pg_cron() -> bool = file "jobs/has_pg_cron.sql";
     execute find_other_owner(name: &str, caller: &str) -> String = text
         "select username::text from cron.job where jobname = $1 and username <> $2 and database = current_database()";
+    execute find_own_job(name: &str) -> Scheduled = text
+        "select jobid, jobname::text as name, schedule, command, database::text, active
+           from cron.job where jobname = $1 and username = current_user";
+    query find_jobs(names: Vec<&str>) -> Scheduled = text
+        "select jobid, jobname::text as name, schedule, command, database::text, active
+           from cron.job where jobname = any ($1)";
+    query may_read_jobs() -> Option<bool> = file "jobs/may_read_jobs.sql";
     execute schedule_job(name: &str, schedule: &str, command: &str) -> i64 = text "select cron.schedule($1, $2, $3)";
     execute unschedule_job(name: &str) = text
         "select cron.unschedule(jobid) from cron.job where jobname = $1 and username = current_user";
@@ -108,15 +48,54 @@ fn fn_schedule_jobs_v1() -> Result<JsonB, ErrorReport> {
 
 fn schedule_all(session: &Session) -> Result<Vec<Json>> {
     owner::as_table_owner(|| schema::ensure_ready(session))?;
-    let mut scheduled = Vec::new();
-    for job in all_jobs() {
-        refuse_another_owner(session, &job)?;
-        let id = schedule_job(session, job.name, job.schedule, &job.command)?.first()?;
-        scheduled.push(json!({
-            "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
-        }));
+    all_jobs()
+        .map(|job| {
+            refuse_another_owner(session, &job)?;
+            schedule_one(session, &job)
+        })
+        .collect()
+}
+
+/// Makes a job what it should be, and says what was done. One that is right keeps its id, and with it its history.
+fn schedule_one(session: &Session, job: &Planned) -> Result<Json> {
+    let found = find_own_job(session, job.name)?.first()?;
+    let differs = found
+        .as_ref()
+        .and_then(|found| job.difference(found, &db::current_database()));
+    let id = match (&found, &differs) {
+        (Some(found), None) => Some(found.jobid),
+        // pg_cron 1.4 keeps the database and the switch of a job that is scheduled again under its name.
+        (Some(_), Some(_)) => {
+            unschedule_job(session, job.name)?;
+            schedule_job(session, job.name, job.schedule, &job.command)?.first()?
+        }
+        (None, _) => schedule_job(session, job.name, job.schedule, &job.command)?.first()?,
+    };
+    let mut said = json!({
+        "jobid": id, "jobname": job.name, "schedule": job.schedule, "command": job.command,
+        "done": match (&found, &differs) {
+            (None, _) => "created",
+            (Some(_), None) => "unchanged",
+            (Some(_), Some(_)) => "mended",
+        },
+    });
+    if let Some(differs) = differs {
+        said["mended"] = format!("it {differs}").into();
     }
-    Ok(scheduled)
+    Ok(said)
+}
+
+/// The jobs of ours that the current role sees in pg_cron: pg_cron's row security hides other roles' from all but
+/// superusers. `None`: it may not look.
+///
+/// # Errors
+/// Those of the database.
+pub fn visible_jobs(session: &Session) -> Result<Option<Vec<Scheduled>>> {
+    if may_read_jobs(session)?.first()?.flatten() != Some(true) {
+        return Ok(None);
+    }
+    let names = all_jobs().map(|job| job.name).collect();
+    Ok(Some(find_jobs(session, names)?.all()?))
 }
 
 #[pg_extern(volatile)]

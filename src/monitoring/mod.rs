@@ -3,12 +3,14 @@
 //! - [`checks`]: what is looked at, one file each; [`report`]: thresholds and what a check answers. Pure where it judges
 //! - [`advice`]: what to do about what is found, statement by statement
 //! - [`invoke`]: a run, written down; its findings become alerts
-//! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is
+//! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is, [`fold`]:
+//!   its statements as few
 //! - [`metrics`]: the figures for Prometheus; [`shop_labels`]: which shops they tell apart
 
 mod advice;
 pub mod checks;
 mod fault;
+mod fold;
 pub mod integrity;
 mod invoke;
 mod metrics;
@@ -17,6 +19,7 @@ mod shop_labels;
 
 pub use advice::run_monitor;
 pub use fault::{Fault, FaultRow};
+pub use fold::MOST_STATEMENTS;
 #[cfg(test)]
 pub use report::Reading;
 pub use report::Report;

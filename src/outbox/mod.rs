@@ -9,14 +9,17 @@
 //! - [`policy`]: what a response means and what follows; [`redaction`]: what is written down of it. Pure
 //! - [`carriers`]: who sends: `builtin` or `pg_net`, and which of them is in force
 //! - [`network_error`]: what went wrong on the way, in words
-//! - [`secrets`]: encrypted at rest; [`address`]: where a request may go; [`clone_guard`]: which database may send
+//! - [`secrets`]: encrypted at rest with [`master_key`], looked at by [`inspection`]
+//! - [`address`]: where a request may go; [`clone_guard`]: which database may send
 
 pub mod address;
 pub mod carriers;
 mod claim;
 pub mod clone_guard;
 mod destination;
+pub mod inspection;
 mod lanes;
+pub mod master_key;
 pub mod network_error;
 pub mod policy;
 mod prepare;

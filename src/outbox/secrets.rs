@@ -2,15 +2,13 @@
 //! XChaCha20-Poly1305; name and shop are authenticated with it, so that ciphertexts cannot change places. A secret is a
 //! shop's own, or (shop '') that of all shops that have none.
 
-use crate::config;
+use super::master_key::MasterKey;
 use crate::db::{self, Session, result_row, statements};
 use crate::error::{Error, Result};
-use chacha20poly1305::aead::{Aead, Generate, KeyInit, Payload};
-use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
-use sha2::{Digest, Sha256};
+use chacha20poly1305::XNonce;
+use chacha20poly1305::aead::{Aead, Generate, Payload};
 use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::io::Read;
 
 /// A secret that a receiver needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +28,8 @@ impl Secret {
     }
 }
 
-const SHORTEST_KEY: usize = 32;
-
 statements! {
-    execute find_sealed() -> SealedRow = text
+    execute find_sealed() -> Sealed = text
         "select name, shop_domain, ciphertext, nonce, key_id from raw_ops.secrets";
     execute write_sealed(name: &str, shop: &str, ciphertext: &[u8], nonce: &[u8], key_id: &str, who: &str) = text
         "insert into raw_ops.secrets (name, shop_domain, ciphertext, nonce, key_id, updated_by)
@@ -49,12 +45,13 @@ statements! {
 }
 
 result_row! {
-    struct SealedRow {
-        name: String,
-        shop_domain: String,
+    /// A secret as it is stored.
+    pub(super) struct Sealed {
+        pub(super) name: String,
+        pub(super) shop_domain: String,
         ciphertext: Vec<u8>,
         nonce: Vec<u8>,
-        key_id: String,
+        pub(super) key_id: String,
     }
 }
 
@@ -92,7 +89,7 @@ pub fn is_set(session: &Session, name: &str, shop: &str) -> Result<bool> {
 pub struct Secrets<'s> {
     session: &'s Session,
     /// By shop.
-    sealed: OnceCell<HashMap<String, Vec<SealedRow>>>,
+    sealed: OnceCell<HashMap<String, Vec<Sealed>>>,
     key: OnceCell<MasterKey>,
 }
 
@@ -127,12 +124,12 @@ impl<'s> Secrets<'s> {
                 next: format!("Run: {}", statement(name, whose)),
             });
         };
-        unseal(secret, read_once(&self.key, MasterKey::load)?)
+        unseal(secret, read_once(&self.key, || Ok(MasterKey::load()?))?)
     }
 
-    fn of_shop(&self, shop: &str) -> Result<&[SealedRow]> {
+    fn of_shop(&self, shop: &str) -> Result<&[Sealed]> {
         let sealed = read_once(&self.sealed, || {
-            let mut by_shop: HashMap<String, Vec<SealedRow>> = HashMap::new();
+            let mut by_shop: HashMap<String, Vec<Sealed>> = HashMap::new();
             for row in find_sealed(self.session)?.all()? {
                 by_shop.entry(row.shop_domain.clone()).or_default().push(row);
             }
@@ -142,16 +139,21 @@ impl<'s> Secrets<'s> {
     }
 }
 
+/// Every secret, encrypted.
+pub(super) fn all_sealed(session: &Session) -> Result<Vec<Sealed>> {
+    find_sealed(session)?.all()
+}
+
 /// A secret for people.
-fn shown(name: &str, shop: &str) -> String {
+pub fn shown(name: &str, shop: &str) -> String {
     match shop {
         "" => name.to_owned(),
         shop => format!("{name} of {shop}"),
     }
 }
 
-/// The statement that sets a secret.
-fn statement(name: &str, shop: &str) -> String {
+/// The statement that sets a secret; a person puts the value in.
+pub fn statement(name: &str, shop: &str) -> String {
     let shop = match shop {
         "" => String::new(),
         shop => format!(", {}", db::literal(shop)),
@@ -170,7 +172,8 @@ fn read_once<T>(cell: &OnceCell<T>, read: impl FnOnce() -> Result<T>) -> Result<
     }
 }
 
-fn unseal(secret: &SealedRow, key: &MasterKey) -> Result<String> {
+/// A secret in clear.
+pub(super) fn unseal(secret: &Sealed, key: &MasterKey) -> Result<String> {
     let (name, shop) = (secret.name.as_str(), secret.shop_domain.as_str());
     if key.id != secret.key_id {
         return Err(wrong_key(secret, &key.id));
@@ -190,7 +193,7 @@ fn unseal(secret: &SealedRow, key: &MasterKey) -> Result<String> {
     String::from_utf8(clear).map_err(|_| Error::Internal(format!("the secret {name} is not UTF-8")))
 }
 
-fn wrong_key(secret: &SealedRow, have: &str) -> Error {
+fn wrong_key(secret: &Sealed, have: &str) -> Error {
     let (name, shop, want) = (&secret.name, &secret.shop_domain, &secret.key_id);
     Error::MissingSecret {
         problem: format!(
@@ -205,7 +208,7 @@ fn wrong_key(secret: &SealedRow, have: &str) -> Error {
 }
 
 /// The key is the right one, and yet it does not open.
-fn moved_or_damaged(secret: &SealedRow) -> Error {
+fn moved_or_damaged(secret: &Sealed) -> Error {
     let (name, shop) = (&secret.name, &secret.shop_domain);
     Error::MissingSecret {
         problem: format!(
@@ -216,93 +219,9 @@ fn moved_or_damaged(secret: &SealedRow) -> Error {
     }
 }
 
-/// The key made of the key file's content.
-struct MasterKey {
-    key: Key,
-    /// Tells keys apart without telling the key.
-    id: String,
-}
-
-impl MasterKey {
-    fn load() -> Result<Self> {
-        let path = config::secret_key_file().ok_or_else(|| {
-            no_key("raw_ops.secret_key_file is not set: there is no key to encrypt secrets with".into())
-        })?;
-        let content = read_key(&path)
-            .map_err(|error| no_key(format!("the key file {path} cannot be read: {error}")))?;
-        Self::of(&content).ok_or_else(|| {
-            no_key(format!(
-                "the key file {path} holds fewer than {SHORTEST_KEY} bytes"
-            ))
-        })
-    }
-
-    /// `None` when the content is too short to be a key. A line break at the end does not count.
-    fn of(content: &[u8]) -> Option<Self> {
-        let content = content.strip_suffix(b"\n").unwrap_or(content);
-        let content = content.strip_suffix(b"\r").unwrap_or(content);
-        if content.len() < SHORTEST_KEY {
-            return None;
-        }
-        let derive = |label: &[u8]| Sha256::new().chain_update(label).chain_update(content).finalize();
-        let id = derive(b"raw_ops key id\0")[..4]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        Some(Self {
-            key: Key::from(<[u8; 32]>::from(derive(b"raw_ops secrets v1\0"))),
-            id,
-        })
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&self.key)
-    }
-}
-
-/// A regular file, and not more of it than any key needs: a pipe would hang, a device never end.
-fn read_key(path: &str) -> std::io::Result<Vec<u8>> {
-    const LONGEST_KEY: u64 = 65_536;
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(std::io::Error::other("it is no regular file"));
-    }
-    let mut content = Vec::new();
-    std::fs::File::open(path)?
-        .take(LONGEST_KEY)
-        .read_to_end(&mut content)?;
-    Ok(content)
-}
-
-/// What is wrong with the key, if anything is: for those who ask before a secret is needed.
-pub fn key_problem() -> Option<Error> {
-    MasterKey::load().err()
-}
-
-fn no_key(problem: String) -> Error {
-    Error::MissingSecret {
-        problem,
-        next:
-            "As the server's user: head -c 32 /dev/urandom | base64 > /etc/postgresql/raw_ops.key; chmod 600 \
-               /etc/postgresql/raw_ops.key. Then: ALTER SYSTEM SET raw_ops.secret_key_file = \
-               '/etc/postgresql/raw_ops.key'; SELECT pg_reload_conf();"
-                .into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_key_is_its_content_without_the_line_break() {
-        let content = [7u8; 32];
-        let key = MasterKey::of(&content).unwrap();
-        let with_break = MasterKey::of(&[&content[..], b"\r\n"].concat()).unwrap();
-        assert_eq!(key.id, with_break.id);
-        assert!(key.key == with_break.key);
-        assert!(MasterKey::of(&[8u8; 32]).unwrap().id != key.id);
-        assert!(MasterKey::of(&content[1..]).is_none());
-    }
 
     #[test]
     fn the_statement_names_the_shop_of_a_secret_that_is_a_shops() {

@@ -1,18 +1,23 @@
-//! `setup()`: creates, and after an upgrade migrates, everything that holds or shows data, as ordinary objects of
-//! whoever calls it. So `pg_dump` keeps every row and everything an owner added, and DROP EXTENSION destroys none.
+//! What `setup()` does: creates, and after an upgrade migrates, everything that holds or shows data, as ordinary objects of
+//! whoever calls it. So `pg_dump` keeps every row and everything an owner added, and DROP EXTENSION destroys none. What was
+//! dropped or switched off since it brings back as far as it may, and says so.
 
 pub mod definitions;
+pub mod differences;
+pub mod functions;
+mod mend;
 pub mod objects;
+pub mod tables;
 mod view_scripts;
 pub mod views;
 
 use crate::db::schema::LATEST_VERSION;
-use crate::db::{self, Session, owner, schema, statements};
+use crate::db::{self, Session, schema, statements};
 use crate::error::{Error, Result};
 use crate::providers;
-use pgrx::JsonB;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
+use differences::{Differences, parts_by_now};
+use mend::Mended;
+use objects::{Kind, Object, objects};
 
 /// One numbered step: tables and what they begin with. Once released a step never changes; what comes later is a step of
 /// its own. Views are made anew instead ([`views`]).
@@ -60,27 +65,75 @@ statements! {
     execute find_version() -> i32 = text "select coalesce(max(version), 0) from raw_ops.schema_migrations";
     execute record_migration(version: i32, name: &str) = text
         "insert into raw_ops.schema_migrations (version, name) values ($1, $2)";
-    execute find_missing(tables: Vec<&str>) -> String = file "setup/missing.sql";
     execute find_outdated_check(providers: Vec<&str>) -> String = file "setup/providers.sql";
     execute find_encoding() -> String = text "select pg_catalog.current_setting('server_encoding')";
 }
 
-#[pg_extern(volatile)]
-#[search_path(pg_catalog, pg_temp)]
-fn setup() -> Result<JsonB, ErrorReport> {
-    let migrate = || db::session(run);
-    // What stands here already is its owner's, and may run what its owner made: never with more rights than they have.
-    Ok(match schema::owner_so_far() {
-        Some(owner) => owner::as_member_of(owner, migrate),
-        None => migrate(),
-    }?)
+/// What a call of `setup()` found and did.
+pub struct Outcome {
+    pub previous_version: i32,
+    /// Migrations.
+    pub applied: Vec<&'static str>,
+    /// What was brought back, line by line.
+    pub mended: Vec<String>,
+    /// What could not be, and why.
+    pub failed: Vec<String>,
 }
 
-fn run(session: &Session) -> Result<JsonB> {
+/// Migrates, and brings back what is missing.
+///
+/// # Errors
+/// [`Error::CannotSetUp`] where it must not go on.
+pub fn run(session: &Session) -> Result<Outcome> {
     refuse_other_encodings(session)?;
     lock_setup(session)?;
+    let had_definitions = schema::oid_of(c"schema_objects").is_some();
     db::run_script(session, BOOKKEEPING)?;
     let found = find_version(session)?.first()?.unwrap_or(0);
+    refuse_what_it_does_not_know(found)?;
+    let mut mended = Mended::default();
+    if found > 0 && !had_definitions {
+        let told = "table raw_ops.schema_objects was missing: made anew; what stands now is taken as right";
+        mended.done.push(told.to_owned());
+    }
+    let parts = parts_by_now(session)?;
+    let before = Differences::of(objects_of(found), &parts);
+    mended.done.extend(tables::make_anew(session, found)?);
+    let standing = definitions::standing_by_now(session)?;
+    let kept = views::find_owners_settings(session)?;
+    let applied = migrate(session, found)?;
+    mend(session, &before, &mut mended, found)?;
+    let altered = views::make_views(session, &kept)?;
+    definitions::record_definitions(session, &standing)?;
+    if !altered.is_empty() {
+        views::record_views(session)?;
+    }
+    // At the first time, and after an upgrade, it is no repair that they are others.
+    if found == LATEST_VERSION {
+        let lines = altered.iter().map(views::Altered::line);
+        mended.done.extend(lines);
+    }
+    if found > 0 {
+        mended.defaults(&standing, &definitions::standing_by_now(session)?);
+    }
+    Ok(Outcome {
+        previous_version: found,
+        applied,
+        mended: mended.done,
+        failed: mended.failed,
+    })
+}
+
+fn refuse_what_it_does_not_know(found: i32) -> Result<()> {
+    if found == 0 && schema::oid_of(c"webhook_inbox").is_some() {
+        return Err(Error::CannotSetUp {
+            problem: "which migrations this database has is not known: raw_ops.schema_migrations is missing or empty".into(),
+            next: format!(
+                "Restore it from the last dump: {} Then run again: SELECT raw_ops.setup();",
+                tables::restore(&db::current_database(), &["schema_migrations"])
+            ),
+        });
+    }
     if found > LATEST_VERSION {
         return Err(Error::CannotSetUp {
             problem: format!(
@@ -89,68 +142,48 @@ fn run(session: &Session) -> Result<JsonB> {
             next: "Install the raw_ops package this database was set up with, or a later one.".into(),
         });
     }
-    refuse_what_lost_tables(session, found)?;
-    let before = definitions::standing_by_now(session)?;
-    let kept = views::find_owners_settings(session)?;
+    Ok(())
+}
+
+fn migrate(session: &Session, found: i32) -> Result<Vec<&'static str>> {
     let mut applied = Vec::new();
     for migration in MIGRATIONS.iter().filter(|migration| migration.version > found) {
         db::run_script(session, migration.sql)?;
         record_migration(session, migration.version, migration.name)?;
         applied.push(migration.name);
     }
+    Ok(applied)
+}
+
+/// What hangs on the extension's functions, and what was dropped or switched off.
+fn mend(session: &Session, before: &Differences<'_>, mended: &mut Mended, found: i32) -> Result<()> {
     db::run_script(session, ATTACH)?;
+    mended.parts(session, before);
+    let now = parts_by_now(session)?;
+    mended.attached(before, &Differences::of(objects_of(found), &now));
     let check = find_outdated_check(session, providers::NAMES.to_vec())?.first()?;
     if let Some(check) = check {
         db::run_script(session, &check)?;
+        if found > 0 {
+            let told = "check webhook_inbox_provider_check of raw_ops.webhook_inbox did not name this version's providers: replaced";
+            mended.done.push(told.to_owned());
+        }
     }
-    let are_views_new = views::make_views(session, &kept)?;
-    definitions::record_definitions(session, &before)?;
-    if are_views_new {
-        views::record_views(session)?;
+    if found > 0 {
+        mended.done.extend(tables::fill_emptied(session)?);
     }
-    Ok(JsonB(serde_json::json!({
-        "schema_version": LATEST_VERSION,
-        "previous_version": found,
-        "applied": applied,
-    })))
+    Ok(())
 }
 
-/// A table that a migration has made and that is gone is not made again: what was in it would seem never to have been.
-fn refuse_what_lost_tables(session: &Session, found: i32) -> Result<()> {
-    let made: Vec<&str> = tables_of(found).collect();
-    // Not as the calling query saw it: another setup may have ended while this one waited.
-    let missing = find_missing(session, made)?.all()?;
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let tables: Vec<String> = missing.iter().map(|table| format!("-t {table}")).collect();
-    Err(Error::CannotSetUp {
-        problem: format!(
-            "tables that setup() has made before are missing: {}",
-            missing.join(", ")
-        ),
-        next: format!(
-            "Renamed, or moved to another schema? ALTER TABLE it back. Dropped? Restore it from the last dump, data and all: \
-             pg_restore -d {} -n raw_ops {} <file>. Then run setup() again; fn_health_v1() names what is still missing.",
-            db::current_database(),
-            tables.join(" ")
-        ),
-    })
-}
-
-/// The tables of the migrations up to a version.
-fn tables_of(version: i32) -> impl Iterator<Item = &'static str> {
-    let made_by = move |table: &str| {
-        let begins = format!("table raw_ops.{table} ");
-        let mut scripts = MIGRATIONS.iter().filter(|migration| migration.version <= version);
-        scripts.any(|migration| migration.sql.contains(&begins))
+/// What a `setup()` of this version has made: not what only comes with a later one. Views are looked after by themselves.
+fn objects_of(version: i32) -> impl Iterator<Item = &'static Object> {
+    let known = move |table: &str| {
+        let mut tables = objects().iter().filter(|one| one.kind == Kind::Table);
+        tables.any(|one| one.name == table && one.version <= version)
     };
-    let tables = objects::objects()
-        .iter()
-        .filter(|object| object.kind == objects::Kind::Table);
-    tables
-        .map(|object| object.name.as_str())
-        .filter(move |table| made_by(table))
+    objects().iter().filter(move |object| {
+        version > 0 && object.kind != Kind::View && object.version <= version && known(&object.table)
+    })
 }
 
 /// Payloads are UTF-8, and text is read in place.
@@ -172,15 +205,19 @@ mod tests {
     #[test]
     fn every_table_is_known_to_be_some_migrations() {
         let bookkeeping = ["schema_migrations", "schema_objects"];
-        let tables = objects::objects().iter().filter(|object| {
-            object.kind == objects::Kind::Table && !bookkeeping.contains(&object.name.as_str())
-        });
+        let tables_of = |version| tables::tables_of(version).map(|table| table.name.as_str());
+        let tables = objects()
+            .iter()
+            .filter(|object| object.kind == Kind::Table && !bookkeeping.contains(&object.name.as_str()));
         let all: Vec<&str> = tables.map(|object| object.name.as_str()).collect();
         assert!(all.len() > 15, "{all:?}");
         assert_eq!(tables_of(LATEST_VERSION).collect::<Vec<_>>(), all);
         assert_eq!(tables_of(0).count(), 0);
         assert!(tables_of(1).any(|table| table == "webhook_inbox"));
         assert!(tables_of(1).all(|table| table != "orders"));
+        assert_eq!(objects_of(0).count(), 0);
+        assert!(objects_of(1).all(|object| object.table != "http_requests"));
+        assert!(objects_of(1).any(|object| object.name == "trigger_webhook_inbox_wake"));
     }
 
     #[test]

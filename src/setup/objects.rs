@@ -26,20 +26,28 @@ pub struct Object {
     pub is_unique: bool,
     /// The statement that makes it, without the semicolon.
     pub statement: String,
+    /// Of the migration that makes it; 0: `setup()` makes it whenever it is missing.
+    pub version: i32,
 }
 
 /// Everything `setup()` makes, in its order; of what is made twice, the last.
 pub fn objects() -> &'static [Object] {
     static OBJECTS: LazyLock<Vec<Object>> = LazyLock::new(|| {
         let mut found: Vec<Object> = Vec::new();
-        let migrations = MIGRATIONS.iter().map(|migration| migration.sql);
-        let views = VIEWS.iter().map(|view| view.sql);
-        let scripts = [BOOKKEEPING]
+        let migrations = MIGRATIONS
+            .iter()
+            .map(|migration| (migration.version, migration.sql));
+        let views = VIEWS.iter().map(|view| (0, view.sql));
+        let scripts = [(0, BOOKKEEPING)]
             .into_iter()
             .chain(migrations)
-            .chain([ATTACH])
+            .chain([(0, ATTACH)])
             .chain(views);
-        for object in scripts.flat_map(of_script) {
+        let of_one = |(version, script): (i32, &str)| {
+            let made = of_script(script).into_iter();
+            made.map(move |object| Object { version, ..object })
+        };
+        for object in scripts.flat_map(of_one) {
             let is_same = |other: &Object| (other.kind, &other.name) == (object.kind, &object.name);
             found.retain(|other| !is_same(other));
             found.push(object);
@@ -122,6 +130,7 @@ fn objects_of(statement: &str) -> Vec<Object> {
         table,
         is_unique: words.get(1) == Some(&"unique"),
         statement: without_comments(statement),
+        version: 0,
     };
     match words.get(1) {
         Some(&"table" | &"unlogged") => {
@@ -155,8 +164,29 @@ fn objects_of(statement: &str) -> Vec<Object> {
     }
 }
 
-/// Primary, unique and foreign keys that stand in a CREATE TABLE.
-fn keys_of(statement: &str, table: &str) -> Vec<Object> {
+/// The statements of a script that make or describe something, without the semicolons; each begins a line.
+pub(super) fn statements_of(script: &str) -> impl Iterator<Item = &str> {
+    const BEGIN: &[&str] = &["create ", "insert ", "comment ", "alter "];
+    let lines = script.match_indices('\n').map(|(end, _)| end + 1);
+    let begins = move |from: &usize| BEGIN.iter().any(|word| script[*from..].starts_with(word));
+    std::iter::once(0)
+        .chain(lines)
+        .filter(begins)
+        .map(|from| statement(&script[from..]))
+}
+
+/// The columns of a table, as the migration that made it names them.
+pub(super) fn columns_of(table: &Object) -> Vec<String> {
+    let parts = parts_of(&table.statement);
+    let names = parts.iter().filter_map(|part| part.split_whitespace().next());
+    names
+        .filter(|name| *name != "constraint")
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Columns and constraints of a CREATE TABLE.
+fn parts_of(statement: &str) -> Vec<String> {
     let mut parts = Vec::new();
     let mut begin = None;
     for (position, character, depth) in outside(statement) {
@@ -174,6 +204,12 @@ fn keys_of(statement: &str, table: &str) -> Vec<Object> {
             _ => {}
         }
     }
+    parts
+}
+
+/// Primary, unique and foreign keys that stand in a CREATE TABLE.
+fn keys_of(statement: &str, table: &str) -> Vec<Object> {
+    let parts = parts_of(statement);
     let key = |part: &String| {
         let mut words = part.split_whitespace();
         let name = words
@@ -187,6 +223,7 @@ fn keys_of(statement: &str, table: &str) -> Vec<Object> {
             table: table.to_owned(),
             is_unique: kind != "foreign",
             statement: format!("alter table raw_ops.{table} add {part}"),
+            version: 0,
         })
     };
     parts.iter().filter_map(key).collect()

@@ -42,14 +42,29 @@ pub fn find_owners_settings(session: &Session) -> Result<OwnersSettings> {
     Ok(OwnersSettings(find_kept(session, names())?.all()?))
 }
 
-/// Makes all views, unless all stand as `setup()` has made them of these scripts; returns whether it did.
+/// A view that did not stand as it should.
+pub struct Altered {
+    name: &'static str,
+    is_missing: bool,
+}
+
+impl Altered {
+    /// What was done about it, for people.
+    pub fn line(&self) -> String {
+        let was = if self.is_missing { "missing" } else { "another" };
+        format!("view raw_ops.{} was {was}: made anew", self.name)
+    }
+}
+
+/// Makes all views, unless all stand as `setup()` has made them of these scripts; returns those that did not.
 ///
 /// # Errors
 /// [`Error::CannotSetUp`] where something of an owner's is in the way: built on a view whose columns are others now, or in
 /// the place of a view.
-pub fn make_views(session: &Session, before: &OwnersSettings) -> Result<bool> {
-    if stand(&definitions::recorded_by_now(session)?, &printed(session)?) {
-        return Ok(false);
+pub fn make_views(session: &Session, before: &OwnersSettings) -> Result<Vec<Altered>> {
+    let altered = altered(&definitions::recorded_by_now(session)?, &printed(session)?);
+    if altered.is_empty() {
+        return Ok(altered);
     }
     for view in VIEWS {
         make_one(session, view)?;
@@ -65,7 +80,7 @@ pub fn make_views(session: &Session, before: &OwnersSettings) -> Result<bool> {
             outcome => outcome?,
         }
     }
-    Ok(true)
+    Ok(altered)
 }
 
 /// Records how the views stand when [`make_views`] has made them.
@@ -108,13 +123,18 @@ fn text_of<'a>(recorded: &'a Definitions, view: &View, name: &str) -> Option<&'a
         .map(|definition| definition.text.as_str())
 }
 
-fn stand(recorded: &Definitions, printed: &BTreeMap<String, String>) -> bool {
-    VIEWS.iter().all(|view| {
+fn altered(recorded: &Definitions, printed: &BTreeMap<String, String>) -> Vec<Altered> {
+    let of = |view: &View| {
         let stands = printed.get(view.name).map(String::as_str);
-        stands.is_some()
+        let is_as_made = stands.is_some()
             && text_of(recorded, view, PRINT) == stands
-            && text_of(recorded, view, SCRIPT) == Some(fingerprint(view).as_str())
-    })
+            && text_of(recorded, view, SCRIPT) == Some(fingerprint(view).as_str());
+        (!is_as_made).then_some(Altered {
+            name: view.name,
+            is_missing: stands.is_none(),
+        })
+    };
+    VIEWS.iter().filter_map(of).collect()
 }
 
 fn fingerprint(view: &View) -> String {
@@ -241,18 +261,32 @@ mod tests {
             }
             printed.insert(view.name.to_owned(), "SELECT 1".to_owned());
         }
-        assert!(stand(&recorded, &printed));
+        let told = |recorded: &Definitions, printed: &BTreeMap<String, String>| {
+            let altered = altered(recorded, printed);
+            altered.iter().map(Altered::line).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&recorded, &printed), [] as [&str; 0]);
         assert_eq!(find_outdated_views(&recorded), Vec::<&str>::new());
-        assert!(!stand(&Definitions::new(), &printed), "nothing recorded");
+        assert_eq!(
+            told(&Definitions::new(), &printed).len(),
+            VIEWS.len(),
+            "nothing recorded"
+        );
         assert_eq!(find_outdated_views(&Definitions::new()), Vec::<&str>::new());
         let mut replaced = printed.clone();
         replaced.insert("webhook_health".to_owned(), "SELECT 2".to_owned());
-        assert!(!stand(&recorded, &replaced), "replaced");
+        assert_eq!(
+            told(&recorded, &replaced),
+            ["view raw_ops.webhook_health was another: made anew"]
+        );
         replaced.remove("webhook_health");
-        assert!(!stand(&recorded, &replaced), "dropped");
+        assert_eq!(
+            told(&recorded, &replaced),
+            ["view raw_ops.webhook_health was missing: made anew"]
+        );
         let health = VIEWS.iter().find(|view| view.name == "webhook_health").unwrap();
         recorded.insert(key(health, SCRIPT), definition("another".to_owned()));
-        assert!(!stand(&recorded, &printed), "of another version");
+        assert_eq!(told(&recorded, &printed).len(), 1, "of another version");
         assert_eq!(find_outdated_views(&recorded), ["webhook_health"]);
     }
 }

@@ -16,6 +16,8 @@ pub enum Condition {
     NotSetUp,
     /// No space left.
     DiskFull,
+    /// Every connection that the server, the database or the role may have is taken.
+    NoSlots,
     /// A lock, a time limit or a conflict stood in the way: it may go better for fewer webhooks, or later.
     Locked,
     /// Less memory or room for temporary files than these webhooks need: fewer of them may fit.
@@ -65,6 +67,21 @@ pub struct StoreError {
 }
 
 impl Condition {
+    /// All of them, each with a word of its own but the one that shares another's.
+    pub const ALL: [Self; 11] = [
+        Self::RowSecurity,
+        Self::ReadOnly,
+        Self::NoRights,
+        Self::NotSetUp,
+        Self::DiskFull,
+        Self::NoSlots,
+        Self::Locked,
+        Self::Lacking,
+        Self::Internal,
+        Self::Unreachable,
+        Self::Refused,
+    ];
+
     /// The word of `/readyz`.
     pub fn word(self) -> &'static str {
         match self {
@@ -73,6 +90,7 @@ impl Condition {
             Self::NoRights => "no_rights",
             Self::NotSetUp => "not_set_up",
             Self::DiskFull => "disk_full",
+            Self::NoSlots => "no_slots",
             Self::Locked => "locked",
             Self::Internal => "internal",
             Self::Lacking | Self::Unreachable => "unreachable",
@@ -90,6 +108,7 @@ impl Condition {
             | Self::NoRights
             | Self::NotSetUp
             | Self::DiskFull
+            | Self::NoSlots
             | Self::Unreachable => Class::Unavailable,
         }
     }
@@ -101,6 +120,7 @@ impl Condition {
             "25006" => Self::ReadOnly,
             "42501" => Self::NoRights,
             "53100" => Self::DiskFull,
+            "53300" => Self::NoSlots,
             // Cancelled by a time limit, lock not available, deadlock, serialization failure.
             "57014" | "55P03" | "40P01" | "40001" => Self::Locked,
             // Out of memory, beyond a configured limit (temp_file_limit): perhaps one large webhook among others.
@@ -112,7 +132,7 @@ impl Condition {
             _ if sqlstate.starts_with("XX") => Self::Internal,
             // Authorization at log-in.
             _ if sqlstate.starts_with("28") => Self::NoRights,
-            // Connection, resources (connections), operator, system.
+            // Connection, resources, operator, system.
             _ if ["08", "53", "57", "58"]
                 .iter()
                 .any(|class| sqlstate.starts_with(class)) =>
@@ -172,7 +192,12 @@ impl StoreError {
             (Condition::NotSetUp, _) => {
                 "run CREATE EXTENSION raw_ops; and SELECT raw_ops.setup(); in the database that DATABASE_URL names"
             }
-            (Condition::DiskFull, _) => "make room on the database's disk",
+            (Condition::DiskFull, _) => {
+                "make room on the database's disk: SELECT raw_ops.fn_health_v1(); says what takes it and what may go"
+            }
+            (Condition::NoSlots, _) => {
+                "every connection is taken: as a superuser, for whom some are kept, SELECT raw_ops.fn_health_v1(); names who holds them"
+            }
             (Condition::Locked, _) => {
                 "if it lasts, find who holds a lock on the tables of raw_ops: pg_blocking_pids(), docs/operate.md"
             }

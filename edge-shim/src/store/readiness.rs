@@ -74,7 +74,8 @@ impl Readiness {
                     let message = format!("no answer from the database in {} ms", PROBE_TIME.as_millis());
                     Err(StoreError::new(Condition::Unreachable, message))
                 });
-            readiness.metrics.database_up.set(i64::from(verdict.is_ok()));
+            let hindrance = verdict.as_ref().err().map(|error| error.condition);
+            readiness.metrics.database(hindrance);
             let mut state = readiness.state();
             state.last = Some((Instant::now(), verdict.clone()));
             state.running = None;

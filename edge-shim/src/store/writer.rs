@@ -301,14 +301,14 @@ impl Writer {
         self.metrics.batch_size.observe(webhooks.len() as f64);
         match &outcome {
             Ok(receipts) => {
-                self.metrics.database_up.set(1);
+                self.metrics.database(None);
                 for (webhook, receipt) in webhooks.iter().zip(receipts) {
                     self.metrics.stored(webhook.provider, receipt.duplicate);
                 }
             }
             Err(error) => {
                 if error.class() == Class::Unavailable {
-                    self.metrics.database_up.set(0);
+                    self.metrics.database(Some(error.condition));
                 }
                 self.metrics
                     .store_errors

@@ -308,11 +308,12 @@ fn sqlstates_fall_into_their_condition_and_class() {
     use Condition::*;
     for (sqlstates, condition, class) in [
         (
-            &["08006", "53300", "57P01", "57P03", "58030"][..],
+            &["08006", "57P01", "57P03", "58030"][..],
             Unreachable,
             Class::Unavailable,
         ),
         (&["53100"], DiskFull, Class::Unavailable),
+        (&["53300"], NoSlots, Class::Unavailable),
         (&["25006"], ReadOnly, Class::Unavailable),
         (&["28P01", "28000", "42501"], NoRights, Class::Unavailable),
         (

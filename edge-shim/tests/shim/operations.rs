@@ -15,12 +15,13 @@ use crate::support;
 use crate::support::{ORDER, ScriptedInbox, TestApp, all_new, config, json, refusal, signed, status, text};
 
 /// Everything that `/readyz` can say but `ready`.
-const CONDITIONS: [Condition; 9] = [
+const CONDITIONS: [Condition; 10] = [
     Condition::RowSecurity,
     Condition::ReadOnly,
     Condition::NoRights,
     Condition::NotSetUp,
     Condition::DiskFull,
+    Condition::NoSlots,
     Condition::Locked,
     Condition::Internal,
     Condition::Unreachable,
@@ -249,6 +250,7 @@ async fn metrics_count_by_route_status_provider_and_reason() {
         "edge_shim_store_queue_depth 0",
         "edge_shim_store_batch_webhooks_count 1",
         "edge_shim_database_up 1",
+        "edge_shim_database_condition{condition=\"disk_full\"} 0",
         "edge_shim_http_requests_in_flight 1",
         concat!(
             "edge_shim_build_info{version=\"",

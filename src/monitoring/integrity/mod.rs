@@ -4,4 +4,5 @@
 //! - [`structure`]: who may not or may too much, what is forced or read-only, what was dropped or switched off
 
 pub mod definitions;
+mod functions;
 pub mod structure;

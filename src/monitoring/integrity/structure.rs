@@ -2,12 +2,14 @@
 //! switched off. Asked as the owner of the tables; the heartbeat asks, too, since monitors run well while nothing can be
 //! stored. How what is there is defined: [`super::definitions`].
 
+use super::functions;
 use crate::alerts::Severity;
-use crate::db::{Session, result_row, statements};
+use crate::db::{self, Session, statements};
 use crate::error::Result;
-use crate::monitoring::{Fault, FaultRow};
+use crate::monitoring::{Fault, FaultRow, MOST_STATEMENTS};
+use crate::setup::differences::{self, Differences, Part};
 use crate::setup::objects::{Kind, Object, objects};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::setup::tables::{self, Lost, is_remade};
 
 statements! {
     query find_forced_row_security() -> FaultRow = file "monitoring/integrity/row_security.sql";
@@ -17,7 +19,6 @@ statements! {
     query find_stopping_settings() -> FaultRow = file "monitoring/integrity/settings.sql";
     query find_exposed(shown: Vec<&str>) -> FaultRow = file "monitoring/integrity/exposure.sql";
     query find_rules(shown: Vec<&str>) -> FaultRow = file "monitoring/integrity/rules.sql";
-    query find_parts() -> Part = file "monitoring/integrity/parts.sql";
 }
 
 /// Every fault of structure and rights.
@@ -38,62 +39,19 @@ pub fn faults(session: &Session) -> Result<Vec<Fault>> {
     ] {
         found.extend(rows.map(Fault::from_row)?);
     }
-    let parts = find_parts(session)?.all()?;
-    found.extend(compare(objects(), &parts));
+    found.extend(functions::faults(session)?);
+    found.extend(missing_tables(&tables::lost(session)?, &db::current_database()));
+    found.extend(compare(objects(), &differences::parts(session)?));
     Ok(found)
-}
-
-result_row! {
-    /// What is there of what `setup()` makes.
-    #[derive(Clone, Debug)]
-    struct Part {
-        kind: String,
-        name: String,
-        table: String,
-        state: String,
-    }
 }
 
 /// What is missing or does not work of what `setup()` makes. Pure.
 fn compare(wanted: &[Object], parts: &[Part]) -> Vec<Fault> {
-    let here: BTreeMap<(&str, &str), &Part> = parts
-        .iter()
-        .map(|part| ((part.kind.as_str(), part.name.as_str()), part))
-        .collect();
-    let find = |kind: &str, name: &str| here.get(&(kind, name)).copied();
-    let mut missing: Vec<&Object> = Vec::new();
-    let mut broken: Vec<(&Object, &Part)> = Vec::new();
-    for object in wanted {
-        let part = match object.kind {
-            Kind::Table => find("table", &object.name),
-            Kind::View => find("view", &object.name),
-            Kind::Index => find("index", &object.name),
-            // ORD's index may stand for a unique key of the same name.
-            Kind::Constraint => find("constraint", &object.name).or_else(|| find("index", &object.name)),
-            Kind::Trigger => find("trigger", &object.name).filter(|part| part.table == object.table),
-        };
-        match part {
-            None => missing.push(object),
-            Some(part) if matches!(part.state.as_str(), "invalid" | "disabled") => {
-                broken.push((object, part))
-            }
-            Some(_) => {}
-        }
-    }
-    // What belongs to a table that is gone goes without saying.
-    let gone: BTreeSet<&str> = missing
-        .iter()
-        .filter(|one| one.kind == Kind::Table)
-        .map(|one| one.table.as_str())
-        .collect();
-    missing.retain(|one| matches!(one.kind, Kind::Table | Kind::View) || !gone.contains(one.table.as_str()));
-    let is_partitioned =
-        |object: &Object| find("table", &object.table).is_some_and(|table| table.state == "partitioned");
+    let found = Differences::of(wanted, parts);
     let mut faults = Vec::new();
-    faults.extend(missing_tables(&missing));
-    faults.extend(missing_views(&missing));
-    faults.extend(triggers(&missing, &broken));
-    faults.extend(indexes(&missing, &broken, is_partitioned));
+    faults.extend(missing_views(&found.missing));
+    faults.extend(triggers(&found));
+    faults.extend(indexes(&found));
     faults
 }
 
@@ -110,21 +68,33 @@ fn names(objects: &[&Object]) -> String {
     names.join(", ")
 }
 
-fn missing_tables(missing: &[&Object]) -> Option<Fault> {
-    let tables = of_kind(missing, &[Kind::Table]);
-    (!tables.is_empty()).then(|| {
-        let problem = format!("tables are missing: {}", names(&tables));
-        let fault = Fault::critical("tables", problem).next(
-            "SELECT nspname, relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace WHERE relkind = 'r' AND nspname !~ \
-             '^(pg_|information_schema)' ORDER BY 2; -- renamed or moved? ALTER TABLE it back",
-        );
-        tables.iter().fold(fault, |fault, table| {
-            fault.next(format!(
-                "-- dropped? From the last dump, data and all: pg_restore -d <database> -n raw_ops -t {} <file>",
-                table.name
-            ))
-        })
-    })
+/// Those that stand elsewhere are brought back first, one that `setup()` makes anew is made so, the rest is in the dump.
+fn missing_tables(lost: &[Lost], database: &str) -> Option<Fault> {
+    if lost.is_empty() {
+        return None;
+    }
+    let names: Vec<&str> = lost.iter().map(|one| one.name.as_str()).collect();
+    let mut fault = Fault::critical("tables", format!("tables are missing: {}", names.join(", ")));
+    let back: Vec<&str> = lost.iter().filter_map(|one| one.back.as_deref()).collect();
+    fault = match back.as_slice() {
+        [] => fault,
+        [one] => fault.next(*one),
+        many => fault.next(format!("DO $$ BEGIN {} END $$;", many.join(" "))),
+    };
+    let dropped = lost.iter().filter(|one| one.back.is_none());
+    let (remade, gone): (Vec<&str>, Vec<&str>) = dropped
+        .map(|one| one.name.as_str())
+        .partition(|name| is_remade(name));
+    if !gone.is_empty() {
+        fault = fault.next(format!(
+            "-- Dropped. From the last dump, data and all: {}",
+            tables::restore(database, &gone)
+        ));
+    }
+    if !remade.is_empty() || !gone.is_empty() {
+        fault = fault.next("SELECT raw_ops.setup();");
+    }
+    Some(fault)
 }
 
 fn missing_views(missing: &[&Object]) -> Option<Fault> {
@@ -135,13 +105,9 @@ fn missing_views(missing: &[&Object]) -> Option<Fault> {
     })
 }
 
-fn triggers(missing: &[&Object], broken: &[(&Object, &Part)]) -> Option<Fault> {
-    let missing = of_kind(missing, &[Kind::Trigger]);
-    let disabled: Vec<&Object> = broken
-        .iter()
-        .filter(|(object, _)| object.kind == Kind::Trigger)
-        .map(|(object, _)| *object)
-        .collect();
+fn triggers(found: &Differences<'_>) -> Option<Fault> {
+    let missing = of_kind(&found.missing, &[Kind::Trigger]);
+    let disabled = of_kind(&found.broken, &[Kind::Trigger]);
     if missing.is_empty() && disabled.is_empty() {
         return None;
     }
@@ -149,39 +115,20 @@ fn triggers(missing: &[&Object], broken: &[(&Object, &Part)]) -> Option<Fault> {
         .into_iter()
         .filter(|(_, triggers)| !triggers.is_empty())
         .map(|(how, triggers)| format!("triggers {how}: {}", names(triggers)));
-    let mut fault = Fault::critical("triggers", told.collect::<Vec<_>>().join("; "));
-    if !missing.is_empty() {
-        fault = fault.next("SELECT raw_ops.setup();");
-    }
-    for trigger in disabled {
-        fault = fault.next(format!(
-            "ALTER TABLE raw_ops.{} ENABLE TRIGGER {};",
-            trigger.table, trigger.name
-        ));
-    }
-    Some(fault)
+    let problem = told.collect::<Vec<_>>().join("; ");
+    Some(Fault::critical("triggers", problem).next("SELECT raw_ops.setup();"))
 }
 
 /// Indexes and keys. Without a unique one writing is refused (`ON CONFLICT` finds nothing to rely on); without another it
 /// is slow.
-fn indexes(
-    missing: &[&Object],
-    broken: &[(&Object, &Part)],
-    is_partitioned: impl Fn(&Object) -> bool,
-) -> Vec<Fault> {
+fn indexes(found: &Differences<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for (is_unique, severity) in [(true, Severity::Critical), (false, Severity::Warning)] {
-        let missing: Vec<&Object> = of_kind(missing, &[Kind::Index, Kind::Constraint])
-            .into_iter()
-            .filter(|object| object.is_unique == is_unique)
-            .collect();
-        let invalid: Vec<&Object> = broken
-            .iter()
-            .map(|(object, _)| *object)
-            .filter(|object| {
-                matches!(object.kind, Kind::Index | Kind::Constraint) && object.is_unique == is_unique
-            })
-            .collect();
+        let [missing, invalid] = [&found.missing, &found.broken].map(|objects| {
+            let mut those = of_kind(objects, &[Kind::Index, Kind::Constraint]);
+            those.retain(|object| object.is_unique == is_unique);
+            those
+        });
         if missing.is_empty() && invalid.is_empty() {
             continue;
         }
@@ -195,24 +142,31 @@ fn indexes(
             "indexes or foreign keys"
         };
         let problem = format!("{kind} {}", told.collect::<Vec<_>>().join("; "));
-        let mut fault = Fault::new("indexes", severity, problem);
-        for object in missing {
-            fault = fault.next(made_again(object, is_partitioned(object)));
-        }
-        for object in invalid {
-            fault = fault.next(match object.kind {
-                Kind::Constraint if !object.is_unique => {
-                    format!(
-                        "ALTER TABLE raw_ops.{} VALIDATE CONSTRAINT {};",
-                        object.table, object.name
-                    )
-                }
-                _ => format!("REINDEX INDEX CONCURRENTLY raw_ops.{};", object.name),
-            });
-        }
-        faults.push(fault);
+        let fault = Fault::new("indexes", severity, problem);
+        let again = missing
+            .iter()
+            .map(|object| made_again(object, found.is_partitioned(object)));
+        let steps: Vec<String> = again
+            .chain(invalid.iter().map(|object| repaired(object)))
+            .collect();
+        faults.push(match steps.len() {
+            ..=MOST_STATEMENTS => steps.into_iter().fold(fault, Fault::next),
+            _ => fault
+                .next("-- All at once; whoever writes to a table waits while its indexes are built:")
+                .next("SELECT raw_ops.setup();"),
+        });
     }
     faults
+}
+
+fn repaired(object: &Object) -> String {
+    let (table, name) = (&object.table, &object.name);
+    match object.kind {
+        Kind::Constraint if !object.is_unique => {
+            format!("ALTER TABLE raw_ops.{table} VALIDATE CONSTRAINT {name};")
+        }
+        _ => format!("REINDEX INDEX CONCURRENTLY raw_ops.{name};"),
+    }
 }
 
 /// The statement of `setup()`, without keeping writers out where that is possible.
@@ -237,6 +191,7 @@ mod tests {
             table: "t".to_owned(),
             is_unique,
             statement: statement.to_owned(),
+            version: 1,
         }
     }
 
@@ -312,9 +267,28 @@ mod tests {
         disabled[3].state = "disabled".to_owned();
         assert_eq!(
             told(&disabled),
-            one(Severity::Critical, "ALTER TABLE raw_ops.t ENABLE TRIGGER g;")
+            one(Severity::Critical, "SELECT raw_ops.setup();")
         );
-        // A table that is gone took the rest along.
-        assert_eq!(compare(&wanted, &[]).len(), 1);
+        // A table that is gone took the rest along, and is told by itself.
+        assert_eq!(compare(&wanted, &[]), []);
+    }
+
+    #[test]
+    fn a_table_comes_back_from_where_it_stands_or_is_made_anew_or_is_in_the_dump() {
+        let lost = |name: &str, back: Option<&str>| Lost {
+            name: name.to_owned(),
+            back: back.map(str::to_owned),
+        };
+        assert_eq!(missing_tables(&[], "shop"), None);
+        let moved = "ALTER TABLE raw_ops.orders_old RENAME TO orders;";
+        let next = |lost: &[Lost]| missing_tables(lost, "shop").unwrap().next;
+        assert_eq!(next(&[lost("orders", Some(moved))]), [moved]);
+        assert_eq!(next(&[lost("retry_schedule", None)]), ["SELECT raw_ops.setup();"]);
+        let restore =
+            "-- Dropped. From the last dump, data and all: pg_restore -d shop -n raw_ops -t orders <file>";
+        assert_eq!(
+            next(&[lost("orders", None)]),
+            [restore, "SELECT raw_ops.setup();"]
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod builtin;
 pub mod pg_net;
+pub mod pg_net_use;
 
 use crate::config::{self, Carrier};
 use crate::db::{Session, statements};
@@ -28,13 +29,13 @@ statements! {
         "select exists (select from pg_catalog.pg_extension where extname = 'pg_net')";
 }
 
-/// As `raw_ops.carrier` says; `auto` looks whether pg_net is installed in this database.
+/// As `raw_ops.carrier` says; `auto` takes pg_net where it is installed in this database and can send for it.
 pub fn carrier_in_force(session: &Session) -> Result<InForce> {
     match config::carrier() {
         Carrier::Builtin => Ok(InForce::Builtin),
         Carrier::PgNet => Ok(InForce::PgNet),
         Carrier::Auto => Ok(match has_pg_net(session)?.first()? {
-            Some(true) => InForce::PgNet,
+            Some(true) if pg_net_use::hindrance(session)?.is_none() => InForce::PgNet,
             _ => InForce::Builtin,
         }),
     }

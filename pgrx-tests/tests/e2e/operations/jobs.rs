@@ -93,6 +93,13 @@ async fn jobs_are_scheduled_once_however_often_and_unscheduled_likewise() {
         ids.push(column::<i64>(&client, "SELECT jobid FROM cron.job ORDER BY 1").await);
     }
     assert_eq!(ids[0], ids[1], "the second time they are the same jobs");
+    let said: Value = one(&client, "SELECT raw_ops.fn_schedule_jobs_v1()").await;
+    let done = said["scheduled"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|job| &job["done"]);
+    assert!(done.into_iter().all(|done| done == "unchanged"), "{said}");
     for removed in [expected.len(), 0] {
         let said: Value = one(&client, "SELECT raw_ops.fn_unschedule_jobs_v1()").await;
         assert_eq!(

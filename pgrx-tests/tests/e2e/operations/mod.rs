@@ -1,6 +1,7 @@
 //! Operations: setting up, roles, jobs, housekeeping, archive, dump and restore, the demo.
 
 mod archive;
+mod checkup;
 mod demo;
 mod dump_restore;
 mod housekeeping;

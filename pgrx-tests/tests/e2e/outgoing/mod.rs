@@ -106,7 +106,11 @@ impl Sending {
 
     async fn start_with(carrier: Carrier, options: StackOptions) -> Self {
         let (world, files) = (Receiver::start().unwrap(), files_of_the_server());
-        let options = sends_to(&world, options, &files).setting("raw_ops.carrier", carrier.name());
+        let mut options = sends_to(&world, options, &files).setting("raw_ops.carrier", carrier.name());
+        if carrier == Carrier::PgNet {
+            // As its preloaded library says: whom its worker serves.
+            options = options.setting("pg_net.database_name", "shop");
+        }
         let stack = Stack::start(options).await.unwrap();
         let client = stack.connect().await.unwrap();
         let mut sending = Self {

@@ -104,6 +104,35 @@ async fn forced_row_level_security_is_not_ready() {
     }
 }
 
+/// Every connection that the role may have is taken: by its own limit here, by others where the server's are.
+#[tokio::test]
+async fn without_a_connection_left_it_is_not_ready_and_a_metric_says_why() {
+    let stack = Stack::start(by_hand()).await.unwrap();
+    let client = stack.connect_as_superuser().await.unwrap();
+    let metric = "edge_shim_database_condition{condition=\"no_slots\"}";
+    let shim = stack.shim().unwrap();
+    let shows = async |expected: &str| {
+        let line = format!("{metric} {expected}");
+        wait_until(LIMIT, &line, async || {
+            get(shim, "/metrics")
+                .await
+                .text()
+                .lines()
+                .any(|found| found == line)
+        })
+        .await
+        .unwrap();
+    };
+    shows("0").await;
+    let breaks = format!("ALTER ROLE raw_ops_shim CONNECTION LIMIT 0; {END_SESSIONS}");
+    run(&client, &breaks).await;
+    // Nobody sends, nobody asks /readyz.
+    shows("1").await;
+    let mends = "ALTER ROLE raw_ops_shim CONNECTION LIMIT -1";
+    broken(&stack, &client, &breaks, mends, "no_slots", "no connection left").await;
+    shows("0").await;
+}
+
 #[tokio::test]
 async fn missing_rights_are_not_ready_whichever_they_are() {
     let stack = Stack::start(by_hand()).await.unwrap();

@@ -3,8 +3,12 @@
 mod definitions;
 mod drills;
 mod exposure;
+mod functions;
 mod grants;
+mod jobs;
+mod keys;
 mod locks;
+mod server;
 mod sight;
 
 use crate::support::*;
@@ -63,6 +67,12 @@ async fn a_whole_stack_is_ok_and_says_what_runs() {
     })
     .await
     .unwrap();
+    // This machine's disk may be nearly full.
+    run(
+        &client,
+        "UPDATE raw_ops.monitor_thresholds SET enabled = false WHERE condition = 'disk_used'",
+    )
+    .await;
     let health = health(&client).await;
     assert_eq!(health["status"], "ok", "{health}");
     assert_eq!(health["workers"]["running"], 1);

@@ -31,8 +31,8 @@ async fn the_owner_and_whoever_is_granted_it_are_answered_alike() {
     .await
     .unwrap();
     let expected = health(&superuser).await;
-    assert_eq!(health(&owner).await, expected);
-    assert_eq!(health(&guard).await, expected);
+    assert_eq!(without_by_whom(health(&owner).await), expected);
+    assert_eq!(without_by_whom(health(&guard).await), expected);
     for what in [
         "not_visible",
         "row_security",
@@ -56,6 +56,15 @@ async fn the_owner_and_whoever_is_granted_it_are_answered_alike() {
             "{fault}"
         );
     }
+}
+
+/// Who may run what is printed is told to each reader by themselves.
+fn without_by_whom(mut health: Value) -> Value {
+    for fault in health["faults"].as_array_mut().unwrap() {
+        let next = fault["next"].as_array_mut().unwrap();
+        next.retain(|step| !step.as_str().unwrap().starts_with("-- As "));
+    }
+    health
 }
 
 #[tokio::test]
@@ -202,8 +211,8 @@ async fn a_dropped_view_or_table_costs_health_its_own_figure_and_no_more() {
         "{gone}"
     );
     paste(&superuser, &[gone]).await;
-    run(&owner, "ALTER TABLE raw_ops.schedule RENAME TO retry_schedule").await;
     assert_eq!(fault(&health(&owner).await, "tables"), None);
+    run(&owner, "SELECT FROM raw_ops.retry_schedule").await;
 }
 
 #[tokio::test]
