@@ -29,7 +29,7 @@ use pgrx::prelude::*;
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_dashboard_html_v1() -> Result<String, ErrorReport> {
-    let health = health::look()?;
+    let health = health::look(std::time::Duration::from_millis(1800))?;
     Ok(owner::as_table_owner(|| {
         db::session(|session| {
             schema::ensure_ready(session)?;

@@ -5,6 +5,7 @@
 //! the compiler and the planner compare them.
 
 mod column;
+pub mod deadline;
 mod declare;
 pub mod encoding;
 pub mod ids;
@@ -33,6 +34,7 @@ use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
 pub use column::{Column, StoredJsonb, TextBytes};
+pub use deadline::attempt_until;
 pub(crate) use declare::{
     from_row, into_row, result_row, row, rowset_row, statement_function, statement_name, statement_parts,
     statement_result, statement_run, statement_text, statements,
@@ -42,7 +44,7 @@ pub use jsonb::{Jsonb, JsonbArgument, JsonbArrayArgument};
 pub use parameter::{Argument, Parameter};
 pub use rowset::TypedRowset;
 pub use statement::Statement;
-pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
+pub use subtransaction::{LostRace, attempt, attempt_until_unraced, raise};
 pub use typed::Found;
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one

@@ -1,13 +1,12 @@
 //! What health rests on, each question asked apart.
 
-use super::sight::Sight;
 use crate::alerts::AllThresholds;
 use crate::db::typed::FromRow;
 use crate::db::{Found, Session, owner, result_row, schema, statements};
 use crate::error::{Error, Result};
 use crate::json::Timestamp;
 use crate::monitoring::integrity::{definitions, structure};
-use crate::monitoring::{Fault, FaultRow};
+use crate::monitoring::{Fault, FaultRow, Sight};
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard::{self, Held};
 use crate::outbox::receivers::slack::Webhook;
@@ -42,7 +41,6 @@ statements! {
 statements! {
     query find_not_visible() -> FaultRow = file "health/not_visible.sql";
     query find_others_triggers() -> TriggerRow = file "health/others_triggers.sql";
-    query find_locks(could_not_read: bool) -> FaultRow = file "health/locks.sql";
     query find_swallowed(triggers: Vec<&str>) -> FaultRow = file "health/swallowed.sql";
 }
 
@@ -328,14 +326,6 @@ fn visible_jobs(session: &Session, sight: &Sight) -> Option<Vec<String>> {
 pub fn not_visible(session: &Session, sight: &Sight) -> Vec<Fault> {
     let faults = sight.ask(session, "rights", |session| {
         find_not_visible(session)?.map(Fault::from_row)
-    });
-    faults.unwrap_or_default()
-}
-
-/// Who keeps others out of a table.
-pub fn locks(session: &Session, sight: &Sight, could_not_read: bool) -> Vec<Fault> {
-    let faults = sight.ask(session, "locks", |session| {
-        find_locks(session, could_not_read)?.map(Fault::from_row)
     });
     faults.unwrap_or_default()
 }

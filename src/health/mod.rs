@@ -1,6 +1,6 @@
 //! `fn_health_v1()`: one look at the whole, each fault with the statements that mend it.
 //!
-//! It answers whoever may call it, whatever is wrong: each question is asked apart ([`sight`]), so that a locked table, a
+//! It answers whoever may call it, whatever is wrong: each question is asked apart ([`Sight`]), so that a locked table, a
 //! dropped view or a missing right costs its own answer and is told. [`figures`]: what is asked; [`faults`]: what is
 //! wrong by the figures, pure; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
 //! [`crate::monitoring::integrity`].
@@ -8,25 +8,27 @@
 mod faults;
 mod figures;
 mod grants;
-mod sight;
 
 use crate::alerts::{AllThresholds, Severity};
 use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
-use crate::monitoring::Fault;
+use crate::monitoring::{Fault, Sight, locks, sight};
 use crate::outbox::carriers::InForce;
 use figures::Figures;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
-use sight::Sight;
+use std::time::Duration;
+
+/// Who asks for health is answered within five seconds.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_health_v1() -> Result<JsonB, ErrorReport> {
-    Ok(JsonB(db::json_for_client(look()?.to_json())))
+    Ok(JsonB(db::json_for_client(look(PATIENCE)?.to_json())))
 }
 
 /// What was seen, and what is wrong with it, the worst first.
@@ -36,12 +38,12 @@ pub struct Health {
 }
 
 /// Looks at everything: at the tables as their owner; at settings, other roles' sessions and jobs with the rights that
-/// the function was called with, its owner's.
+/// the function was called with, its owner's. Within this time, and half a second more.
 ///
 /// # Errors
 /// None but a cancelled call, and a server that shuts down.
-pub fn look() -> Result<Health> {
-    let sight = Sight::new();
+pub fn look(patience: Duration) -> Result<Health> {
+    let sight = Sight::new(patience);
     let mut figures = Figures::default();
     let mut found = Vec::new();
     match owner::as_table_owner(|| {
@@ -55,11 +57,11 @@ pub fn look() -> Result<Health> {
         figures::of_the_server(session, &sight, &mut figures);
         let mut found = figures::not_visible(session, &sight);
         found.extend(grants::faults(session, &sight));
-        found.extend(figures::locks(session, &sight, sight.was_locked_out()));
+        found.extend(locks::ask_for_holders(session, &sight));
         Ok(found)
     })?);
     found.extend(faults::find_faults(&figures));
-    found.extend(sight.into_faults());
+    found.extend(sight::faults(&sight.into_unread()));
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {
         figures,

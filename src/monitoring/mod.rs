@@ -3,14 +3,18 @@
 //! - [`checks`]: what is looked at, one file each; [`report`]: thresholds and what a check answers. Pure where it judges
 //! - [`invoke`]: a run, written down; its findings become alerts
 //! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is
+//! - [`sight`]: asking one question after the other, whatever is locked or slow; [`locks`]: who holds what
 //! - [`metrics`]: the figures for Prometheus; [`shop_labels`]: which shops they tell apart
 
 pub mod checks;
 mod fault;
 pub mod integrity;
 mod invoke;
+pub mod locks;
 mod metrics;
 mod report;
 mod shop_labels;
+pub mod sight;
 
 pub use fault::{Fault, FaultRow};
+pub use sight::Sight;
