@@ -173,6 +173,11 @@ fn wake_at_commit(pending: &'static std::thread::LocalKey<Cell<bool>>, whom: Sle
     }
 }
 
+/// Wakes the workers of this database at once: they have something to look after. Raises no error.
+pub fn wake_workers() {
+    wake(Sleeper::Workers);
+}
+
 fn wake(whom: Sleeper) {
     // SAFETY: reads the backend's database.
     let database = unsafe { pg_sys::MyDatabaseId.to_u32() };

@@ -3,7 +3,7 @@
 use super::advice::{Advice, advice};
 use super::data::{Data, Indicator, State};
 use super::figures::{count, counted, milliseconds, percent};
-use super::parts::{class, sign};
+use super::parts::{class, not_read, sign};
 use super::{html as text, panels, questions, shops};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -96,6 +96,7 @@ fn health(data: &Data, advice: &[Advice]) -> Markup {
                     p { (sentence(data, advice)) }
                 }
             }
+            @if let Some(why) = data.why_unread(&["indicators"]) { (not_read(&why)) }
             dl class="indicators" {
                 @for indicator in &data.indicators { (tile(indicator)) }
             }
@@ -120,6 +121,7 @@ fn sentence(data: &Data, advice: &[Advice]) -> String {
         things => format!("{} below.", counted(things as i64, "thing to do", "things to do")),
     };
     match off.as_slice() {
+        [] if data.is_unread(&["indicators"]) => format!("The indicators could not be read. {to_do}"),
         [] if !data.has_webhooks() => format!("No webhooks yet. {to_do}"),
         [] => format!("All four indicators are in range. {to_do}"),
         [one] => format!("Out of range: {one}."),

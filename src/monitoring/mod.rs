@@ -1,12 +1,13 @@
 //! Monitoring: the system watches itself and tells people.
 //!
 //! - [`checks`]: what is looked at, one file each; [`report`]: thresholds and what a check answers. Pure where it judges
-//! - [`invoke`]: a run, written down; its findings become alerts
+//! - [`invoke`]: a run, written down; its findings become alerts. [`cut_off`]: one that could not write itself down
 //! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is
 //! - [`sight`]: asking one question after the other, whatever is locked or slow; [`locks`]: who holds what
 //! - [`metrics`]: the figures for Prometheus; [`shop_labels`]: which shops they tell apart
 
 pub mod checks;
+pub mod cut_off;
 mod fault;
 pub mod integrity;
 mod invoke;

@@ -40,16 +40,6 @@ pub enum Why {
 }
 
 impl Why {
-    /// One word that stays the same: a label's value.
-    pub fn word(&self) -> &'static str {
-        match self {
-            Why::Locked(_) => "locked",
-            Why::TooSlow | Why::NotAsked => "slow",
-            Why::NotAllowed { .. } => "not_allowed",
-            Why::Failed(_) => "failed",
-        }
-    }
-
     /// For people, after "not read: ".
     pub fn told(&self) -> String {
         match self {

@@ -3,6 +3,7 @@
 
 mod sender;
 mod transaction;
+mod watch;
 
 use crate::error::{Error, Result};
 use crate::inbox::{counters, drain, retry};
@@ -29,6 +30,7 @@ thread_local! {
 /// Asks for shared memory and starts the workers; only while the server itself is starting.
 pub fn register() {
     wake::init();
+    db::under_way::init();
     sender::register();
     for number in 1..=config::workers() {
         BackgroundWorkerBuilder::new(&format!("raw_ops worker {number}"))
@@ -62,6 +64,7 @@ pub extern "C-unwind" fn raw_ops_worker_main(argument: pg_sys::Datum) {
     transaction::set_setting(c"synchronous_commit", c"off");
     transaction::set_defaults(c"raw_ops worker");
     loop {
+        watch::look_after();
         let pause = work_until_idle();
         wake::sleep(pause);
     }

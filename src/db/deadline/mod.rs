@@ -43,19 +43,24 @@ thread_local! {
 /// Whatever stops `work`; [`Error::OutOfTime`] when it was cut off. Raised again are only cancels of others, and a server that
 /// shuts down.
 pub fn attempt_until<T>(deadline: Instant, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match attempt_until_and_tell(deadline, work) {
+        Err(error) if error.is_cancelled() => raise(error),
+        outcome => outcome,
+    }
+}
+
+/// [`attempt_until`] for those who have something to do before what others cancel is raised again: nothing is.
+pub fn attempt_until_and_tell<T>(deadline: Instant, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let was_cut_off = Cell::new(false);
     let outcome = attempt_and_tell(|| {
         // Ends before the sub-transaction does: what rolls it back must not be cut off.
         let _armed = Armed::until(deadline, &was_cut_off);
         work()
     });
+    let is_cancel =
+        |error: &Error| error.is_cancelled() && error.sqlstate() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED;
     match outcome {
-        Err(error) if error.is_cancelled() => {
-            match was_cut_off.get() && error.sqlstate() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
-                true => Err(Error::OutOfTime),
-                false => raise(error),
-            }
-        }
+        Err(error) if was_cut_off.get() && is_cancel(&error) => Err(Error::OutOfTime),
         outcome => outcome,
     }
 }
