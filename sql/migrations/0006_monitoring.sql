@@ -14,6 +14,7 @@ insert into raw_ops.monitors (check_name, description, heartbeat_every) values
     ('webhook_daily_digest', 'What the last 24 hours brought', '25 hours'),
     ('monitoring_heartbeat', 'The monitors run, alerts arrive, the workers live', null),
     ('webhook_silence', 'A source that has gone quiet against its own rhythm', '1 hour'),
+    ('pg_cron', 'No check: what the workers see of pg_cron, which starts the checks', null),
     ('health', 'No check: what fn_health_v1() compares beside the limits of the checks', null),
     ('health_indicators', 'No check: the ranges of the view of this name', null);
 comment on table raw_ops.monitors is
@@ -75,6 +76,8 @@ insert into raw_ops.monitor_thresholds
      'A queued request has been due for longer than this and is not sent'),
     ('monitoring_heartbeat', 'blocked', 'critical', '#ops-urgent', 0, 'faults', null, '1 hour',
      'More faults than this keep webhooks from being stored or processed: rights, row security, read-only, triggers, keys'),
+    ('pg_cron', 'pg_cron_stopped', 'critical', '#ops-urgent', 3, 'minutes', null, '1 hour',
+     'pg_cron has not started a job of raw_ops for so much longer than its schedule has it wait'),
     ('webhook_silence', 'quiet_source', 'warning', '#ops-alerts', 10, 'webhooks', '14 days', '6 hours',
      'So many webhooks were usual in the time since the source''s last one'),
     ('webhook_silence', 'quiet_source', 'critical', '#ops-urgent', 50, 'webhooks', '14 days', '6 hours',

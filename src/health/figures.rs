@@ -4,6 +4,7 @@ use crate::alerts::AllThresholds;
 use crate::db::typed::FromRow;
 use crate::db::{Found, Session, owner, result_row, schema, statements};
 use crate::error::{Error, Result};
+use crate::jobs::watch;
 use crate::json::Timestamp;
 use crate::monitoring::integrity::{definitions, structure};
 use crate::monitoring::{Fault, FaultRow, Sight};
@@ -326,6 +327,18 @@ fn visible_jobs(session: &Session, sight: &Sight) -> Option<Vec<String>> {
 pub fn not_visible(session: &Session, sight: &Sight) -> Vec<Fault> {
     let faults = sight.ask(session, "rights", |session| {
         find_not_visible(session)?.map(Fault::from_row)
+    });
+    faults.unwrap_or_default()
+}
+
+/// Jobs that pg_cron does not start when they are due.
+pub fn stopped_pg_cron(session: &Session, sight: &Sight, figures: &Figures) -> Vec<Fault> {
+    if !figures.has_pg_cron || figures.is_replica {
+        return Vec::new();
+    }
+    let limits = figures.limits.of(watch::NAME);
+    let faults = sight.ask(session, "whether pg_cron starts its jobs", |session| {
+        watch::faults(session, limits)
     });
     faults.unwrap_or_default()
 }

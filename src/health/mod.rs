@@ -57,6 +57,7 @@ pub fn look(patience: Duration) -> Result<Health> {
         figures::of_the_server(session, &sight, &mut figures);
         let mut found = figures::not_visible(session, &sight);
         found.extend(grants::faults(session, &sight));
+        found.extend(figures::stopped_pg_cron(session, &sight, &figures));
         found.extend(locks::ask_for_holders(session, &sight));
         Ok(found)
     })?);

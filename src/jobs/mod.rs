@@ -1,5 +1,7 @@
 //! What runs when: the pg_cron jobs. Rows of pg_cron's, not members of the extension: they survive DROP EXTENSION.
 
+pub mod watch;
+
 use crate::db::{self, Session, owner, schema, statements};
 use crate::error::{Error, Result};
 use crate::monitoring::checks;

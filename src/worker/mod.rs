@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 use std::cell::Cell;
 use std::time::Duration;
 use transaction::transaction_unraced;
+use watch::Watch;
 
 /// Webhooks a transaction: enough to share its fixed cost, few enough to be visible soon.
 const BATCH: i32 = 200;
@@ -63,8 +64,9 @@ pub extern "C-unwind" fn raw_ops_worker_main(argument: pg_sys::Datum) {
     // Work is derived from rows that are durable already: a commit lost in a crash is done again.
     transaction::set_setting(c"synchronous_commit", c"off");
     transaction::set_defaults(c"raw_ops worker");
+    let mut watch = Watch::new(slot == 0);
     loop {
-        watch::look_after();
+        watch.look_after();
         let pause = work_until_idle();
         wake::sleep(pause);
     }
