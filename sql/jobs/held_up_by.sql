@@ -1,4 +1,4 @@
--- What pg_cron runs just now and has run the longest, of the jobs of $1 or, where it runs its jobs in background workers, of any:
+-- What pg_cron runs just now and has run the longest, of the jobs of $1 or, where it runs its jobs in background workers ($2), of any:
 -- Debian's pg_cron 1.4.2 starts no other job meanwhile. Names nothing but pg_catalog and pg_cron's own tables.
 select session.pid,
        coalesce(job.jobname::text, 'job ' || run.jobid) as job, run.username::text as role,
@@ -11,7 +11,7 @@ select session.pid,
   left join cron.job as job on job.jobid = run.jobid
  where run.runid > (select max(runid) from cron.job_run_details) - 2000
    and run.end_time is null and run.status in ('starting', 'connecting', 'sending', 'running')
-   and (run.jobid = any ($1) or current_setting('cron.use_background_workers', true) = 'on')
+   and (run.jobid = any ($1) or $2)
    and session.backend_start < clock_timestamp() - interval '1 minute'
  order by session.backend_start
  limit 1

@@ -17,7 +17,7 @@ const STOPPED: &str = "pg_cron_stopped";
 statements! {
     query has_run_details() -> bool = file "jobs/has_run_details.sql";
     query find_late(names: Vec<&str>, since: Timestamp) -> LateRow = file "jobs/late_jobs.sql";
-    query find_held_up_by(jobs: Vec<i64>) -> HolderRow = file "jobs/held_up_by.sql";
+    query find_held_up_by(jobs: Vec<i64>, or_any: bool) -> HolderRow = file "jobs/held_up_by.sql";
     query find_launcher() -> Launcher = file "jobs/launcher.sql";
 }
 
@@ -181,7 +181,7 @@ fn look(
         }
     }
     if !late.is_empty() {
-        seen.holder = find_held_up_by(session, late)?.first()?;
+        seen.holder = find_held_up_by(session, late, launcher.uses_background_workers)?.first()?;
     }
     Ok(Some(seen))
 }
