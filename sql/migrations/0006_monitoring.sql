@@ -72,6 +72,8 @@ insert into raw_ops.monitor_thresholds
      'More alerts than this have reached nobody for longer than the lookback'),
     ('monitoring_heartbeat', 'worker_down', 'critical', '#ops-urgent', 0, 'workers', null, '1 hour',
      'The library is preloaded, and more background workers than this are missing'),
+    ('monitoring_heartbeat', 'worker_stuck', 'critical', '#ops-urgent', 2, 'minutes', null, '1 hour',
+     'A background worker, or the sender, is there and has given no sign for longer than this'),
     ('monitoring_heartbeat', 'outbox_stuck', 'critical', '#ops-urgent', 5, 'minutes', null, '1 hour',
      'A queued request has been due for longer than this and is not sent'),
     ('monitoring_heartbeat', 'blocked', 'critical', '#ops-urgent', 0, 'faults', null, '1 hour',

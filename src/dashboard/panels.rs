@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 pub fn all(data: &Data) -> Markup {
     html! {
-        (read(data, &["shops"], ("shops", "Shops"), || Markup::default()))
+        (read(data, &["shops"], ("shops", "Shops"), Markup::default))
         (read(data, &["alerts", "open_alerts"], ("alerts", "Open alerts"), || alerts(data)))
         (read(data, &["undelivered", "undelivered_alerts"], ("undelivered", "Undelivered alerts"), || undelivered(data)))
         (read(data, &["outbox"], ("outbox", "Outbox"), || outbox(&data.outbox)))

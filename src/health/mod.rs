@@ -13,8 +13,10 @@ use crate::alerts::{AllThresholds, Severity};
 use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
+use crate::monitoring::checks::monitoring_heartbeat;
 use crate::monitoring::{Fault, Sight, locks, sight};
 use crate::outbox::carriers::InForce;
+use crate::wake;
 use figures::Figures;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -62,12 +64,26 @@ pub fn look(patience: Duration) -> Result<Health> {
         Ok(found)
     })?);
     found.extend(faults::find_faults(&figures));
+    found.extend(stuck_process(&figures));
     found.extend(sight::faults(&sight.into_unread()));
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {
         figures,
         faults: found,
     })
+}
+
+/// A worker, or the sender, that is there and gives no sign.
+fn stuck_process(figures: &Figures) -> Option<Fault> {
+    let silent = wake::longest_silent()?;
+    let limits = figures.limits.of(monitoring_heartbeat::NAME);
+    let crossed = limits.crossed(monitoring_heartbeat::STUCK_WORKER, silent.minutes)?;
+    let fault = Fault::new(
+        monitoring_heartbeat::STUCK_WORKER,
+        crossed.severity,
+        silent.told(),
+    );
+    Some(silent.next_steps().into_iter().fold(fault, Fault::next))
 }
 
 impl Health {

@@ -112,9 +112,7 @@ pub fn follow(memory: &mut Memory) -> Result<()> {
     });
     let seen = match looked {
         // Its launcher stands behind the same lock.
-        Err(error) if error.is_lock_timeout() => {
-            owner::as_superuser(|| db::session(|session| behind_a_lock(session)))?
-        }
+        Err(error) if error.is_lock_timeout() => owner::as_superuser(|| db::session(behind_a_lock))?,
         looked => looked?,
     };
     let Some(seen) = seen else { return Ok(()) };

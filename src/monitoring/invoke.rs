@@ -54,7 +54,7 @@ fn invoke(check: &'static Check) -> Result<JsonB> {
     let outcome = match owner::as_table_owner(|| db::session(|session| run(session, check))) {
         Ok((report, messages)) => Outcome::Done(report, messages),
         Err(error @ (Error::NotSetUp { .. } | Error::RestoreUnderWay)) => {
-            note.map(Note::ended);
+            end(note);
             return Err(error);
         }
         Err(error) if error.is_cancelled() => stop(note.as_ref(), error),
@@ -66,11 +66,18 @@ fn invoke(check: &'static Check) -> Result<JsonB> {
     if let Err(error) = written {
         stop(note.as_ref(), error);
     }
-    note.map(Note::ended);
+    end(note);
     let mut answer = outcome.into_json(check);
     answer["run_id"] = pgrx::Uuid::from_bytes(id).to_string().into();
     answer["duration_ms"] = duration.into();
     Ok(JsonB(db::json_for_client(answer)))
+}
+
+/// The run has said how it ended, or wants no record.
+fn end(note: Option<Note>) {
+    if let Some(note) = note {
+        note.ended();
+    }
 }
 
 /// Raises what has cut the run off; a worker writes it down.

@@ -9,7 +9,7 @@ use crate::monitoring::Fault;
 use crate::monitoring::integrity::{definitions, structure};
 use crate::monitoring::report::{Finding, Report, Severity, Thresholds, rounded};
 use crate::outbox::clone_guard;
-use crate::wake::{self, Listening};
+use crate::wake::{self, Listening, Silent};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
@@ -21,6 +21,8 @@ pub const STUCK_OUTBOX: &str = "outbox_stuck";
 pub const SILENT: &str = "silent_monitor";
 /// Monitors.
 pub const FAILING: &str = "failing_monitor";
+/// Minutes without a sign of a background process.
+pub const STUCK_WORKER: &str = "worker_stuck";
 /// Alerts.
 pub const UNDELIVERED: &str = "undelivered_alerts";
 
@@ -91,6 +93,8 @@ struct Figures {
     overdue_minutes: f64,
     is_held: bool,
     missing_workers: usize,
+    /// The background process that has given no sign for the longest.
+    silent_process: Option<Silent>,
     /// What keeps webhooks from being stored or processed, by the catalogs: monitors run well beside it.
     blocking: Vec<Fault>,
 }
@@ -106,6 +110,7 @@ fn run(session: &Session) -> Result<Report> {
         })?,
         is_held: !clone_guard::may_send(session)?,
         missing_workers: missing_workers(wake::listening(), config::workers(), serves_this_database()),
+        silent_process: wake::longest_silent(),
         blocking: blocking(session)?,
         ..Figures::default()
     };
@@ -161,6 +166,7 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
         .with(failing_monitors(&failing, thresholds))
         .with(undelivered_alerts(figures, thresholds))
         .with(missing_processes(figures, thresholds))
+        .with(stuck_process(figures, thresholds))
         .with(stuck_outbox(figures, thresholds))
         .with(blocked(&figures.blocking, thresholds))
 }
@@ -233,6 +239,16 @@ fn missing_processes(figures: &Figures, thresholds: &Thresholds) -> Option<Findi
     let finding = Finding::new("worker_down", crossed, "Background Workers Are Down")
         .field("Missing", figures.missing_workers)
         .next_step("SELECT raw_ops.fn_health_v1(); -- and the server's log around 'raw_ops'");
+    Some(finding)
+}
+
+/// One that runs and does nothing: it hangs, or somebody has stopped it.
+fn stuck_process(figures: &Figures, thresholds: &Thresholds) -> Option<Finding> {
+    let silent = figures.silent_process?;
+    let crossed = thresholds.crossed(STUCK_WORKER, silent.minutes)?;
+    let finding = Finding::new(STUCK_WORKER, crossed, "A Background Process Hangs")
+        .field("Process", silent.told())
+        .next_step(&silent.next_steps().join("\n"));
     Some(finding)
 }
 
@@ -316,6 +332,31 @@ mod tests {
                 ..stuck
             }),
             ["Alerts Reach Nobody"]
+        );
+    }
+
+    #[test]
+    fn a_process_that_gives_no_sign_is_told_with_its_pid() {
+        let limits = Thresholds(vec![row(STUCK_WORKER, Severity::Critical, "#ops-urgent", 2.0)]);
+        let silent = |minutes| Figures {
+            silent_process: Some(Silent {
+                is_sender: true,
+                pid: 7,
+                minutes,
+            }),
+            ..Figures::default()
+        };
+        assert!(judge(&silent(2.0), &limits).findings.is_empty());
+        let found = judge(&silent(2.6), &limits).findings;
+        assert_eq!(
+            found[0].fields[0].1,
+            "the sender, process 7, has given no sign for 3 minutes"
+        );
+        assert!(
+            found[0]
+                .next_step
+                .contains("WHERE pid = 7 AND backend_type LIKE 'raw\\_ops %';"),
+            "{found:?}"
         );
     }
 

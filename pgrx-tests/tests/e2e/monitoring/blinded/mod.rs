@@ -1,6 +1,7 @@
 //! It cannot be blinded: whatever is locked, dropped, slow or cut off, who asks is answered and told what is missing.
 
 mod cut_off;
+mod hanging;
 mod pg_cron;
 mod surfaces;
 
