@@ -10,7 +10,7 @@
 //! | [`dashboard`] | the page "Webhook Operations": what health and the views say, for people               |
 //! | [`health`]    | `fn_health_v1()`: one look at the whole, each fault with the statements that mend it   |
 //! | [`checkup`]   | `setup()`: makes, mends, and says what it found and did, line by line                  |
-//! | [`jobs`]      | the pg_cron jobs: what runs when                                                       |
+//! | [`jobs`]      | the pg_cron jobs: what runs when, and whether pg_cron starts it                        |
 //! | [`dispatch`]  | one pass over the outbox: claim, send, record; the registry of those who asked         |
 //! | [`monitoring`] | checks (one file each) and their runs; what is wrong with the tables; metrics         |
 //! | [`retention`] | how long things are kept: the archive, housekeeping                                    |
@@ -23,11 +23,11 @@
 //! | [`convergence`] | "newer wins", field by field: the same payloads come to the same row in any order    |
 //! | [`providers`] | a declaration each: its topics, headers, ids; their JSON to our typed command. Pure    |
 //! | [`command`]   | one envelope and one result for what a webhook asks for, in any domain. Pure           |
-//! | [`wake`]      | who listens, in shared memory; waking them at commit                                   |
+//! | [`wake`]      | who listens, in shared memory, and when it last gave a sign; waking at commit          |
 //! | [`setup`]     | numbered migrations, the views, what hangs on the extension's functions; bringing them back |
 //! | [`schedule`]  | when to try again: the waits of each purpose                                           |
 //! | [`audit`]     | writing to the operational log                                                         |
-//! | [`db`]        | the only place that names SPI: statements, rowsets, jsonb, sub-transactions, roles     |
+//! | [`db`]        | alone names SPI: statements, rowsets, jsonb, sub-transactions, deadlines, roles        |
 //! | [`shop`]      | how a shop is named. Pure                                                              |
 //! | [`json`]      | reading JSON with paths for errors, wherever it lives. Pure                            |
 //! | [`config`]    | settings: names, units, defaults                                                       |

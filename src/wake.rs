@@ -1,6 +1,7 @@
 //! Waking a process of ours at commit: an insert sets its latch. No NOTIFY, whose commits wait for each other, no lock.
 
 use crate::config::MAX_WORKERS;
+use crate::db::{self, process};
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -8,7 +9,7 @@ use pgrx::{
     AssertPGRXSharedMemory, PgAtomic, PgXactCallbackEvent, pg_shmem_init, pg_sys, register_xact_callback,
 };
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicPtr, AtomicU32, Ordering};
 
 /// The slot of the sender; the workers' come before it.
 pub const SENDER: usize = MAX_WORKERS;
@@ -28,6 +29,9 @@ struct Slot {
     /// Oid of the worker's database; 0 while nobody listens.
     database: AtomicU32,
     latch: AtomicPtr<pg_sys::Latch>,
+    pid: AtomicI32,
+    /// When it last went round its loop.
+    last_sign: AtomicI64,
 }
 
 struct Slots([Slot; SLOT_COUNT]);
@@ -39,6 +43,8 @@ impl Slots {
                 Slot {
                     database: AtomicU32::new(0),
                     latch: AtomicPtr::new(std::ptr::null_mut()),
+                    pid: AtomicI32::new(0),
+                    last_sign: AtomicI64::new(0),
                 }
             }; SLOT_COUNT],
         )
@@ -53,6 +59,8 @@ static HAS_SHARED_MEMORY: AtomicBool = AtomicBool::new(false);
 thread_local! {
     static WAKES_WORKERS: Cell<bool> = const { Cell::new(false) };
     static WAKES_SENDER: Cell<bool> = const { Cell::new(false) };
+    /// This process's own, where it listens.
+    static OWN: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
 /// Reserves the shared memory; only while the server is starting.
@@ -89,6 +97,9 @@ pub fn listen(slot: usize) {
     let Some(own) = SLOTS.get().0.get(slot) else {
         return;
     };
+    OWN.set(Some(slot));
+    own.pid.store(process::own_pid(), Ordering::Relaxed);
+    give_a_sign();
     // SAFETY: MyLatch of a process with shared memory is its PGPROC's latch.
     unsafe {
         own.latch.store(pg_sys::MyLatch, Ordering::Release);
@@ -135,8 +146,67 @@ pub fn was_called() -> bool {
     called
 }
 
+/// A process that goes round its loop is alive: it does so at least every ten seconds.
+fn give_a_sign() {
+    if let Some(own) = OWN.get().and_then(|slot| SLOTS.get().0.get(slot)) {
+        own.last_sign.store(db::clock(), Ordering::Relaxed);
+    }
+}
+
+/// A process that is there and has given no sign.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Silent {
+    pub is_sender: bool,
+    pub pid: i32,
+    pub minutes: f64,
+}
+
+/// The one of this database that has given no sign for the longest.
+pub fn longest_silent() -> Option<Silent> {
+    if !HAS_SHARED_MEMORY.load(Ordering::Relaxed) {
+        return None;
+    }
+    let (here, now) = (process::own_database(), db::clock());
+    let slots = SLOTS.get().0.iter().enumerate();
+    let here = slots.filter(|(_, slot)| slot.database.load(Ordering::Acquire) == here);
+    let silent = here.map(|(number, slot)| Silent {
+        is_sender: number == SENDER,
+        pid: slot.pid.load(Ordering::Relaxed),
+        minutes: (now - slot.last_sign.load(Ordering::Relaxed)) as f64 / 60e6,
+    });
+    silent.max_by(|one, other| one.minutes.total_cmp(&other.minutes))
+}
+
+impl Silent {
+    /// For people.
+    pub fn told(&self) -> String {
+        let what = if self.is_sender { "sender" } else { "worker" };
+        format!(
+            "the {what}, process {}, has given no sign for {:.0} minutes",
+            self.pid, self.minutes
+        )
+    }
+
+    /// What ends it, as it can be pasted: it starts again by itself, and what it had begun is rolled back.
+    pub fn next_steps(&self) -> [String; 3] {
+        let pid = self.pid;
+        [
+            format!(
+                "SELECT pid, backend_type, state, wait_event_type, wait_event, query FROM pg_stat_activity WHERE pid = {pid};"
+            ),
+            format!(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = {pid} AND backend_type LIKE 'raw\\_ops %';"
+            ),
+            format!(
+                "-- If it is still there, somebody has stopped it. On the server's machine, as root: kill -CONT {pid}"
+            ),
+        ]
+    }
+}
+
 /// Ends the process if asked to, reads changed settings.
 pub fn handle_interrupts() {
+    give_a_sign();
     pgrx::check_for_interrupts!();
     if BackgroundWorker::sighup_received() {
         // SAFETY: outside of a transaction, in the process's main loop.
@@ -171,6 +241,11 @@ fn wake_at_commit(pending: &'static std::thread::LocalKey<Cell<bool>>, whom: Sle
         register_xact_callback(PgXactCallbackEvent::Abort, || pending.set(false));
         register_xact_callback(PgXactCallbackEvent::Prepare, || pending.set(false));
     }
+}
+
+/// Wakes the workers of this database at once: they have something to look after. Raises no error.
+pub fn wake_workers() {
+    wake(Sleeper::Workers);
 }
 
 fn wake(whom: Sleeper) {

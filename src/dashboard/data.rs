@@ -3,6 +3,7 @@
 use crate::alerts::{AllThresholds, Severity};
 use crate::db::result_row;
 use crate::monitoring::Fault;
+use crate::monitoring::sight::Unread;
 
 /// Of an indicator, an alert, a thing to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,21 +51,22 @@ pub struct Data {
     pub undelivered: Vec<Undelivered>,
     pub outbox: Vec<Outbox>,
     pub courier: Courier,
+    /// What of all this could not be read: it is nothing or zero here, and must not be shown as such.
+    pub unread: Vec<Unread>,
 }
 
-result_row! {
-    pub struct Moment {
-        /// When the page was made, in UTC.
-        pub made_at: String,
-        pub database: String,
-        pub is_replica: bool,
-        /// Order webhooks received in the last 30 days that a person has settled and whose order is not here.
-        pub settled_without_order: i64,
-        pub open_alerts: i64,
-        pub undelivered_alerts: i64,
-        /// Since any monitor has run.
-        pub seconds_since_monitor: Option<i64>,
-    }
+/// When the page was made, and what is told beside the charts.
+pub struct Moment {
+    /// In UTC.
+    pub made_at: String,
+    pub database: String,
+    pub is_replica: bool,
+    /// Order webhooks received in the last 30 days that a person has settled and whose order is not here.
+    pub settled_without_order: i64,
+    pub open_alerts: i64,
+    pub undelivered_alerts: i64,
+    /// Since any monitor has run.
+    pub seconds_since_monitor: Option<i64>,
 }
 
 /// A row of the view `health_indicators`.
@@ -257,8 +259,19 @@ result_row! {
 }
 
 impl Data {
-    /// Whether any webhook came within the time the charts show.
+    /// Whether any webhook came within the time the charts show, or that could not be read.
     pub fn has_webhooks(&self) -> bool {
-        self.trends.has_webhooks()
+        self.trends.has_webhooks() || self.is_unread(&["volume"])
+    }
+
+    /// Whether one of these could not be read.
+    pub fn is_unread(&self, names: &[&str]) -> bool {
+        self.why_unread(names).is_some()
+    }
+
+    /// Why the first of these that could not be read was not.
+    pub fn why_unread(&self, names: &[&str]) -> Option<String> {
+        let one = self.unread.iter().find(|one| names.contains(&one.what))?;
+        Some(one.why.told())
     }
 }

@@ -1,4 +1,5 @@
-//! Reading what the page shows. One snapshot for all of it: that of the query that asked.
+//! Reading what the page shows, each figure apart, under the name that `Data::unread` has for it. One snapshot for all of it:
+//! that of the query that asked.
 
 use super::data::{
     Alert, Courier, CourierTask, CourierType, Data, DeadLetterDay, ErrorCategory, Indicator, LatencyDay,
@@ -6,13 +7,21 @@ use super::data::{
 };
 use super::load_shops::shops;
 use crate::alerts::{AllThresholds, Severity};
-use crate::db::{self, Session, result_row, statements};
-use crate::error::{Error, Result};
+use crate::db::typed::FromRow;
+use crate::db::{self, Found, Session, result_row, schema, statements};
+use crate::error::Result;
 use crate::health::Health;
 use crate::monitoring::checks::webhook_health;
+use crate::monitoring::sight::Unread;
+use crate::monitoring::{Fault, Sight};
 
 statements! {
-    query find_moment() -> Moment = file "dashboard/moment.sql";
+    query find_moment() -> MomentRow = file "dashboard/moment.sql";
+    query count_settled_without_order() -> i64 = file "dashboard/settled_without_order.sql";
+    query count_alerts() -> i64 = text "select count(*) from raw_ops.alerts where state = 'open'";
+    query count_undelivered() -> i64 = text "select count(*) from raw_ops.undelivered_alerts";
+    query find_last_run() -> Option<i64> = text
+        "select date_part('epoch', now() - max(run_at))::bigint from raw_ops.monitoring_runs";
     query find_indicators() -> IndicatorRow = file "dashboard/indicators.sql";
     query find_success_rate() -> SuccessDay = file "dashboard/success_rate.sql";
     query find_queue_depth() -> QueueDepth = file "dashboard/queue_depth.sql";
@@ -29,6 +38,14 @@ statements! {
     query find_courier_tasks() -> CourierTask = file "dashboard/courier_tasks.sql";
     query count_open_tasks() -> i64 = text "select count(*) from raw_ops.courier_tasks where done_at is null";
     query find_courier_types() -> CourierType = file "dashboard/courier_types.sql";
+}
+
+result_row! {
+    struct MomentRow {
+        made_at: String,
+        database: String,
+        is_replica: bool,
+    }
 }
 
 result_row! {
@@ -78,17 +95,24 @@ result_row! {
     }
 }
 
-pub fn load_data(session: &Session, health: Health) -> Result<Data> {
-    let mut indicators = indicators(session)?;
+/// # Errors
+/// Without raw_ops' tables.
+pub fn load_data(session: &Session, health: Health, sight: &Sight) -> Result<Data> {
+    let not_ready = sight.ask(session, "schema", |session| {
+        Ok(schema::ensure_ready(session).err())
+    });
+    if let Some(error) = not_ready.flatten() {
+        return Err(error);
+    }
     let of_health = State::from(health.severity());
     let (faults, limits) = health.into_parts();
     let faults = faults.into_iter().filter(|fault| fault.severity > Severity::Info);
-    let moment = moment(session)?;
+    let mut indicators = sight.ask(session, "indicators", indicators).unwrap_or_default();
     let trends = Trends {
-        success_rate: find_success_rate(session)?.all()?,
-        dead_letters: find_dead_letters(session)?.all()?,
-        latency: find_latency(session)?.all()?,
-        volume: find_volume(session)?.all()?,
+        success_rate: all(session, sight, "success_rate", find_success_rate),
+        dead_letters: all(session, sight, "dead_letters", find_dead_letters),
+        latency: all(session, sight, "latency", find_latency),
+        volume: all(session, sight, "volume", find_volume),
     };
     if !trends.has_webhooks() {
         indicators
@@ -96,10 +120,10 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
             .for_each(|indicator| indicator.state = State::Unknown);
     }
     Ok(Data {
-        shops: shops(session)?,
-        moment,
         now: db::clock(),
         server: db::server_name(),
+        shops: sight.ask(session, "shops", shops).unwrap_or_default(),
+        moment: moment(session, sight),
         overall: match of_health {
             State::Healthy if !trends.has_webhooks() => State::Unknown,
             of_health => of_health,
@@ -107,25 +131,80 @@ pub fn load_data(session: &Session, health: Health) -> Result<Data> {
         faults: faults.collect(),
         indicators,
         trends,
-        queue_depth: find_queue_depth(session)?.all()?,
-        error_categories: find_error_categories(session)?.map(|row| ErrorCategory {
-            name: row.error_category,
-            webhooks: row.webhook_count,
-            share: row.share.unwrap_or_default(),
-        })?,
-        retries: retries(session)?,
-        oldest: oldest(session, &limits)?,
-        alerts: find_alerts(session)?.all()?,
-        undelivered: find_undelivered(session)?.all()?,
-        outbox: find_outbox(session)?.all()?,
-        courier: courier(session)?,
+        queue_depth: all(session, sight, "queue_depth", find_queue_depth),
+        error_categories: all(session, sight, "error_categories", find_error_categories)
+            .into_iter()
+            .map(|row| ErrorCategory {
+                name: row.error_category,
+                webhooks: row.webhook_count,
+                share: row.share.unwrap_or_default(),
+            })
+            .collect(),
+        retries: sight.ask(session, "retries", retries).unwrap_or_default(),
+        oldest: sight
+            .ask(session, "oldest", |session| oldest(session, &limits))
+            .unwrap_or_default(),
+        alerts: all(session, sight, "alerts", find_alerts),
+        undelivered: all(session, sight, "undelivered", find_undelivered),
+        outbox: all(session, sight, "outbox", find_outbox),
+        courier: sight.ask(session, "courier", courier).unwrap_or_default(),
         limits,
+        unread: Vec::new(),
     })
 }
 
-fn moment(session: &Session) -> Result<Moment> {
-    let found = find_moment(session)?.first()?;
-    found.ok_or_else(|| Error::Internal("no row from a query without FROM".into()))
+/// Puts in what could not be read, and who is in the way where health has not told it already.
+pub fn tell_unread(data: &mut Data, unread: Vec<Unread>, holders: Vec<Fault>) {
+    if !unread.is_empty() {
+        data.overall = data.overall.max(State::Warning);
+    }
+    if !data.faults.iter().any(|fault| fault.what == "locks") {
+        let worst = holders.iter().map(|fault| State::from(fault.severity)).max();
+        data.overall = data.overall.max(worst.unwrap_or(State::Healthy));
+        data.faults.extend(holders);
+    }
+    data.unread = unread;
+}
+
+type Find<R> = fn(&Session) -> Result<Found<'_, R>>;
+
+fn all<R: for<'s> FromRow<'s>>(
+    session: &Session,
+    sight: &Sight,
+    what: &'static str,
+    find: Find<R>,
+) -> Vec<R> {
+    let found = sight.ask(session, what, |session| find(session)?.all());
+    found.unwrap_or_default()
+}
+
+fn first<R: for<'s> FromRow<'s>>(
+    session: &Session,
+    sight: &Sight,
+    what: &'static str,
+    find: Find<R>,
+) -> Option<R> {
+    let found = sight.ask(session, what, |session| find(session)?.first());
+    found.flatten()
+}
+
+fn moment(session: &Session, sight: &Sight) -> Moment {
+    let made = first(session, sight, "moment", find_moment).unwrap_or_else(|| MomentRow {
+        made_at: db::timestamp_text(db::clock()),
+        database: db::current_database(),
+        is_replica: false,
+    });
+    let count = |what, find| first(session, sight, what, find).unwrap_or(0);
+    let seconds = |what, find| first(session, sight, what, find).flatten();
+    Moment {
+        made_at: made.made_at,
+        database: made.database,
+        is_replica: made.is_replica,
+        settled_without_order: count("settled_without_order", count_settled_without_order),
+        open_alerts: count("open_alerts", count_alerts),
+        undelivered_alerts: count("undelivered_alerts", count_undelivered),
+        seconds_since_monitor: seconds("last_run", find_last_run),
+    }
 }
 
 /// ORD's table of indicators, without its overall light: what is to be done is health's to say.

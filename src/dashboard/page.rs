@@ -2,7 +2,7 @@
 
 use super::data::{Data, Indicator, State};
 use super::figures::{age, count, counted, milliseconds, percent};
-use super::parts::{class, sign};
+use super::parts::{class, not_read, sign};
 use super::{html as text, panels, questions, shops};
 use crate::monitoring::Fault;
 use base64::Engine;
@@ -106,6 +106,7 @@ fn health(data: &Data) -> Markup {
                     p { (sentence(data)) }
                 }
             }
+            @if let Some(why) = data.why_unread(&["indicators"]) { (not_read(&why)) }
             dl class="indicators" {
                 @for indicator in &data.indicators { (tile(indicator)) }
             }
@@ -132,6 +133,7 @@ fn sentence(data: &Data) -> String {
         })
         .collect();
     match off.as_slice() {
+        [] if data.is_unread(&["indicators"]) => "The indicators could not be read.".to_owned(),
         [] => "All four indicators are in range. Nothing to do.".to_owned(),
         [one] => format!("Nothing to do now. Out of range: {one}."),
         [others @ .., last] => format!(

@@ -3,16 +3,25 @@
 use super::courier;
 use super::data::{Alert, Data, Outbox, State, Undelivered};
 use super::figures::{age, count, counted, plural};
-use super::parts::{more, nothing, panel, sign, table};
+use super::parts::{more, not_read, nothing, panel, sign, table, unread_panel};
 use maud::{Markup, html};
 
 pub fn all(data: &Data) -> Markup {
     html! {
-        (alerts(data))
-        (undelivered(data))
-        (outbox(&data.outbox))
-        (courier::all(&data.courier))
+        (read(data, &["shops"], ("shops", "Shops"), Markup::default))
+        (read(data, &["alerts", "open_alerts"], ("alerts", "Open alerts"), || alerts(data)))
+        (read(data, &["undelivered", "undelivered_alerts"], ("undelivered", "Undelivered alerts"), || undelivered(data)))
+        (read(data, &["outbox"], ("outbox", "Outbox"), || outbox(&data.outbox)))
+        (read(data, &["courier"], ("courier", "Courier Watchdog"), || courier::all(&data.courier)))
         // Outbound webhooks: a panel here, once their tables exist.
+    }
+}
+
+/// A panel, unless something that it shows could not be read.
+fn read(data: &Data, names: &[&str], heading: (&str, &str), panel: impl FnOnce() -> Markup) -> Markup {
+    match data.why_unread(names) {
+        Some(why) => unread_panel(heading, &why),
+        None => panel(),
     }
 }
 
@@ -30,12 +39,14 @@ fn alerts(data: &Data) -> Markup {
     let last_run = data.moment.seconds_since_monitor;
     let content = html! {
         @if data.alerts.is_empty() {
-            (nothing(if last_run.is_some() { "None open." } else { "Nothing yet." }))
+            (nothing(if last_run.is_some() || data.is_unread(&["last_run"]) { "None open." } else { "Nothing yet." }))
         } @else {
             (table("rows", &["Severity", "Alert", "Open for", "Seen", "Channel"], data.alerts.iter().map(alert_row)))
             (more(data.alerts.len(), open, "SELECT * FROM raw_ops.alerts WHERE state = 'open';"))
         }
-        @if let Some(seconds) = last_run {
+        @if let Some(why) = data.why_unread(&["last_run"]) {
+            (not_read(&format!("when a monitor last ran: {why}")))
+        } @else if let Some(seconds) = last_run {
             p class="about" { "The last monitor ran " (age(seconds)) " ago." }
         }
     };

@@ -38,6 +38,36 @@ pub fn panel((id, title): (&str, &str), (figure, unit): (i64, &str), content: Ma
     }
 }
 
+/// In place of a card whose figures could not be read.
+pub fn unread_card(title: &str, why: &str) -> Markup {
+    html! {
+        article class="card question" {
+            header {
+                h3 { (title) }
+                p class="figure" { "–" }
+            }
+            (not_read(why))
+        }
+    }
+}
+
+/// In place of a panel whose figures could not be read.
+pub fn unread_panel((id, title): (&str, &str), why: &str) -> Markup {
+    html! {
+        section class="card panel" aria-labelledby=(id) {
+            header {
+                h2 id=(id) { (title) }
+                p class="figure" { "–" }
+            }
+            (not_read(why))
+        }
+    }
+}
+
+pub fn not_read(why: &str) -> Markup {
+    html! { p class="nothing unread" { "not read: " (why) } }
+}
+
 /// A table of rows under their headings.
 pub fn table(class: &str, headings: &[&str], rows: impl IntoIterator<Item = Markup>) -> Markup {
     html! {

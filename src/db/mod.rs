@@ -5,6 +5,7 @@
 //! the compiler and the planner compare them.
 
 mod column;
+pub mod deadline;
 mod declare;
 pub mod disk;
 pub mod encoding;
@@ -27,6 +28,7 @@ mod statement;
 mod store;
 pub mod subtransaction;
 pub mod typed;
+pub mod under_way;
 
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
@@ -36,6 +38,7 @@ use pgrx::pg_sys;
 use pgrx::spi::Spi;
 
 pub use column::{Column, StoredJsonb, TextBytes};
+pub use deadline::{attempt_until, attempt_until_and_tell};
 pub(crate) use declare::{
     from_row, into_row, result_row, row, rowset_row, statement_function, statement_name, statement_parts,
     statement_result, statement_run, statement_text, statements,
@@ -46,7 +49,7 @@ pub use parameter::{Argument, Parameter};
 pub use rowset::TypedRowset;
 pub use snapshot::as_of_now;
 pub use statement::Statement;
-pub use subtransaction::{LostRace, attempt, attempt_until_unraced, attempt_whatever, raise};
+pub use subtransaction::{LostRace, attempt, attempt_and_tell, attempt_until_unraced, raise};
 pub use typed::Found;
 
 /// An open connection to SPI: what statements run on. Memory of their results lives until it closes, so open one
@@ -87,6 +90,12 @@ unsafe fn in_memory<T>(memory: pg_sys::MemoryContext, work: impl FnOnce() -> T) 
 pub fn clock() -> i64 {
     // SAFETY: reads the clock.
     unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
+/// Whether this transaction may write nothing, as on a replica.
+pub fn is_read_only() -> bool {
+    // SAFETY: reads a flag of the transaction.
+    unsafe { pg_sys::XactReadOnly }
 }
 
 /// Microseconds since 2000-01-01 UTC as JSON shows a time.

@@ -81,6 +81,13 @@ pub fn limit_lock_waits() -> Option<Temporarily> {
     (!has_own_limit).then(|| Temporarily::set(&[(c"lock_timeout", c"2s")]))
 }
 
+/// How long a check waits for a locked table, whatever the caller's own limit: its run is written down within five seconds.
+pub fn limit_lock_waits_of_checks() -> Option<Temporarily> {
+    // SAFETY: reads an integer setting, in milliseconds.
+    let own = unsafe { pg_sys::LockTimeout };
+    (own <= 0 || own > 1500).then(|| Temporarily::set(&[(c"lock_timeout", c"1500ms")]))
+}
+
 /// How long somebody who only looks waits for a locked table: they have other things to tell.
 pub fn glance_at_locks(has_waited: bool) -> Temporarily {
     let limit = if has_waited { c"20ms" } else { c"500ms" };

@@ -38,15 +38,6 @@ pub fn attempt<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     raise_servers_fault(attempt_and_tell(work))
 }
 
-/// [`attempt`] for whoever must answer whatever is wrong with the server: only a cancelled call and a server that shuts
-/// down are raised again.
-pub fn attempt_whatever<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    match attempt_and_tell(work) {
-        Err(error) if error.is_cancelled() => raise(error),
-        outcome => outcome,
-    }
-}
-
 /// [`attempt`] for those who sort a webhook's faults from the server's: nothing is raised again. What
 /// [`ends_transaction`] says is to be handed on.
 pub fn attempt_and_tell<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {

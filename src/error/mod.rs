@@ -58,6 +58,8 @@ pub enum Error {
     Raced(&'static str),
     /// Somebody else has locked a whole table for too long.
     TableLocked { table: Option<String> },
+    /// Our own timer cut it off.
+    OutOfTime,
     /// PostgreSQL refused; caught in a sub-transaction. Made by [`Error::database`].
     Database { code: PgSqlErrorCode, message: String },
     /// PostgreSQL found no such name, perhaps in a trigger of the owner's that relies on another search_path; `next` gives
@@ -157,6 +159,7 @@ impl Error {
             Error::NotOwner { .. } => PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             Error::Raced(_) => PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
             Error::TableLocked { .. } => PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+            Error::OutOfTime => PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
             Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => *code,
             Error::Internal(_) => PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
         }
@@ -177,7 +180,7 @@ impl Error {
             Error::MissingReference(_) | Error::NoSuch { .. } => Category::MissingReference,
             Error::UnknownTopic { .. } => Category::UnknownTopic,
             Error::Raced(_) => Category::Transient,
-            Error::TableLocked { .. } => Category::Timeout,
+            Error::TableLocked { .. } | Error::OutOfTime => Category::Timeout,
             Error::Database { code, .. } | Error::OwnersTrigger { code, .. } => {
                 Category::of_sqlstate(sqlstate_text(*code))
             }
@@ -366,6 +369,7 @@ impl fmt::Display for Error {
                 Some(table) => write!(f, "another session has locked the table {table} for too long"),
                 None => f.write_str("another session had locked a table for too long"),
             },
+            Error::OutOfTime => f.write_str("it took too long and was cut off"),
             Error::Database { message, .. } => f.write_str(message),
             Error::OwnersTrigger { message, next, .. } => {
                 write!(f, "{message}; if it is a trigger of yours: {next}")

@@ -1,15 +1,15 @@
 //! What health rests on, each question asked apart.
 
-use super::sight::Sight;
 use super::{jobs, keys};
 use crate::alerts::AllThresholds;
 use crate::db::typed::FromRow;
 use crate::db::{Found, Session, result_row, schema, statements};
 use crate::error::{Error, Result};
 use crate::jobs::planned::Scheduled;
+use crate::jobs::watch;
 use crate::json::Timestamp;
 use crate::monitoring::integrity::{definitions, structure};
-use crate::monitoring::{Fault, FaultRow};
+use crate::monitoring::{Fault, FaultRow, Sight};
 use crate::outbox::carriers::{self, InForce};
 use crate::outbox::clone_guard::{self, Held};
 use crate::outbox::receivers::slack::Webhook;
@@ -37,7 +37,6 @@ statements! {
 statements! {
     query find_not_visible() -> FaultRow = file "health/not_visible.sql";
     query find_others_triggers() -> TriggerRow = file "health/others_triggers.sql";
-    query find_locks(could_not_read: bool) -> FaultRow = file "health/locks.sql";
     query find_swallowed(triggers: Vec<&str>) -> FaultRow = file "health/swallowed.sql";
 }
 
@@ -250,10 +249,14 @@ pub fn not_visible(session: &Session, sight: &Sight) -> Vec<Fault> {
     faults.unwrap_or_default()
 }
 
-/// Who keeps others out of a table.
-pub fn locks(session: &Session, sight: &Sight, could_not_read: bool) -> Vec<Fault> {
-    let faults = sight.ask(session, "locks", |session| {
-        find_locks(session, could_not_read)?.map(Fault::from_row)
+/// Jobs that pg_cron does not start when they are due.
+pub fn stopped_pg_cron(session: &Session, sight: &Sight, figures: &Figures) -> Vec<Fault> {
+    if !figures.has_pg_cron || figures.is_replica {
+        return Vec::new();
+    }
+    let limits = figures.limits.of(watch::NAME);
+    let faults = sight.ask(session, "whether pg_cron starts its jobs", |session| {
+        watch::faults(session, limits)
     });
     faults.unwrap_or_default()
 }

@@ -1,8 +1,7 @@
 //! Who may do with what is ours what nobody but its owner should: through the schema, or because everybody may.
 
-use super::sight::Sight;
 use crate::db::{Session, owner, statements};
-use crate::monitoring::{Fault, FaultRow};
+use crate::monitoring::{Fault, FaultRow, Sight};
 use crate::setup::objects::{Kind, objects};
 
 statements! {

@@ -1,6 +1,6 @@
 //! `fn_health_v1()`: one look at the whole, each fault with the statements that mend it.
 //!
-//! It answers whoever may call it, whatever is wrong: each question is asked apart ([`sight`]), so that a locked table, a
+//! It answers whoever may call it, whatever is wrong: each question is asked apart ([`Sight`]), so that a locked table, a
 //! dropped view or a missing right costs its own answer and is told. [`figures`]: what is asked; [`faults`]: what is
 //! wrong by the figures, pure; [`readings`]: what the checks read, and open alerts; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
 //! [`crate::monitoring::integrity`].
@@ -14,26 +14,30 @@ mod jobs;
 mod keys;
 mod pg_net;
 mod readings;
-mod sight;
 mod worker_slots;
 
 use crate::alerts::{AllThresholds, Severity};
 use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
-use crate::monitoring::Fault;
+use crate::monitoring::checks::monitoring_heartbeat;
+use crate::monitoring::{Fault, Sight, locks, sight};
 use crate::outbox::carriers::InForce;
+use crate::wake;
 use figures::Figures;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::{Value as Json, json};
-use sight::Sight;
+use std::time::Duration;
+
+/// Who asks for health is answered within five seconds.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_health_v1() -> Result<JsonB, ErrorReport> {
-    Ok(JsonB(db::json_for_client(look()?.to_json())))
+    Ok(JsonB(db::json_for_client(look(PATIENCE)?.to_json())))
 }
 
 /// What only health compares with, in `monitor_thresholds`.
@@ -46,12 +50,12 @@ pub struct Health {
 }
 
 /// Looks at everything: at the tables as their owner; at settings, other roles' sessions and jobs with the rights that
-/// the function was called with, its owner's.
+/// the function was called with, its owner's. Within this time, and half a second more.
 ///
 /// # Errors
 /// None but a cancelled call, and a server that shuts down.
-pub fn look() -> Result<Health> {
-    let sight = Sight::new();
+pub fn look(patience: Duration) -> Result<Health> {
+    let sight = Sight::new(patience);
     let mut figures = Figures::default();
     let mut found = Vec::new();
     match owner::as_table_owner(|| {
@@ -79,14 +83,22 @@ pub fn look() -> Result<Health> {
         if figures.has_pg_net && !figures.is_replica {
             found.extend(pg_net::fault(session, &sight));
         }
-        found.extend(figures::locks(session, &sight, sight.was_locked_out()));
+        found.extend(figures::stopped_pg_cron(session, &sight, &figures));
+        found.extend(locks::ask_for_holders(session, &sight));
         Ok(found)
     })?);
-    let of_the_server = faults::find_faults(&figures);
-    // The heartbeat reads of workers what is looked at closer here.
-    found.retain(|fault| fault.what != "workers" || of_the_server.iter().all(|one| one.what != "workers"));
+    let mut of_the_server = faults::find_faults(&figures);
+    of_the_server.extend(stuck_process(&figures));
+    // What the heartbeat reads of the same, too.
+    let is_told = |fault: &Fault| of_the_server.iter().any(|one| one.what == fault.what);
+    found.retain(|fault| {
+        !matches!(
+            fault.what.as_str(),
+            "workers" | monitoring_heartbeat::STUCK_WORKER
+        ) || !is_told(fault)
+    });
     found.extend(of_the_server);
-    found.extend(sight.into_faults());
+    found.extend(sight::faults(&sight.into_unread()));
     if figures.is_replica {
         found.iter_mut().for_each(Fault::on_primary);
     }
@@ -96,6 +108,19 @@ pub fn look() -> Result<Health> {
         figures,
         faults: found,
     })
+}
+
+/// A worker, or the sender, that is there and gives no sign.
+fn stuck_process(figures: &Figures) -> Option<Fault> {
+    let silent = wake::longest_silent()?;
+    let limits = figures.limits.of(monitoring_heartbeat::NAME);
+    let crossed = limits.crossed(monitoring_heartbeat::STUCK_WORKER, silent.minutes)?;
+    let fault = Fault::new(
+        monitoring_heartbeat::STUCK_WORKER,
+        crossed.severity,
+        silent.told(),
+    );
+    Some(silent.next_steps().into_iter().fold(fault, Fault::next))
 }
 
 impl Health {

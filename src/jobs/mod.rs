@@ -3,6 +3,8 @@
 
 pub mod planned;
 
+pub mod watch;
+
 use crate::db::{self, Session, owner, schema, statements};
 use crate::error::{Error, Result};
 use crate::monitoring::checks;

@@ -2,15 +2,23 @@
 //!
 //! Reads only, so it also answers on a replica. Names that an operator's runbook knows come as they are; all others begin
 //! with `raw_ops_`. Counters come from tables that outlive what they count and never go down. Where there are several shops,
-//! what belongs to one has a label `shop` ([`ShopLabels`]).
+//! what belongs to one has a label `shop` ([`ShopLabels`]). Each source is read apart: what could not be read is not there,
+//! and `raw_ops_unread` says so.
 
+use super::fault::Fault;
+use super::locks;
 use super::shop_labels::ShopLabels;
+use super::sight::{Sight, Unread};
 use crate::db::{self, Session, owner, schema};
 use crate::error::Result;
 use crate::outbox::clone_guard;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::fmt::Write;
+use std::time::Duration;
+
+/// Whoever scrapes is answered within five seconds.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -28,6 +36,8 @@ struct Family {
 
 /// One question to the database: each row has the labels' values first, then one value a family.
 struct Source {
+    /// As `raw_ops_unread` names it.
+    name: &'static str,
     labels: &'static [&'static str],
     families: &'static [Family],
 }
@@ -44,13 +54,23 @@ struct Sample {
 macro_rules! sources {
     ($($name:ident = $file:literal by ($($label:ident),*) { $($column:ident: $family:expr,)+ })+) => {
         const SOURCES: &[Source] = &[$(Source {
+            name: stringify!($name),
             labels: &[$(stringify!($label)),*],
             families: &[$($family),+],
         }),+];
 
-        fn find_samples(session: &Session) -> Result<Vec<Vec<Sample>>> {
-            let shops = ShopLabels::find(session)?;
-            Ok(vec![$($name::find_samples(session, &shops)?),+])
+        /// `None`: could not be read.
+        fn find_samples(session: &Session, sight: &Sight) -> Vec<Option<Vec<Sample>>> {
+            let shops = sight.ask(session, "shops", ShopLabels::find);
+            // Without the shops no label can be given to what has one.
+            let unlabelled = ShopLabels::default();
+            vec![$({
+                let has_shop = [$(stringify!($label)),*].contains(&"shop");
+                let shops = shops.as_ref().or((!has_shop).then_some(&unlabelled));
+                shops.and_then(|shops| {
+                    sight.ask(session, stringify!($name), |session| $name::find_samples(session, shops))
+                })
+            }),+]
         }
 
         $(mod $name {
@@ -169,28 +189,75 @@ const DELIVERY_HELD: Family = gauge(
     "1: this database takes changes and may not send, so that nobody hears of anything; 0 on a replica.",
 );
 
+/// Of each source.
+const UNREAD: Family = gauge(
+    "raw_ops_unread",
+    "1: what this question asks for could not be read now, so its metrics are not there; a comment at the end says why.",
+);
+
 #[pg_extern(stable, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn fn_metrics_v1() -> Result<String, ErrorReport> {
-    Ok(db::for_client(owner::as_table_owner(|| db::session(metrics))?))
+    let sight = Sight::new(PATIENCE);
+    let mut text = owner::as_table_owner(|| db::session(|session| metrics(session, &sight)))?;
+    let holders = match sight.was_locked_out() {
+        true => db::session(|session| Ok(locks::ask_for_holders(session, &sight)))?,
+        false => Vec::new(),
+    };
+    remark(&mut text, &sight.into_unread(), &holders);
+    Ok(db::for_client(text))
 }
 
-fn metrics(session: &Session) -> Result<String> {
-    schema::ensure_ready(session)?;
+fn metrics(session: &Session, sight: &Sight) -> Result<String> {
+    let not_ready = sight.ask(session, "schema", |session| {
+        Ok(schema::ensure_ready(session).err())
+    });
+    if let Some(error) = not_ready.flatten() {
+        return Err(error);
+    }
     let mut text = String::with_capacity(8192);
-    for (source, samples) in SOURCES.iter().zip(find_samples(session)?) {
+    let mut unread = Vec::new();
+    for (source, samples) in SOURCES.iter().zip(find_samples(session, sight)) {
+        unread.push((source.name, samples.is_none()));
+        let samples = samples.unwrap_or_default();
         for (number, family) in source.families.iter().enumerate() {
             exposition(&mut text, family, source.labels, &samples, number);
         }
     }
     let is_replica = db::is_standby();
-    let is_held = !is_replica && !clone_guard::may_send(session)?;
-    let held = Sample {
-        labels: Vec::new(),
-        values: vec![i32::from(is_held).to_string()],
-    };
-    exposition(&mut text, &DELIVERY_HELD, &[], &[held], 0);
+    let is_held = sight.ask(session, "delivery_held", |session| {
+        Ok(!is_replica && !clone_guard::may_send(session)?)
+    });
+    unread.push(("delivery_held", is_held.is_none()));
+    let held = is_held.map(|is_held| flag(&[], is_held));
+    exposition(&mut text, &DELIVERY_HELD, &[], held.as_slice(), 0);
+    let unread: Vec<Sample> = unread
+        .into_iter()
+        .map(|(what, is_unread)| flag(&[what], is_unread))
+        .collect();
+    exposition(&mut text, &UNREAD, &["what"], &unread, 0);
     Ok(text)
+}
+
+fn flag(labels: &[&str], is_set: bool) -> Sample {
+    Sample {
+        labels: labels.iter().map(|&label| label.to_owned()).collect(),
+        values: vec![i32::from(is_set).to_string()],
+    }
+}
+
+/// What could not be read and who is in the way, in comments: for whoever looks at the text.
+fn remark(text: &mut String, unread: &[Unread], holders: &[Fault]) {
+    let of_unread = unread
+        .iter()
+        .map(|one| format!("not read: {}: {}", one.what, one.why.told()));
+    let of_holders = holders
+        .iter()
+        .map(|holder| format!("{} {}", holder.problem, holder.next.join(" ")));
+    for remark in of_unread.chain(of_holders) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "# {}", remark.replace(['\n', '\r'], " "));
+    }
 }
 
 /// A family with all its samples, as the format wants them: in one piece. Nothing of it where there are none.
@@ -306,7 +373,7 @@ mod tests {
     #[test]
     fn every_family_is_named_once_and_counters_end_in_total() {
         let of_sources = SOURCES.iter().flat_map(|source| source.families);
-        let families: Vec<&Family> = of_sources.chain([&DELIVERY_HELD]).collect();
+        let families: Vec<&Family> = of_sources.chain([&DELIVERY_HELD, &UNREAD]).collect();
         for (number, family) in families.iter().enumerate() {
             assert!(
                 families[..number].iter().all(|other| other.name != family.name),

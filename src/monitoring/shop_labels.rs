@@ -24,6 +24,13 @@ pub struct ShopLabels {
     others: &'static str,
 }
 
+impl Default for ShopLabels {
+    /// Nothing is told apart.
+    fn default() -> Self {
+        Self::of(Vec::new())
+    }
+}
+
 impl ShopLabels {
     pub fn find(session: &Session) -> Result<Self> {
         Ok(match Shops::read(session)?.are_several() {

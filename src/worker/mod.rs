@@ -3,6 +3,7 @@
 
 mod sender;
 mod transaction;
+mod watch;
 
 use crate::error::{Error, Result};
 use crate::inbox::{counters, drain, retry};
@@ -12,6 +13,7 @@ use pgrx::prelude::*;
 use std::cell::Cell;
 use std::time::Duration;
 use transaction::transaction_unraced;
+use watch::Watch;
 
 /// Webhooks a transaction: enough to share its fixed cost, few enough to be visible soon.
 const BATCH: i32 = 200;
@@ -29,6 +31,7 @@ thread_local! {
 /// Asks for shared memory and starts the workers; only while the server itself is starting.
 pub fn register() {
     wake::init();
+    db::under_way::init();
     sender::register();
     for number in 1..=config::workers() {
         BackgroundWorkerBuilder::new(&format!("raw_ops worker {number}"))
@@ -61,7 +64,9 @@ pub extern "C-unwind" fn raw_ops_worker_main(argument: pg_sys::Datum) {
     // Work is derived from rows that are durable already: a commit lost in a crash is done again.
     transaction::set_setting(c"synchronous_commit", c"off");
     transaction::set_defaults(c"raw_ops worker");
+    let mut watch = Watch::new(slot == 0);
     loop {
+        watch.look_after();
         let pause = work_until_idle();
         wake::sleep(pause);
     }

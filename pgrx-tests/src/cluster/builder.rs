@@ -53,8 +53,6 @@ impl ClusterBuilder {
     pub fn for_raw_ops(self, database: &str) -> Self {
         self.preload("pg_cron,raw_ops")
             .setting("cron.database_name", database)
-            // Jobs then need neither a TCP login nor a password.
-            .setting("cron.use_background_workers", "on")
             .setting("raw_ops.database", database)
             .setting("max_worker_processes", 24)
             // Whatever it sends goes to receivers on this machine, which may have no machine-id: nothing is held.
@@ -193,6 +191,8 @@ impl ClusterBuilder {
             if self.socket_only { "" } else { "127.0.0.1" },
         );
         add("unix_socket_directories", socket_dir);
+        // As docs/install.md has it: jobs log in over the socket.
+        add("cron.host", socket_dir);
         for (name, value) in DEFAULTS {
             add(name, value);
         }

@@ -11,7 +11,7 @@ use crate::monitoring::advice::{self, DeadChannel};
 use crate::monitoring::integrity::{definitions, structure};
 use crate::monitoring::report::{Reading, Report, Severity, Thresholds, counted, duration, rounded};
 use crate::outbox::clone_guard;
-use crate::wake::{self, Listening};
+use crate::wake::{self, Listening, Silent};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde_json::json;
@@ -25,6 +25,8 @@ pub const SILENT: &str = "silent_monitor";
 pub const FAILING: &str = "failing_monitor";
 /// Slack channels.
 const DEAD_CHANNEL: &str = "dead_channel";
+/// Minutes without a sign of a background process.
+pub const STUCK_WORKER: &str = "worker_stuck";
 /// Alerts.
 pub const UNDELIVERED: &str = "undelivered_alerts";
 
@@ -109,6 +111,8 @@ struct Figures {
     dead_channels: Vec<DeadChannel>,
     is_held: bool,
     missing_workers: usize,
+    /// The background process that has given no sign for the longest.
+    silent_process: Option<Silent>,
     /// What keeps webhooks from being stored or processed, by the catalogs: monitors run well beside it.
     blocking: Vec<Fault>,
 }
@@ -145,6 +149,7 @@ fn read_figures(session: &Session) -> Result<Figures> {
             serves_this_database() && !db::is_standby(),
         ),
         dead_channels: find_dead_channels(session)?.all()?,
+        silent_process: wake::longest_silent(),
         ..Figures::default()
     };
     if let Some(undelivered) = find_undelivered(session)?.first()? {
@@ -206,6 +211,7 @@ fn judge(figures: &Figures, thresholds: &Thresholds) -> Report {
             undelivered_alerts(figures, thresholds),
             missing_processes(figures, thresholds),
             stuck_outbox(figures, thresholds),
+            stuck_process(figures, thresholds),
             dead_channels(&figures.dead_channels, thresholds),
         ])
         .with(blocked(&figures.blocking, thresholds))
@@ -336,6 +342,20 @@ fn dead_channels(dead: &[DeadChannel], thresholds: &Thresholds) -> Reading {
     .next(advice::dead_channels(dead))
 }
 
+/// One that runs and does nothing: it hangs, or somebody has stopped it.
+fn stuck_process(figures: &Figures, thresholds: &Thresholds) -> Reading {
+    let silent = figures.silent_process;
+    let crossed = silent.and_then(|silent| thresholds.crossed(STUCK_WORKER, silent.minutes));
+    let (told, steps) = match silent.filter(|_| crossed.is_some()) {
+        Some(silent) => (silent.told(), silent.next_steps().to_vec()),
+        None => ("each has given a sign".to_owned(), Vec::new()),
+    };
+    Reading::new(STUCK_WORKER, crossed, STUCK_WORKER, "A Background Process Hangs")
+        .field("Process", &told)
+        .problem(told)
+        .next(steps)
+}
+
 /// A held database sends nothing on purpose.
 fn stuck_outbox(figures: &Figures, thresholds: &Thresholds) -> Reading {
     let crossed = thresholds
@@ -424,6 +444,33 @@ mod tests {
                 ..stuck
             }),
             ["Alerts Reach Nobody"]
+        );
+    }
+
+    #[test]
+    fn a_process_that_gives_no_sign_is_told_with_its_pid() {
+        let limits = Thresholds(vec![row(STUCK_WORKER, Severity::Critical, "#ops-urgent", 2.0)]);
+        let silent = |minutes| Figures {
+            silent_process: Some(Silent {
+                is_sender: true,
+                pid: 7,
+                minutes,
+            }),
+            ..Figures::default()
+        };
+        assert!(judge(&silent(2.0), &limits).findings().is_empty());
+        let report = judge(&silent(2.6), &limits);
+        let found = report.findings();
+        assert_eq!(
+            found[0].fields[0].1,
+            "the sender, process 7, has given no sign for 3 minutes"
+        );
+        assert!(
+            found[0]
+                .next
+                .iter()
+                .any(|step| step.contains("WHERE pid = 7 AND backend_type LIKE 'raw\\_ops %';")),
+            "{found:?}"
         );
     }
 

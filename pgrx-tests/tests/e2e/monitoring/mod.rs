@@ -1,6 +1,7 @@
 //! Monitoring: checks, alerts, health, metrics, the page and the views.
 
 mod alerts;
+mod blinded;
 mod dashboard;
 mod health;
 mod metrics;

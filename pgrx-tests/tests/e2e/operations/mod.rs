@@ -7,6 +7,7 @@ mod dump_restore;
 mod housekeeping;
 mod intruders;
 mod jobs;
+mod pg_cron_login;
 mod roles;
 mod schema;
 mod search_path;
