@@ -3,10 +3,11 @@
 
 use super::LIMITS;
 use super::figures::Figures;
+use crate::alerts::Severity;
 use crate::config;
-use crate::db;
+use crate::db::{self, owner};
 use crate::error::Error;
-use crate::monitoring::Fault;
+use crate::monitoring::{Fault, advice};
 use crate::outbox::carriers::InForce;
 
 /// Every fault the figures show.
@@ -49,6 +50,14 @@ fn serves_this_database() -> bool {
 /// One that the library should have started and that does not run.
 fn workers(figures: &Figures) -> Option<Fault> {
     let here = figures.listening.filter(|_| serves_this_database())?;
+    if config::workers() == 0 {
+        let problem = "raw_ops.workers is 0: a webhook waits for pg_cron's next minute";
+        let fault = Fault::new("workers", Severity::Info, problem)
+            .next("ALTER SYSTEM RESET raw_ops.workers;")
+            .next("-- Restart the server; then one runs:")
+            .next("SELECT pid, backend_type, state FROM pg_stat_activity WHERE backend_type LIKE 'raw_ops%';");
+        return Some(fault.by(&[owner::superuser()]));
+    }
     (here.workers < config::workers() || !here.sender).then(|| {
         let problem = format!(
             "{} of {} workers run; the sender {}",
@@ -56,9 +65,8 @@ fn workers(figures: &Figures) -> Option<Fault> {
             config::workers(),
             if here.sender { "runs" } else { "does not" }
         );
-        Fault::critical("workers", problem)
-            .next("-- They start again by themselves within seconds; if not, the server's log says why (search raw_ops).")
-            .next("SELECT name, setting FROM pg_settings WHERE name IN ('max_worker_processes', 'raw_ops.workers', 'raw_ops.database');")
+        let steps = advice::missing_workers();
+        steps.into_iter().fold(Fault::critical("workers", problem), Fault::next)
     })
 }
 
@@ -90,7 +98,7 @@ fn nobody_sends(figures: &Figures) -> Fault {
             ],
         ),
         (None, _) => (
-            "the library is not preloaded and pg_net is not installed: nothing is sent".to_owned(),
+            "the library is not preloaded and pg_net is not installed, or cannot send: nothing is sent".to_owned(),
             preload_steps("CREATE EXTENSION pg_net; -- instead, where pg_net is there"),
         ),
         (Some(_), _) if !serves => (
@@ -105,7 +113,7 @@ fn nobody_sends(figures: &Figures) -> Fault {
         ),
         (Some(_), _) => (
             "the sender does not run: nothing is sent".to_owned(),
-            vec!["-- It starts again by itself within seconds; if not, the server's log says why (search raw_ops).".to_owned()],
+            advice::missing_workers(),
         ),
     };
     next.into_iter()
@@ -161,11 +169,12 @@ fn no_secrets(figures: &Figures) -> Option<Fault> {
     (!figures.missing_secrets.is_empty()).then(|| {
         let names = &figures.missing_secrets;
         let problem = format!("alerts have nowhere to go; not set: {}", names.join(", "));
-        names
+        let fault = names
             .iter()
             .fold(Fault::warning("secrets", problem), |fault, name| {
                 fault.next(format!("-- SELECT raw_ops.fn_set_secret_v1('{name}', '<URL>');"))
-            })
+            });
+        fault.next("SELECT name, updated_at FROM raw_ops.secrets WHERE name LIKE 'slack%' ORDER BY name;")
     })
 }
 
@@ -185,14 +194,15 @@ fn bloat(figures: &Figures) -> Vec<Fault> {
     let held = figures.snapshot.as_ref().and_then(|held| {
         let crossed = limits.crossed("held_snapshot", held.seconds / 60.0)?;
         let problem = format!(
-            "process {} ({}) has held its snapshot for {} minutes: nothing that died since is cleaned away",
+            "process {} ({}, role {}) has held its snapshot for {} minutes: nothing that died since is cleaned away",
             held.pid,
             held.application.as_deref().unwrap_or("unnamed"),
+            held.user.as_deref().unwrap_or("unknown"),
             minutes(held.seconds)
         );
         let fault = Fault::new("snapshot", crossed.severity, problem)
             .since(held.since)
-            .next(format!("SELECT pg_terminate_backend({});", held.pid));
+            .next(held.end.clone().unwrap_or_default());
         Some(fault)
     });
     let dead = figures.tuples.and_then(|(live, dead)| {

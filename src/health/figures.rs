@@ -95,15 +95,14 @@ result_row! {
 }
 
 result_row! {
-    #[allow(dead_code, reason = "the type of the backend is not told")]
     struct SnapshotRow {
         pid: i32,
         usename: Option<String>,
         application_name: Option<String>,
-        backend_type: Option<String>,
         state: Option<String>,
         seconds: Option<f64>,
         xact_start: Option<Timestamp>,
+        end_it: Option<String>,
     }
 }
 
@@ -142,6 +141,8 @@ pub struct Snapshot {
     pub state: Option<String>,
     pub seconds: f64,
     pub since: Option<i64>,
+    /// What ends it, or why to let it be.
+    pub end: Option<String>,
 }
 
 type Question = fn(&Session) -> Result<Vec<Fault>>;
@@ -238,6 +239,7 @@ pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
         state: row.state,
         seconds: row.seconds.unwrap_or(0.0),
         since: row.xact_start.map(|at| at.0),
+        end: row.end_it,
     });
 }
 

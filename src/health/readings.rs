@@ -5,7 +5,8 @@ use crate::alerts::{Condition, Severity};
 use crate::db::{Session, result_row, statements};
 use crate::json::Timestamp;
 use crate::monitoring::checks::CHECKS;
-use crate::monitoring::{Fault, Report, run_monitor};
+use crate::monitoring::advice::run_monitor;
+use crate::monitoring::{Fault, Report};
 use serde_json::Value as Json;
 
 statements! {

@@ -8,7 +8,7 @@
 //! - [`sight`]: asking one question after the other, whatever is locked or slow; [`locks`]: who holds what
 //! - [`metrics`]: the figures for Prometheus; [`shop_labels`]: which shops they tell apart
 
-mod advice;
+pub mod advice;
 pub mod checks;
 pub mod cut_off;
 mod fault;
@@ -21,7 +21,6 @@ mod report;
 mod shop_labels;
 pub mod sight;
 
-pub use advice::run_monitor;
 pub use fault::{Fault, FaultRow};
 pub use fold::MOST_STATEMENTS;
 #[cfg(test)]

@@ -50,26 +50,28 @@ impl Held {
         }
     }
 
-    /// What lets it send: statements that run as they stand, one an element.
+    /// What lets it send, where it is to: notes, since nothing that sends is to be pasted unread, and what shows whether it does.
     pub fn next(&self) -> Vec<String> {
+        const SHOWS: &str = "SELECT raw_ops.fn_health_v1()->'delivery_held' AS is_held;";
         let names = match self {
             Held::NotNamed { host, named } => format!("{named}, {host}"),
             Held::NoMachineId { host } => host.clone(),
             Held::Copied => {
                 return vec![
-                    "SELECT raw_ops.fn_resume_delivery_v1(); -- if this one is to send; (true) discards what was queued \
-                     before; a copy for tests is left as it is"
-                        .into(),
+                    "-- A copy for tests is left as it is. If this one is to send: SELECT raw_ops.fn_resume_delivery_v1();".into(),
+                    "-- The same, and what was queued before is discarded: SELECT raw_ops.fn_resume_delivery_v1(true);".into(),
+                    SHOWS.into(),
                 ];
             }
         };
         vec![
             format!(
-                "ALTER SYSTEM SET raw_ops.delivery_hosts = {}; -- as a superuser, if this host is to send; a copy for \
-                 tests is left as it is",
+                "-- A copy for tests is left as it is. If this host is to send, as a superuser: ALTER SYSTEM SET \
+                 raw_ops.delivery_hosts = {};",
                 db::literal(&names)
             ),
-            "SELECT pg_reload_conf();".into(),
+            "-- and: SELECT pg_reload_conf();".into(),
+            SHOWS.into(),
         ]
     }
 
@@ -234,9 +236,9 @@ mod tests {
         let held = decide("it's", "db1, db2", None, None).unwrap();
         let next = held.next();
         assert!(
-            next[0].starts_with("ALTER SYSTEM SET raw_ops.delivery_hosts = 'db1, db2, it''s';"),
+            next[0].ends_with("ALTER SYSTEM SET raw_ops.delivery_hosts = 'db1, db2, it''s';"),
             "{next:?}"
         );
-        assert_eq!(next[1], "SELECT pg_reload_conf();");
+        assert!(next[0].starts_with("-- ") && next[1].starts_with("-- "), "nothing that sends stands bare");
     }
 }

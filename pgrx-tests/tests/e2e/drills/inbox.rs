@@ -3,7 +3,8 @@
 use super::*;
 use raw_ops_e2e::orders::{Generator, Order};
 
-const REFUSE: &str = "ALTER TABLE raw_ops.orders ADD CONSTRAINT no_orders CHECK (shopify_order_id < 0) NOT VALID";
+const REFUSE: &str =
+    "ALTER TABLE raw_ops.orders ADD CONSTRAINT no_orders CHECK (shopify_order_id < 0) NOT VALID";
 const ALLOW: &str = "ALTER TABLE raw_ops.orders DROP CONSTRAINT no_orders";
 const WAITING: &str = "SELECT count(*) FROM raw_ops.webhook_inbox WHERE processing_status = 'failed' AND last_error IS NOT NULL";
 
@@ -27,7 +28,11 @@ async fn refused_orders(drill: &Drill, count: u64) -> Client {
 /// The same, until no attempt is left.
 async fn dead_letters(drill: &Drill, count: u64) -> Client {
     let owner = drill.owner().await;
-    run(&owner, "UPDATE raw_ops.retry_schedule SET wait = '0' WHERE purpose = 'webhooks'").await;
+    run(
+        &owner,
+        "UPDATE raw_ops.retry_schedule SET wait = '0' WHERE purpose = 'webhooks'",
+    )
+    .await;
     run(&owner, REFUSE).await;
     receive_orders(&owner, &orders(count)).await;
     died(&owner, count).await;
@@ -60,8 +65,14 @@ async fn a_constraint_of_somebodys_refuses_every_order() {
     let mut drill = Drill::begin(1, StackOptions::for_tests().without_shim()).await;
     let owner = refused_orders(&drill, 130).await;
     let posted = drill.alarmed("webhook_health", "Retry Queue Backup").await;
-    assert!(posted.contains("no_orders"), "the alert names the constraint: {posted}");
-    assert!(posted.contains("database shop on "), "and says where it is from: {posted}");
+    assert!(
+        posted.contains("no_orders"),
+        "the alert names the constraint: {posted}"
+    );
+    assert!(
+        posted.contains("database shop on "),
+        "and says where it is from: {posted}"
+    );
     let named = drill.named().await;
     assert!(named.problem().contains("no_orders"), "{named:?}");
     assert_eq!(named.faults[0]["count"], 130);
@@ -70,7 +81,10 @@ async fn a_constraint_of_somebodys_refuses_every_order() {
     assert_eq!(ingested(&owner).await, 130, "at once, not by and by");
     run(&owner, "SELECT raw_ops.fn_invoke_monitor('webhook_health')").await;
     let resolved = drill.posted("Resolved: Retry Queue Backup").await;
-    assert!(resolved.contains("Retry Queue Depth: 0"), "as it is now: {resolved}");
+    assert!(
+        resolved.contains("Retry Queue Depth: 0"),
+        "as it is now: {resolved}"
+    );
     assert!(resolved.contains("lasted"), "{resolved}");
 }
 
@@ -81,7 +95,11 @@ async fn dead_letters_are_applied_before_they_are_settled() {
     let named = drill.named().await;
     assert_eq!(named.faults[0]["count"], 3);
     // Before the cause is mended: an error, and nothing is lost.
-    let apply = named.next().into_iter().find(|step| step.contains("process_order_webhook_txn")).unwrap();
+    let apply = named
+        .next()
+        .into_iter()
+        .find(|step| step.contains("process_order_webhook_txn"))
+        .unwrap();
     let error = drill.stack.psql(apply).await.unwrap_err();
     assert!(format!("{error:?}").contains("no_orders"), "{error:?}");
     drill.paste(&named, allow).await;
@@ -100,19 +118,33 @@ async fn dead_letters_are_applied_before_they_are_settled() {
 async fn a_dead_letter_that_nobody_can_read_is_corrected_by_a_person() {
     let mut drill = Drill::begin(4, StackOptions::for_tests().without_shim()).await;
     let owner = drill.owner().await;
-    run(&owner, "UPDATE raw_ops.retry_schedule SET wait = '0' WHERE purpose = 'webhooks'").await;
-    receive(&owner, "orders/create", "bad", br#"{"id": 77, "total_price": "abc"}"#).await;
+    run(
+        &owner,
+        "UPDATE raw_ops.retry_schedule SET wait = '0' WHERE purpose = 'webhooks'",
+    )
+    .await;
+    receive(
+        &owner,
+        "orders/create",
+        "bad",
+        br#"{"id": 77, "total_price": "abc"}"#,
+    )
+    .await;
     died(&owner, 1).await;
     let named = drill.named().await;
     let correct = async |stack: &Stack, note: &str| {
         let (_, statement) = note.split_once("paste: ").unwrap();
-        let statement = statement
-            .replace("<value as JSON>", "\"18.00\"")
-            .replace("<what was wrong, how you know>", "price read from the shop's page");
+        let statement = statement.replace("<value as JSON>", "\"18.00\"").replace(
+            "<what was wrong, how you know>",
+            "price read from the shop's page",
+        );
         run(&stack.connect().await.unwrap(), &statement).await;
     };
     let printed = drill.paste(&named, correct).await;
-    assert!(printed[1].contains("resolved_manual") && printed[1].contains("18.00"), "{printed:?}");
+    assert!(
+        printed[1].contains("resolved_manual") && printed[1].contains("18.00"),
+        "{printed:?}"
+    );
     drill.mended().await;
 }
 
@@ -121,11 +153,19 @@ async fn a_dead_letter_settled_without_its_order_is_told_and_counted() {
     let drill = Drill::begin(4, StackOptions::for_tests().without_shim()).await;
     let owner = dead_letters(&drill, 1).await;
     run(&owner, ALLOW).await;
-    let settle = "SELECT raw_ops.fn_resolve_webhook_manually_v1(id, 'too late at night') FROM raw_ops.webhook_inbox";
+    let settle =
+        "SELECT raw_ops.fn_resolve_webhook_manually_v1(id, 'too late at night') FROM raw_ops.webhook_inbox";
     let answer: Value = one(&owner, settle).await;
     assert_eq!(answer["success"], true);
-    assert!(answer["warning"].as_str().unwrap().contains("without an order"), "{answer}");
-    let digest: Value = one(&owner, "SELECT raw_ops.fn_check_webhook_daily_digest_v2()->'result_summary'").await;
+    assert!(
+        answer["warning"].as_str().unwrap().contains("without an order"),
+        "{answer}"
+    );
+    let digest: Value = one(
+        &owner,
+        "SELECT raw_ops.fn_check_webhook_daily_digest_v2()->'result_summary'",
+    )
+    .await;
     assert_eq!(digest["settled_without_order"], 1, "{digest}");
     let page: String = one(&owner, "SELECT raw_ops.fn_dashboard_html_v1()").await;
     assert!(page.contains("1 without an order"), "the page counts it");
@@ -169,10 +209,17 @@ async fn orders_that_miss_the_slo_are_a_warning_then_critical() {
     let mut drill = Drill::begin(6, StackOptions::for_tests().without_shim()).await;
     let owner = refused_orders(&drill, 2).await;
     age(&owner, 6).await;
-    let posted = drill.alarmed("order_ingestion_slo", "Order Ingestion SLO Breach").await;
+    let posted = drill
+        .alarmed("order_ingestion_slo", "Order Ingestion SLO Breach")
+        .await;
     assert!(posted.starts_with(":warning:"), "{posted}");
     age(&owner, 16).await;
-    let posted = drill.alarmed("order_ingestion_slo", ":rotating_light: Order Ingestion SLO Breach").await;
+    let posted = drill
+        .alarmed(
+            "order_ingestion_slo",
+            ":rotating_light: Order Ingestion SLO Breach",
+        )
+        .await;
     assert!(posted.contains("raw_ops.missing_orders"), "{posted}");
     let named = drill.named().await;
     assert_eq!(named.faults[0]["severity"], "critical");
@@ -187,13 +234,22 @@ async fn orders_missing_for_longer_than_the_slo_looks_back_are_still_shown() {
     let mut drill = Drill::begin(7, StackOptions::for_tests().without_shim()).await;
     let owner = refused_orders(&drill, 2).await;
     age(&owner, 16).await;
-    drill.alarmed("order_ingestion_slo", "Order Ingestion SLO Breach").await;
+    drill
+        .alarmed("order_ingestion_slo", "Order Ingestion SLO Breach")
+        .await;
     age(&owner, 25).await;
     let told: Value = one(&owner, "SELECT raw_ops.fn_invoke_monitor('order_ingestion_slo')").await;
-    assert_eq!((&told["status"], &told["messages"]), (&"ok".into(), &Value::Array(vec![])), "{told}");
+    assert_eq!(
+        (&told["status"], &told["messages"]),
+        (&"ok".into(), &Value::Array(vec![])),
+        "{told}"
+    );
     let named = drill.named().await;
     let printed = drill.paste(&named, allow).await;
-    assert!(printed[0].contains("no_orders"), "the statement shows them: {printed:?}");
+    assert!(
+        printed[0].contains("no_orders"),
+        "the statement shows them: {printed:?}"
+    );
     drill.mended().await;
     assert_eq!(ingested(&owner).await, 2);
 }
@@ -226,7 +282,11 @@ async fn a_slow_trigger_of_somebodys_is_found() {
     let printed = drill.paste(&named, disable).await;
     assert!(printed[0].contains("dawdle"), "{printed:?}");
     // An hour later.
-    run(&owner, "UPDATE raw_ops.webhook_inbox SET created_at = created_at - interval '61 minutes'").await;
+    run(
+        &owner,
+        "UPDATE raw_ops.webhook_inbox SET created_at = created_at - interval '61 minutes'",
+    )
+    .await;
     drill.mended().await;
     assert_eq!(ingested(&owner).await, 15);
 }

@@ -24,12 +24,40 @@ const fn incident(number: u8, name: &'static str, what: &'static str, statements
     }
 }
 
-pub const INCIDENTS: &[Incident] = &[incident(
-    2,
-    "A forgotten transaction has locked `raw_ops.orders`",
-    "locks",
-    1,
-)];
+pub const INCIDENTS: &[Incident] = &[
+    incident(1, "A constraint of somebody's refuses every order", "queue", 3),
+    incident(
+        2,
+        "A forgotten transaction has locked `raw_ops.orders`",
+        "locks",
+        1,
+    ),
+    incident(4, "Dead letters", "dead_letters", 2),
+    incident(
+        5,
+        "Dead letters that wait for longer than ten minutes",
+        "dead_letters",
+        2,
+    ),
+    incident(6, "Orders miss the SLO", "orders_not_ingested", 3),
+    incident(
+        7,
+        "Orders are missing for longer than the SLO looks back",
+        "orders_not_ingested",
+        3,
+    ),
+    incident(8, "A trigger of somebody's is slow", "slow_processing", 2),
+    incident(9, "A source has gone quiet", "quiet_source", 1),
+    incident(22, "A Slack channel is gone", "channels", 1),
+    incident(23, "Slack is down", "alerts", 2),
+    incident(24, "No Slack channel has a URL", "secrets", 1),
+    incident(
+        25,
+        "A Slack channel is gone and the fallback works",
+        "channels",
+        1,
+    ),
+];
 
 /// The incident of this number.
 pub fn of(number: u8) -> &'static Incident {

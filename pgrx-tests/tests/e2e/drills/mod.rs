@@ -3,8 +3,10 @@
 //!
 //! What begins with `--` is for a person: the drill does the act that it names.
 
+mod inbox;
 mod incidents;
 mod locks;
+mod slack;
 
 use crate::support::*;
 use incidents::Incident;
