@@ -5,8 +5,6 @@
 //! wrong by the figures, pure; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
 //! [`crate::monitoring::integrity`].
 
-mod connections;
-mod disk;
 mod faults;
 mod figures;
 mod grants;
@@ -20,7 +18,7 @@ use crate::alerts::{AllThresholds, Severity};
 use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
-use crate::monitoring::Fault;
+use crate::monitoring::{Fault, server};
 use crate::outbox::carriers::InForce;
 use figures::Figures;
 use pgrx::JsonB;
@@ -65,8 +63,10 @@ pub fn look() -> Result<Health> {
         let mut found = figures::not_visible(session, &sight);
         found.extend(grants::faults(session, &sight));
         let limits = figures.limits.of(LIMITS);
-        found.extend(disk::faults(session, &sight, limits));
-        found.extend(connections::faults(session, &sight, limits));
+        let disks = |session: &_| server::disk::faults(session, limits);
+        found.extend(sight.ask(session, "disks", disks).unwrap_or_default());
+        let connections = |session: &_| server::connections::faults(session, limits);
+        found.extend(sight.ask(session, "connections", connections).unwrap_or_default());
         found.extend(worker_slots::fault(session, &sight, &figures));
         if figures.has_pg_net && !figures.is_replica {
             found.extend(pg_net::fault(session, &sight));

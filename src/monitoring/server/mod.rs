@@ -1,0 +1,5 @@
+//! What is wrong with the server that the tables stand on, by figures that any check may ask for: [`disk`], [`connections`]. Each
+//! is told with the limits of `monitor_thresholds` that it is given.
+
+pub mod connections;
+pub mod disk;
