@@ -5,8 +5,6 @@
 //! wrong by the figures, pure; [`readings`]: what the checks read, and open alerts; [`grants`]: who may do what nobody should. What is wrong with the tables themselves:
 //! [`crate::monitoring::integrity`].
 
-mod connections;
-mod disk;
 mod faults;
 mod figures;
 mod grants;
@@ -21,9 +19,10 @@ use crate::config;
 use crate::db::{self, owner};
 use crate::error::{Error, Result};
 use crate::monitoring::checks::monitoring_heartbeat;
-use crate::monitoring::{Fault, Sight, locks, sight};
+use crate::monitoring::{Fault, Sight, locks, server, sight};
 use crate::outbox::carriers::InForce;
 use crate::wake;
+use crate::monitoring::server::LIMITS;
 use figures::Figures;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -39,9 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(4);
 fn fn_health_v1() -> Result<JsonB, ErrorReport> {
     Ok(JsonB(db::json_for_client(look(PATIENCE)?.to_json())))
 }
-
-/// What only health compares with, in `monitor_thresholds`.
-const LIMITS: &str = "health";
 
 /// What was seen, and what is wrong with it, the worst first.
 pub struct Health {
@@ -77,8 +73,10 @@ pub fn look(patience: Duration) -> Result<Health> {
         let mut found = figures::not_visible(session, &sight);
         found.extend(grants::faults(session, &sight));
         let limits = figures.limits.of(LIMITS);
-        found.extend(disk::faults(session, &sight, limits));
-        found.extend(connections::faults(session, &sight, limits));
+        let disks = |session: &_| server::disk::faults(session, limits);
+        found.extend(sight.ask(session, "disks", disks).unwrap_or_default());
+        let connections = |session: &_| server::connections::faults(session, limits);
+        found.extend(sight.ask(session, "connections", connections).unwrap_or_default());
         found.extend(worker_slots::fault(session, &sight, &figures));
         if figures.has_pg_net && !figures.is_replica {
             found.extend(pg_net::fault(session, &sight));

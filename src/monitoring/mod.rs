@@ -6,6 +6,7 @@
 //! - [`integrity`]: what is wrong with the tables themselves, by the catalogs; [`fault`]: what a fault is, [`fold`]:
 //!   its statements as few
 //! - [`sight`]: asking one question after the other, whatever is locked or slow; [`locks`]: who holds what
+//! - [`server`]: what is wrong with the server beneath: disks, connections
 //! - [`metrics`]: the figures for Prometheus; [`shop_labels`]: which shops they tell apart
 
 pub mod advice;
@@ -18,6 +19,7 @@ mod invoke;
 pub mod locks;
 mod metrics;
 mod report;
+pub mod server;
 mod shop_labels;
 pub mod sight;
 

@@ -9,6 +9,7 @@ use crate::json::Timestamp;
 use crate::monitoring::Fault;
 use crate::monitoring::advice::{self, DeadChannel};
 use crate::monitoring::integrity::{definitions, structure};
+use crate::monitoring::{locks, server};
 use crate::monitoring::report::{Reading, Report, Severity, Thresholds, counted, duration, rounded};
 use crate::outbox::clone_guard;
 use crate::wake::{self, Listening, Silent};
@@ -172,8 +173,23 @@ fn read_figures(session: &Session) -> Result<Figures> {
 fn blocking(session: &Session) -> Result<Vec<Fault>> {
     let mut faults = definitions::faults(session)?;
     faults.extend(structure::faults(session)?);
+    let limits = Thresholds::of(session, server::LIMITS)?;
+    // Other roles' sessions, and the disks.
+    faults.extend(owner::as_superuser(|| {
+        let mut found = server::disk::faults(session, &limits)?;
+        found.extend(server::connections::faults(session, &limits)?);
+        let holders = locks::holders(session, false)?;
+        found.extend(holders.into_iter().filter(|holder| is_forgotten(holder, db::clock())));
+        Ok(found)
+    })?);
     faults.retain(|fault| fault.severity == Severity::Critical);
     Ok(faults)
+}
+
+/// Whether a lock is held for longer than any statement of an owner's should: nobody is called for less.
+fn is_forgotten(holder: &Fault, now: i64) -> bool {
+    const MINUTE: i64 = 60_000_000;
+    holder.since.is_some_and(|since| now - since > MINUTE)
 }
 
 fn serves_this_database() -> bool {

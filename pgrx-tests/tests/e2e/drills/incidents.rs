@@ -65,6 +65,14 @@ pub fn of(number: u8) -> &'static Incident {
     found.unwrap_or_else(|| panic!("no incident {number} in drills/incidents.rs"))
 }
 
+/// Says what a drill took, and compares it with the table: comments do not count.
+pub fn report(number: u8, pasted: &[String]) {
+    let incident = of(number);
+    let statements = pasted.iter().filter(|step| !step.starts_with("--")).count();
+    println!("drill {number}: {}: {statements} statements", incident.name);
+    assert_eq!(statements, incident.statements, "drill {number}: {pasted:#?}");
+}
+
 /// The lines of the runbook's table of drills, as it should be.
 pub fn table() -> Vec<String> {
     let line = |one: &Incident| {
@@ -93,15 +101,25 @@ fn the_runbook_has_the_table_of_drills() {
 
 #[test]
 fn every_incident_has_a_drill_and_takes_few_statements() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/drills");
-    let files = std::fs::read_dir(folder).unwrap();
-    let texts = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
-    let all: String = texts.collect();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e");
+    let mut all = String::new();
+    read_all(std::path::Path::new(folder), &mut all);
     for pair in INCIDENTS.windows(2) {
         assert!(pair[0].number < pair[1].number, "{pair:?}");
     }
     for one in INCIDENTS {
-        assert!(all.contains(&format!("Drill::begin({}, ", one.number)), "{one:?}");
+        let ways = [format!("Drill::begin({}, ", one.number), format!("report({}, ", one.number)];
+        assert!(ways.iter().any(|way| all.contains(way)), "{one:?}");
         assert!(one.statements <= MOST_STATEMENTS, "{one:?}");
+    }
+}
+
+fn read_all(folder: &std::path::Path, all: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => read_all(&path, all),
+            false => all.push_str(&std::fs::read_to_string(path).unwrap_or_default()),
+        }
     }
 }

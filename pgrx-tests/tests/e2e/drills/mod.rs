@@ -4,7 +4,8 @@
 //! What begins with `--` is for a person: the drill does the act that it names.
 
 mod inbox;
-mod incidents;
+pub mod incidents;
+mod others;
 mod locks;
 mod slack;
 
@@ -22,7 +23,7 @@ struct Drill {
     stack: Stack,
     /// What stands in for Slack.
     world: Receiver,
-    pasted: usize,
+    pasted: Vec<String>,
 }
 
 /// What health says of an incident.
@@ -51,15 +52,19 @@ impl Named {
 impl Drill {
     /// A whole stack: one worker, the sender, the jobs scheduled, Slack within reach; the monitors run when the drill says so.
     async fn begin(number: u8, options: StackOptions) -> Self {
+        Self::begin_in(number, Receiver::start().unwrap(), options).await
+    }
+
+    /// The same, with a receiver that the options name already.
+    async fn begin_in(number: u8, world: Receiver, options: StackOptions) -> Self {
         let incident = incidents::of(number);
         let stack = Stack::start(options).await.unwrap();
-        let world = Receiver::start().unwrap();
         stack.post_alerts_to(&world).await.unwrap();
         let drill = Self {
             incident,
             stack,
             world,
-            pasted: 0,
+            pasted: Vec::new(),
         };
         wait_until(LIMIT, "the stack to be well", async || {
             let health = drill.health().await;
@@ -120,7 +125,7 @@ impl Drill {
                 continue;
             }
             self.assert_is_one_statement(role, step).await;
-            self.pasted += 1;
+            self.pasted.push(step.to_owned());
             let output = self.stack.cluster.psql_as(&self.stack.db, role, step).await;
             printed.push(output.unwrap_or_else(|error| panic!("{step}\n{error:?}")));
         }
@@ -145,14 +150,7 @@ impl Drill {
         })
         .await
         .unwrap_or_else(|error| panic!("{error:?}: {last:#}"));
-        let Incident {
-            number,
-            name,
-            statements,
-            ..
-        } = self.incident;
-        println!("drill {number}: {name}: {} statements", self.pasted);
-        assert_eq!(self.pasted, *statements, "statements pasted in drill {number}");
+        incidents::report(self.incident.number, &self.pasted);
     }
 
     /// Runs a monitor now and waits until Slack has a message with this title; returns its text.

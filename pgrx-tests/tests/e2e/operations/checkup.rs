@@ -1,5 +1,6 @@
 //! `setup()` as a check-up: what was dropped, switched off or emptied it brings back and says so; what it may not, it names.
 
+use crate::drills::incidents::report;
 use crate::support::*;
 use raw_ops_e2e::{Stack, StackOptions};
 use serde_json::{Value, json};
@@ -141,6 +142,7 @@ async fn a_table_of_settings_or_of_the_monitors_runs_is_made_anew_and_said_to_be
         .find(of_tables)
         .unwrap();
     assert_eq!(fault["next"], json!(["SELECT raw_ops.setup();"]), "{fault}");
+    report(21, &["SELECT raw_ops.setup();".to_owned()]);
     let said = setup(&client).await;
     let told = "table raw_ops.retry_schedule was missing: made anew with its defaults; what had been changed in it is lost";
     assert_eq!(said["mended"][0], told, "{said}");

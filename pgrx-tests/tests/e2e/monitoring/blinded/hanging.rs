@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use super::*;
+use crate::drills::incidents::report;
 
 /// A process that the operating system has stopped; it goes on when this is dropped, or its server could not end.
 struct Stopped(i32);
@@ -66,9 +67,12 @@ async fn a_sender_or_worker_that_is_stopped_is_named_by_health_and_by_the_heartb
             .unwrap()
             .iter()
             .find(|fault| fault["what"] == "worker_stuck");
+        let mut pasted = Vec::new();
         for statement in fault.unwrap()["next"].as_array().unwrap() {
             run(&superuser, statement.as_str().unwrap()).await;
+            pasted.push(statement.as_str().unwrap().to_owned());
         }
+        report(if process == "sender" { 35 } else { 32 }, &pasted);
         drop(stopped);
         wait_until(LIMIT, "it to be over", async || {
             problems(&health(&client).await, "worker_stuck").is_empty()

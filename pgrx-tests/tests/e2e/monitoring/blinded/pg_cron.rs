@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::drills::incidents::report;
 use raw_ops_e2e::wait_for;
 
 /// pg_cron knows minutes only.
@@ -83,9 +84,12 @@ async fn one_slow_job_that_holds_up_all_others_is_told_by_the_worker_and_ended_b
         .iter()
         .find(|fault| fault["what"] == "pg_cron_stopped");
     let fault = fault.unwrap_or_else(|| panic!("{found}"));
+    let mut pasted = Vec::new();
     for statement in fault["next"].as_array().unwrap() {
         run(&superuser, statement.as_str().unwrap()).await;
+        pasted.push(statement.as_str().unwrap().to_owned());
     }
+    report(3, &pasted);
     let closed = alert(&client, "resolved").await;
     assert_eq!(closed["id"], opened["id"]);
     assert_eq!(problems(&health(&client).await, "pg_cron_stopped"), "");

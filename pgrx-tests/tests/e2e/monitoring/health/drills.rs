@@ -2,12 +2,14 @@
 //! what it prints, pasted as it stands, mends it.
 
 use super::*;
+use crate::drills::incidents::report;
 
 /// What health calls it, the names it must tell, and what does it (as a superuser).
 pub(super) type Drill<'a> = (&'a str, &'a [&'a str], &'a str);
 
 /// Does it, asks, pastes, asks again.
-pub(super) async fn drill(stack: &Stack, (what, told, provoke): Drill<'_>) {
+/// Returns what was pasted.
+pub(super) async fn drill(stack: &Stack, (what, told, provoke): Drill<'_>) -> Vec<String> {
     let superuser = stack.connect_as_superuser().await.unwrap();
     let before = health(&superuser).await;
     assert_eq!(fault(&before, what), None, "before {provoke}: {before}");
@@ -29,7 +31,7 @@ pub(super) async fn drill(stack: &Stack, (what, told, provoke): Drill<'_>) {
     for name in told {
         assert!(text.contains(name), "{provoke}: {name} is not named in {text}");
     }
-    paste(&superuser, &named).await;
+    let pasted = paste(&superuser, &named).await;
     wait_until(
         LIMIT,
         &format!("the pasted statements to mend: {provoke}"),
@@ -42,6 +44,7 @@ pub(super) async fn drill(stack: &Stack, (what, told, provoke): Drill<'_>) {
     )
     .await
     .unwrap_or_else(|error| panic!("{error:?}: {text}"));
+    pasted
 }
 
 /// The shim's way in works.
@@ -59,7 +62,7 @@ async fn forced_row_security_is_named_table_by_table_and_lifted() {
     let store = "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'refused', '{}', '{}')";
     assert_eq!(refused(&shim, store).await.sqlstate, "42501");
     as_superuser(&stack, &force.replace("FORCE", "NO FORCE")).await;
-    drill(
+    let pasted = drill(
         &stack,
         (
             "row_security",
@@ -68,6 +71,7 @@ async fn forced_row_security_is_named_table_by_table_and_lifted() {
         ),
     )
     .await;
+    report(43, &pasted);
     assert_stores(&stack, "after").await;
 
     // With a policy that lets the owner through it is known, and no fault.
@@ -147,7 +151,8 @@ async fn read_only_is_named_wherever_it_is_set_and_taken_back() {
     // ALTER SYSTEM stands alone.
     let superuser = stack.connect_as_superuser().await.unwrap();
     run(&superuser, "ALTER SYSTEM SET default_transaction_read_only = on").await;
-    drill(&stack, ("read_only", &["the server"], "SELECT pg_reload_conf()")).await;
+    let pasted = drill(&stack, ("read_only", &["the server"], "SELECT pg_reload_conf()")).await;
+    report(37, &pasted);
     wait_until(LIMIT, "the shim's role to write", async || {
         let shim = stack.connect_as(SHIM_ROLE).await.unwrap();
         let store = "SELECT raw_ops.receive_webhook('shopify', 'orders/create', 'at last', '{}', '{}')";
@@ -264,7 +269,13 @@ async fn dropped_and_disabled_triggers_indexes_and_keys_are_named_and_made_again
             "ALTER TABLE raw_ops.orders DROP CONSTRAINT orders_pkey CASCADE",
         ),
     ] {
-        drill(&stack, (what, told, provoke)).await;
+        let pasted = drill(&stack, (what, told, provoke)).await;
+        match told[0] {
+            "disabled: trigger_notify_courier_exception" => report(17, &pasted),
+            "dropped: trigger_webhook_inbox_wake" => report(18, &pasted),
+            "invalid: idx_webhook_inbox_due" => report(19, &pasted),
+            _ => {}
+        }
     }
     assert_stores(&stack, "after all of it").await;
 }

@@ -2,6 +2,7 @@
 
 use super::drills::drill;
 use super::*;
+use crate::drills::incidents::report;
 use serde_json::json;
 
 fn scheduled() -> StackOptions {
@@ -43,7 +44,14 @@ async fn a_job_that_is_gone_off_moved_or_altered_is_named_and_brought_back() {
              UPDATE cron.job SET command = 'SELECT 1', active = false WHERE jobname = 'raw-ops-housekeeping'",
         ),
     ] {
-        drill(&stack, ("jobs", told, provoke)).await;
+        let pasted = drill(&stack, ("jobs", told, provoke)).await;
+        match told[0] {
+            "not scheduled: raw-ops-drain" => report(10, &pasted),
+            "raw-ops-deliver is not active" => report(11, &pasted),
+            "monitor-heartbeat is in the database postgres" => report(12, &pasted),
+            "retry-failed-webhooks has another command" => report(13, &pasted),
+            _ => {}
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Drills of the key file and of the secrets: gone, unreadable, another one. No advice overwrites a key.
 
 use super::*;
+use crate::drills::incidents::report;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -16,7 +17,7 @@ async fn with_a_secret() -> (Stack, Client, PathBuf) {
 }
 
 /// The fault of the key, which must tell these; then `act`, what it asks a person to do; then what it prints shows that it worked.
-async fn mended_by(client: &Client, told: &[&str], act: impl FnOnce()) {
+async fn mended_by(client: &Client, told: &[&str], act: impl FnOnce()) -> Vec<String> {
     let found = health(client).await;
     let fault_found = fault(&found, "key").unwrap_or_else(|| panic!("{found}"));
     assert_eq!(fault_found["severity"], "critical", "{found}");
@@ -33,9 +34,10 @@ async fn mended_by(client: &Client, told: &[&str], act: impl FnOnce()) {
         .unwrap();
     assert_eq!(client.query(shows, &[]).await.unwrap().len(), 1, "still wrong");
     act();
-    paste(client, &[fault_found]).await;
+    let pasted = paste(client, &[fault_found]).await;
     assert_eq!(client.query(shows, &[]).await.unwrap().len(), 0, "{shows}");
     assert_eq!(fault(&health(client).await, "key"), None);
+    pasted
 }
 
 #[tokio::test]
@@ -48,12 +50,13 @@ async fn a_key_that_is_gone_unreadable_or_another_is_told_apart_and_comes_back()
     let refusal = refused(&client, SET).await;
     assert!(!refusal.hint.contains("head -c"), "no new key: {}", refusal.hint);
     let told = ["is gone", shown, "install -m 600", "slack_url_fallback"];
-    mended_by(&client, &told, || std::fs::rename(&aside, &path).unwrap()).await;
+    let pasted = mended_by(&client, &told, || std::fs::rename(&aside, &path).unwrap()).await;
+    report(26, &pasted);
 
     let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
     mode(0);
     let told = ["cannot be read", shown, "chown ", "chmod 600"];
-    mended_by(&client, &told, || mode(0o600)).await;
+    report(27, &mended_by(&client, &told, || mode(0o600)).await);
 
     let right = std::fs::read(&path).unwrap();
     std::fs::write(&path, "another key, long enough to be one of them").unwrap();
@@ -63,7 +66,8 @@ async fn a_key_that_is_gone_unreadable_or_another_is_told_apart_and_comes_back()
         "keep what is there now aside",
         "slack_url_fallback",
     ];
-    mended_by(&client, &told, || std::fs::write(&path, &right).unwrap()).await;
+    let pasted = mended_by(&client, &told, || std::fs::write(&path, &right).unwrap()).await;
+    report(28, &pasted);
 
     std::fs::write(&path, "too short").unwrap();
     let told = ["fewer than 32 bytes", shown];

@@ -3,6 +3,7 @@
 
 use super::drills::{assert_stores, drill};
 use super::*;
+use crate::drills::incidents::report;
 use raw_ops_e2e::{Stop, pg_net};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -32,7 +33,7 @@ async fn who_holds_the_connections_is_named_and_its_idle_ones_are_ended() {
     ] {
         assert!(problem.contains(&part), "{part}: {problem}");
     }
-    paste(&superuser, &[told]).await;
+    report(39, &paste(&superuser, &[told]).await);
     wait_until(LIMIT, "room for others", async || {
         fault(&health(&superuser).await, "connections").is_none()
     })
@@ -127,7 +128,7 @@ async fn a_full_disk_is_named_with_what_takes_the_room_and_what_may_go() {
         .as_str()
         .unwrap()
         .to_owned();
-    paste(&superuser, &[told]).await;
+    report(38, &paste(&superuser, &[told]).await);
     assert_eq!(superuser.query(&shows, &[]).await.unwrap().len(), 1);
     std::fs::remove_file(disk.filler()).unwrap();
     assert_eq!(superuser.query(&shows, &[]).await.unwrap().len(), 0);
@@ -174,7 +175,7 @@ async fn too_few_worker_slots_are_named_and_there_are_enough_after_a_restart() {
         "{told}"
     );
     let superuser = stack.connect_as_superuser().await.unwrap();
-    paste(&superuser, &[told]).await;
+    report(34, &paste(&superuser, &[told]).await);
     stack.cluster.restart(Stop::Fast).await.unwrap();
     wait_until(LIMIT, "the workers", async || {
         let Ok(client) = stack.connect_as_superuser().await else {
@@ -217,7 +218,10 @@ async fn pg_net_that_cannot_send_is_named_and_the_built_in_sender_sends_meanwhil
             .find(is_it)
             .unwrap_or_else(|| panic!("{told}: {found}"));
         assert_eq!(named["severity"], "warning", "{named}");
-        paste(&superuser, &[named]).await;
+        let pasted = paste(&superuser, &[named]).await;
+        if serves.is_none() {
+            report(44, &pasted);
+        }
         wait_until(LIMIT, &format!("it to be mended: {told}"), async || {
             let found = health(&stack.connect_as_superuser().await.unwrap()).await;
             !all_faults(&found, "pg_net").iter().any(is_it)

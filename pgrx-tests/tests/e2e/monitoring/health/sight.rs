@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::drills::incidents::report;
 
 /// Longer than this nobody waits for health.
 const PATIENCE: &str = "SET statement_timeout = '5s'";
@@ -195,7 +196,7 @@ async fn a_dropped_view_or_table_costs_health_its_own_figure_and_no_more() {
         gone["problem"].as_str().unwrap().contains("undelivered_alerts"),
         "{gone}"
     );
-    paste(&owner, &[gone]).await;
+    report(20, &paste(&owner, &[gone]).await);
     let after = health(&owner).await;
     assert_eq!(
         (fault(&after, "views"), &after["undelivered_alerts"]),
@@ -210,7 +211,7 @@ async fn a_dropped_view_or_table_costs_health_its_own_figure_and_no_more() {
         gone["problem"].as_str().unwrap().contains("retry_schedule"),
         "{gone}"
     );
-    paste(&superuser, &[gone]).await;
+    report(15, &paste(&superuser, &[gone]).await);
     assert_eq!(fault(&health(&owner).await, "tables"), None);
     run(&owner, "SELECT FROM raw_ops.retry_schedule").await;
 }

@@ -1,14 +1,14 @@
 //! Connections: whether any is left, and who holds them. Whoever asks needs one: superusers have some of their own
 //! (`superuser_reserved_connections`).
 
-use super::sight::Sight;
 use crate::alerts::Thresholds;
 use crate::db::{self, Session, owner, result_row, statements};
+use crate::error::Result;
 use crate::monitoring::{Fault, FaultRow};
 
 statements! {
-    query find_connections() -> Connections = file "health/connections.sql";
-    query find_limits(owner: Option<&str>) -> FaultRow = file "health/connection_limits.sql";
+    query find_connections() -> Connections = file "monitoring/server/connections.sql";
+    query find_limits(owner: Option<&str>) -> FaultRow = file "monitoring/server/connection_limits.sql";
 }
 
 result_row! {
@@ -32,21 +32,20 @@ result_row! {
     }
 }
 
-/// Every fault of connections. Asked with the rights of the function's owner.
-pub fn faults(session: &Session, sight: &Sight, limits: &Thresholds) -> Vec<Fault> {
-    let held = sight.ask(session, "connections", |session| {
-        find_connections(session)?.first()
-    });
-    let used_up = held.flatten().and_then(|held| {
+/// Every fault of connections. Whoever may not look into others' sessions is told who holds them, not which are idle.
+///
+/// # Errors
+/// Those of the database.
+pub fn faults(session: &Session, limits: &Thresholds) -> Result<Vec<Fault>> {
+    let held = find_connections(session)?.first()?;
+    let used_up = held.and_then(|held| {
         let fault = used_up(&held, limits)?;
         let holder = held.holder.clone().unwrap_or_else(owner::superuser);
         Some(fault.by(&[holder]))
     });
     let owner = owner::name_of_table_owner();
-    let limited = sight.ask(session, "limits of connections", |session| {
-        find_limits(session, owner.as_deref())?.map(Fault::from_row)
-    });
-    used_up.into_iter().chain(limited.unwrap_or_default()).collect()
+    let limited = find_limits(session, owner.as_deref())?.map(Fault::from_row)?;
+    Ok(used_up.into_iter().chain(limited).collect())
 }
 
 /// Too few are left. Pure.

@@ -1,14 +1,14 @@
 //! Disks that are nearly or wholly full.
 
-use super::sight::Sight;
 use crate::alerts::{Severity, Thresholds};
 use crate::db::disk::{self, Room};
 use crate::db::{Session, result_row, statements};
+use crate::error::Result;
 use crate::monitoring::Fault;
 use std::path::Path;
 
 statements! {
-    query find_tablespaces() -> Place = file "health/tablespaces.sql";
+    query find_tablespaces() -> Place = file "monitoring/server/tablespaces.sql";
 }
 
 result_row! {
@@ -21,9 +21,12 @@ result_row! {
 }
 
 /// Every disk on which the server or a table of ours has too little room.
-pub fn faults(session: &Session, sight: &Sight, limits: &Thresholds) -> Vec<Fault> {
+///
+/// # Errors
+/// Those of the database.
+pub fn faults(session: &Session, limits: &Thresholds) -> Result<Vec<Fault>> {
     let mut seen: Vec<(String, Room)> = Vec::new();
-    for place in places(session, sight) {
+    for place in places(session)? {
         let (Some(name), Some(path)) = (place.name, place.path) else {
             continue;
         };
@@ -35,18 +38,16 @@ pub fn faults(session: &Session, sight: &Sight, limits: &Thresholds) -> Vec<Faul
             None => seen.push((name, room)),
         }
     }
-    seen.iter()
-        .filter_map(|(name, room)| fault(name, room, limits))
-        .collect()
+    let faults = seen.iter().filter_map(|(name, room)| fault(name, room, limits));
+    Ok(faults.collect())
 }
 
-fn places(session: &Session, sight: &Sight) -> Vec<Place> {
+fn places(session: &Session) -> Result<Vec<Place>> {
     let own = [("the data directory", "."), ("pg_wal", "pg_wal")].map(|(name, path)| Place {
         name: Some(name.to_owned()),
         path: Some(path.to_owned()),
     });
-    let others = sight.ask(session, "tablespaces", |session| find_tablespaces(session)?.all());
-    own.into_iter().chain(others.unwrap_or_default()).collect()
+    Ok(own.into_iter().chain(find_tablespaces(session)?.all()?).collect())
 }
 
 const GIGABYTE: f64 = 1_073_741_824.0;
