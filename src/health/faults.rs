@@ -55,7 +55,9 @@ fn workers(figures: &Figures) -> Option<Fault> {
         let fault = Fault::new("workers", Severity::Info, problem)
             .next("ALTER SYSTEM RESET raw_ops.workers;")
             .next("-- Restart the server; then one runs:")
-            .next("SELECT pid, backend_type, state FROM pg_stat_activity WHERE backend_type LIKE 'raw_ops%';");
+            .next(
+                "SELECT pid, backend_type, state FROM pg_stat_activity WHERE backend_type LIKE 'raw_ops%';",
+            );
         return Some(fault.by(&[owner::superuser()]));
     }
     (here.workers < config::workers() || !here.sender).then(|| {
@@ -66,7 +68,9 @@ fn workers(figures: &Figures) -> Option<Fault> {
             if here.sender { "runs" } else { "does not" }
         );
         let steps = advice::missing_workers();
-        steps.into_iter().fold(Fault::critical("workers", problem), Fault::next)
+        steps
+            .into_iter()
+            .fold(Fault::critical("workers", problem), Fault::next)
     })
 }
 
@@ -98,7 +102,8 @@ fn nobody_sends(figures: &Figures) -> Fault {
             ],
         ),
         (None, _) => (
-            "the library is not preloaded and pg_net is not installed, or cannot send: nothing is sent".to_owned(),
+            "the library is not preloaded and pg_net is not installed, or cannot send: nothing is sent"
+                .to_owned(),
             preload_steps("CREATE EXTENSION pg_net; -- instead, where pg_net is there"),
         ),
         (Some(_), _) if !serves => (

@@ -4,8 +4,8 @@ use super::sight::Sight;
 use crate::alerts::{Condition, Severity};
 use crate::db::{Session, result_row, statements};
 use crate::json::Timestamp;
-use crate::monitoring::checks::CHECKS;
 use crate::monitoring::advice::run_monitor;
+use crate::monitoring::checks::CHECKS;
 use crate::monitoring::{Fault, Report};
 use serde_json::Value as Json;
 

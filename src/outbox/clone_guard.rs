@@ -239,6 +239,9 @@ mod tests {
             next[0].ends_with("ALTER SYSTEM SET raw_ops.delivery_hosts = 'db1, db2, it''s';"),
             "{next:?}"
         );
-        assert!(next[0].starts_with("-- ") && next[1].starts_with("-- "), "nothing that sends stands bare");
+        assert!(
+            next[0].starts_with("-- ") && next[1].starts_with("-- "),
+            "nothing that sends stands bare"
+        );
     }
 }

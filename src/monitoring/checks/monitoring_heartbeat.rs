@@ -9,8 +9,8 @@ use crate::json::Timestamp;
 use crate::monitoring::Fault;
 use crate::monitoring::advice::{self, DeadChannel};
 use crate::monitoring::integrity::{definitions, structure};
-use crate::monitoring::{locks, server};
 use crate::monitoring::report::{Reading, Report, Severity, Thresholds, counted, duration, rounded};
+use crate::monitoring::{locks, server};
 use crate::outbox::clone_guard;
 use crate::wake::{self, Listening, Silent};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -179,7 +179,11 @@ fn blocking(session: &Session) -> Result<Vec<Fault>> {
         let mut found = server::disk::faults(session, &limits)?;
         found.extend(server::connections::faults(session, &limits)?);
         let holders = locks::holders(session, false)?;
-        found.extend(holders.into_iter().filter(|holder| is_forgotten(holder, db::clock())));
+        found.extend(
+            holders
+                .into_iter()
+                .filter(|holder| is_forgotten(holder, db::clock())),
+        );
         Ok(found)
     })?);
     faults.retain(|fault| fault.severity == Severity::Critical);

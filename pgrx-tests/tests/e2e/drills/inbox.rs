@@ -136,7 +136,7 @@ async fn a_dead_letter_that_nobody_can_read_is_corrected_by_a_person() {
         let (_, statement) = note.split_once("paste: ").unwrap();
         let statement = statement.replace("<value as JSON>", "\"18.00\"").replace(
             "<what was wrong, how you know>",
-            "price read from the shop's page",
+            "price read from the page of the shop",
         );
         run(&stack.connect().await.unwrap(), &statement).await;
     };

@@ -32,6 +32,7 @@ pub const INCIDENTS: &[Incident] = &[
         "locks",
         1,
     ),
+    incident(3, "One job of pg_cron holds up all others", "pg_cron_stopped", 1),
     incident(4, "Dead letters", "dead_letters", 2),
     incident(
         5,
@@ -48,6 +49,18 @@ pub const INCIDENTS: &[Incident] = &[
     ),
     incident(8, "A trigger of somebody's is slow", "slow_processing", 2),
     incident(9, "A source has gone quiet", "quiet_source", 1),
+    incident(10, "A job of pg_cron is deleted", "jobs", 1),
+    incident(11, "A job is not active", "jobs", 1),
+    incident(12, "A job is in another database", "jobs", 1),
+    incident(13, "A job's command or schedule is altered", "jobs", 1),
+    incident(14, "A monitor has been silent for two hours", "monitors", 3),
+    incident(15, "A table is renamed", "tables", 1),
+    incident(16, "A check is cut off by a statement timeout", "monitors", 2),
+    incident(17, "A trigger is disabled", "triggers", 1),
+    incident(18, "A trigger is dropped", "triggers", 1),
+    incident(19, "An index is dropped or invalid", "indexes", 1),
+    incident(20, "A view is dropped", "views", 1),
+    incident(21, "A table is dropped", "tables", 1),
     incident(22, "A Slack channel is gone", "channels", 1),
     incident(23, "Slack is down", "alerts", 2),
     incident(24, "No Slack channel has a URL", "secrets", 1),
@@ -57,6 +70,25 @@ pub const INCIDENTS: &[Incident] = &[
         "channels",
         1,
     ),
+    incident(26, "The key file is gone", "key", 1),
+    incident(27, "The key file is unreadable", "key", 1),
+    incident(28, "Another key is in the file", "key", 1),
+    incident(29, "Customer.io refuses the credentials", "courier", 2),
+    incident(30, "Customer.io is down for an hour", "courier", 1),
+    incident(31, "Worker and sender are terminated", "workers", 0),
+    incident(32, "A worker is stopped", "worker_stuck", 1),
+    incident(33, "The workers are switched off and forgotten", "workers", 2),
+    incident(34, "Too few worker slots", "worker_slots", 2),
+    incident(35, "The sender hangs", "worker_stuck", 1),
+    incident(36, "A snapshot is held", "snapshot", 1),
+    incident(37, "The server is read-only", "read_only", 2),
+    incident(38, "The disk is full", "disk", 2),
+    incident(39, "One role holds all connections", "connections", 1),
+    incident(40, "A copy of the cluster", "delivery", 1),
+    incident(41, "The schema is older than the library", "setup", 1),
+    incident(42, "The owner is no superuser", "setup", 0),
+    incident(43, "Row-level security is forced", "row_security", 2),
+    incident(44, "pg_net is installed and cannot send", "pg_net", 1),
 ];
 
 /// The incident of this number.
@@ -108,7 +140,10 @@ fn every_incident_has_a_drill_and_takes_few_statements() {
         assert!(pair[0].number < pair[1].number, "{pair:?}");
     }
     for one in INCIDENTS {
-        let ways = [format!("Drill::begin({}, ", one.number), format!("report({}, ", one.number)];
+        let ways = [
+            format!("Drill::begin({}, ", one.number),
+            format!("report({}, ", one.number),
+        ];
         assert!(ways.iter().any(|way| all.contains(way)), "{one:?}");
         assert!(one.statements <= MOST_STATEMENTS, "{one:?}");
     }

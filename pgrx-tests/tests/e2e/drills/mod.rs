@@ -5,8 +5,8 @@
 
 mod inbox;
 pub mod incidents;
-mod others;
 mod locks;
+mod others;
 mod slack;
 
 use crate::support::*;

@@ -45,7 +45,9 @@ async fn a_check_is_cut_off_by_a_statement_timeout() {
          SET statement_timeout = '300ms'",
     )
     .await;
-    let cut = owner.batch_execute("SELECT raw_ops.fn_invoke_monitor('monitoring_heartbeat')").await;
+    let cut = owner
+        .batch_execute("SELECT raw_ops.fn_invoke_monitor('monitoring_heartbeat')")
+        .await;
     assert!(cut.is_err());
     run(
         &owner,
@@ -53,7 +55,10 @@ async fn a_check_is_cut_off_by_a_statement_timeout() {
     )
     .await;
     let named = drill.named().await;
-    assert!(named.problem().contains("statement timeout"), "the row is there: {named:?}");
+    assert!(
+        named.problem().contains("statement timeout"),
+        "the row is there: {named:?}"
+    );
     drill.paste(&named, nobody).await;
     drill.mended().await;
 }
@@ -64,9 +69,13 @@ const API_KEY: &str = "key-91be2c";
 /// A stack that tells customers, one of them about an exception.
 async fn courier(number: u8, answer: Reply) -> Drill {
     let world = Receiver::start().unwrap();
-    let options = StackOptions::for_tests().without_shim().setting("raw_ops.customerio_base_url", world.url(""));
+    let options = StackOptions::for_tests()
+        .without_shim()
+        .setting("raw_ops.customerio_base_url", world.url(""));
     let drill = Drill::begin_in(number, world, options).await;
-    tell_customers_through(&drill.stack, &drill.world, &Account::new(SITE_ID, API_KEY)).await.unwrap();
+    tell_customers_through(&drill.stack, &drill.world, &Account::new(SITE_ID, API_KEY))
+        .await
+        .unwrap();
     let every = format!("{CUSTOMERS}*");
     drill.world.always(&every, answer);
     let owner = drill.owner().await;
@@ -80,20 +89,27 @@ async fn courier(number: u8, answer: Reply) -> Drill {
          INSERT INTO raw_ops.shipments (order_id, courier_name, tracking_no) SELECT id, 'DPD', '15501234567890' FROM sold",
     )
     .await;
-    let report = "SELECT raw_ops.fn_report_courier_event_v1(id, '01', now(), '{}') FROM raw_ops.shipments";
+    let report = "SELECT raw_ops.process_courier_event(id, 'DPD', '01', 'Customer not home', now(), '{\"raw\": true}') FROM raw_ops.shipments";
     run(&owner, report).await;
     drill
 }
 
 async fn notifications(owner: &Client) -> Vec<String> {
-    column(owner, "SELECT notification_status FROM raw_ops.ops_events WHERE kind = 'CUSTOMER_EVENT'").await
+    column(
+        owner,
+        "SELECT notification_status FROM raw_ops.ops_events WHERE kind = 'CUSTOMER_EVENT'",
+    )
+    .await
 }
 
 /// What the comments ask a person to do, with the right credentials.
 async fn with_credentials(stack: &Stack, note: &str) {
     let statement = match note.split_once("send them again: ") {
         Some((_, statement)) => statement.to_owned(),
-        None => note.trim_start_matches("-- ").replace("<site ID>", SITE_ID).replace("<API key>", API_KEY),
+        None => note
+            .trim_start_matches("-- ")
+            .replace("<site ID>", SITE_ID)
+            .replace("<API key>", API_KEY),
     };
     run(&stack.connect().await.unwrap(), &statement).await;
 }
@@ -102,12 +118,20 @@ async fn with_credentials(stack: &Stack, note: &str) {
 async fn customer_io_refuses_the_credentials() {
     let mut drill = courier(29, refused(401, "unauthorized")).await;
     let owner = drill.owner().await;
-    wait_until(LIMIT, "the notification to fail", async || notifications(&owner).await == ["failed"]).await.unwrap();
+    wait_until(LIMIT, "the notification to fail", async || {
+        notifications(&owner).await == ["failed"]
+    })
+    .await
+    .unwrap();
     let named = drill.named().await;
     let account = Account::new(SITE_ID, API_KEY);
     drill.world.always(&format!("{CUSTOMERS}*"), account.track_api());
     drill.paste(&named, with_credentials).await;
-    wait_until(LIMIT, "the customer to be told", async || notifications(&owner).await == ["sent"]).await.unwrap();
+    wait_until(LIMIT, "the customer to be told", async || {
+        notifications(&owner).await == ["sent"]
+    })
+    .await
+    .unwrap();
     drill.mended().await;
 }
 
@@ -116,7 +140,8 @@ async fn customer_io_is_down_for_an_hour() {
     let mut drill = courier(30, Reply::status(500).text("down")).await;
     let owner = drill.owner().await;
     wait_until(LIMIT, "the first attempt", async || {
-        let tried = "SELECT count(*) FROM raw_ops.http_requests WHERE purpose = 'courier' AND status_code = 500";
+        let tried =
+            "SELECT count(*) FROM raw_ops.http_requests WHERE purpose = 'courier' AND status_code = 500";
         one::<i64>(&owner, tried).await == 1
     })
     .await
@@ -126,10 +151,21 @@ async fn customer_io_is_down_for_an_hour() {
     let account = Account::new(SITE_ID, API_KEY);
     drill.world.always(&format!("{CUSTOMERS}*"), account.track_api());
     let printed = drill.paste(&named, nobody).await;
-    assert!(printed[0].contains("next_retry_at"), "when it is tried again: {printed:?}");
+    assert!(
+        printed[0].contains("next_retry_at"),
+        "when it is tried again: {printed:?}"
+    );
     // Its time has come.
-    run(&owner, "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued'").await;
-    wait_until(LIMIT, "the customer to be told", async || notifications(&owner).await == ["sent"]).await.unwrap();
+    run(
+        &owner,
+        "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued'",
+    )
+    .await;
+    wait_until(LIMIT, "the customer to be told", async || {
+        notifications(&owner).await == ["sent"]
+    })
+    .await
+    .unwrap();
     drill.mended().await;
 }
 
@@ -156,12 +192,23 @@ async fn the_workers_are_switched_off_and_forgotten() {
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let superuser = stack.connect_as_superuser().await.unwrap();
     let health: Value = one(&superuser, "SELECT raw_ops.fn_health_v1()").await;
-    let note = health["faults"].as_array().unwrap().iter().find(|fault| fault["what"] == "workers");
+    let note = health["faults"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|fault| fault["what"] == "workers");
     let note = note.unwrap_or_else(|| panic!("{health:#}"));
     assert_eq!(note["severity"], "info", "by design, and worth a word");
-    let steps = note["next"].as_array().unwrap().iter().map(|step| step.as_str().unwrap().to_owned());
+    let steps = note["next"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step.as_str().unwrap().to_owned());
     let steps: Vec<String> = steps.collect();
-    assert!(steps[0].starts_with("ALTER SYSTEM RESET raw_ops.workers"), "{steps:?}");
+    assert!(
+        steps[0].starts_with("ALTER SYSTEM RESET raw_ops.workers"),
+        "{steps:?}"
+    );
     incidents::report(33, &steps);
 }
 
@@ -169,7 +216,11 @@ async fn the_workers_are_switched_off_and_forgotten() {
 async fn a_snapshot_is_held_and_a_backup_is_let_be() {
     let mut drill = Drill::begin(36, StackOptions::for_tests().without_shim()).await;
     let owner = drill.owner().await;
-    run(&owner, "UPDATE raw_ops.monitor_thresholds SET threshold = 0 WHERE condition = 'held_snapshot'").await;
+    run(
+        &owner,
+        "UPDATE raw_ops.monitor_thresholds SET threshold = 0 WHERE condition = 'held_snapshot'",
+    )
+    .await;
     let hold = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1";
     let backup = drill.owner().await;
     run(&backup, &format!("SET application_name = 'pg_dump'; {hold}")).await;
@@ -192,11 +243,24 @@ async fn a_snapshot_is_held_and_a_backup_is_let_be() {
 #[tokio::test]
 async fn a_copy_of_the_cluster_sends_nothing_until_it_is_told_to() {
     let mut drill = Drill::begin(40, StackOptions::for_tests().without_shim()).await;
-    as_superuser(&drill.stack, "UPDATE raw_ops.clone_guard SET fingerprint = 'another machine'").await;
+    as_superuser(
+        &drill.stack,
+        "UPDATE raw_ops.clone_guard SET fingerprint = 'another machine'",
+    )
+    .await;
     drill.stack.cluster.restart(Stop::Fast).await.unwrap();
     let named = drill.named().await;
-    let notes = named.next().into_iter().filter(|step| step.contains("fn_resume_delivery_v1"));
-    assert!(notes.clone().count() > 0 && named.next().iter().all(|step| step.starts_with("--") || !step.contains("resume")));
+    let notes = named
+        .next()
+        .into_iter()
+        .filter(|step| step.contains("fn_resume_delivery_v1"));
+    assert!(
+        notes.clone().count() > 0
+            && named
+                .next()
+                .iter()
+                .all(|step| step.starts_with("--") || !step.contains("resume"))
+    );
     drill
         .paste(&named, async |stack: &Stack, note: &str| {
             if let Some((_, statement)) = note.split_once("If this one is to send: ") {
@@ -207,20 +271,30 @@ async fn a_copy_of_the_cluster_sends_nothing_until_it_is_told_to() {
     drill.mended().await;
 }
 
+/// As the version before the courier left it.
+const OLDER: &str = "
+    DROP TABLE raw_ops.fulfillments, raw_ops.shipments, raw_ops.courier_event_mapping, raw_ops.courier_events, raw_ops.courier_tasks CASCADE;
+    ALTER TABLE raw_ops.ops_events DROP CONSTRAINT ops_events_notification_status_check;
+    DROP INDEX raw_ops.idx_ops_events_courier_unprocessed, raw_ops.idx_ops_events_courier, raw_ops.idx_ops_events_courier_failed;
+    DELETE FROM raw_ops.monitor_thresholds WHERE check_name = 'courier_watchdog_health';
+    DELETE FROM raw_ops.monitoring_runs WHERE check_name = 'courier_watchdog_health';
+    DELETE FROM raw_ops.monitors WHERE check_name = 'courier_watchdog_health';
+    DELETE FROM raw_ops.schema_migrations WHERE version = 8";
+
 #[tokio::test]
 async fn the_schema_is_older_than_the_library() {
     let mut drill = Drill::begin(41, StackOptions::for_tests().without_shim()).await;
-    let owner = drill.owner().await;
-    run(&owner, "DELETE FROM raw_ops.schema_migrations WHERE version = (SELECT max(version) FROM raw_ops.schema_migrations)").await;
+    run(&drill.owner().await, OLDER).await;
     let health = drill.health().await;
-    let fault = faults_of(&health, "setup");
-    assert_eq!(fault[0]["next"], serde_json::json!(["SELECT raw_ops.setup();"]), "{health:#}");
-    run(
-        &owner,
-        "INSERT INTO raw_ops.schema_migrations (version, name) VALUES (8, '0008_courier') ON CONFLICT DO NOTHING",
-    )
-    .await;
-    drill.pasted.push("SELECT raw_ops.setup();".to_owned());
+    let faults = faults_of(&health, "setup");
+    assert_eq!(
+        faults[0]["next"],
+        serde_json::json!(["SELECT raw_ops.setup();"]),
+        "{health:#}"
+    );
+    // Without its tables there is no page.
+    let printed = drill.paste(&Named { faults }, nobody).await;
+    assert!(printed[0].contains("0008_courier"), "{printed:?}");
     drill.mended().await;
 }
 

@@ -119,10 +119,7 @@ impl Seen {
                 .collect::<Vec<_>>()
         };
         let alone = locked.len() == 1;
-        told.iter()
-            .filter(|_| alone)
-            .flat_map(|surface| of_table(surface))
-            .collect()
+        told.iter().filter(|_| alone).flat_map(of_table).collect()
     }
 }
 
@@ -230,4 +227,28 @@ async fn thresholds_that_are_gone_and_a_view_that_is_dropped_are_told_and_the_re
     assert_eq!(page.matches("not read: relation").count(), 1, "{page}");
     assert!(page.contains("Daily volume"), "{page}");
     assert_eq!(unread(&metrics(&client).await), [] as [&str; 0]);
+}
+
+#[tokio::test]
+async fn on_a_replica_whoever_asks_is_answered_and_sent_to_the_primary_for_the_lock() {
+    let stack = Stack::start(by_hand().without_shim()).await.unwrap();
+    let replica = stack.cluster.replica().await.unwrap();
+    let there = replica.connect(&stack.db).await.unwrap();
+    run(&there, PATIENCE).await;
+    assert_eq!(unread(&metrics(&there).await), [] as [&str; 0]);
+    let (holder, _) = forgotten(&stack).await;
+    run(&holder, "LOCK TABLE raw_ops.webhook_inbox").await;
+    wait_until(LIMIT, "the lock to be replayed", async || {
+        unread(&metrics(&there).await).contains(&"inbox")
+    })
+    .await
+    .unwrap();
+    let advice = "It replays what the primary does: look for the lock there.";
+    assert!(metrics(&there).await.contains(advice));
+    let page = page(&there).await;
+    assert!(page.contains("not read: ") && page.contains(advice), "{page}");
+    let found = health(&there).await;
+    assert_eq!(found["queue_depth"], Value::Null);
+    assert!(found["faults"].to_string().contains(advice), "{found}");
+    run(&holder, "COMMIT").await;
 }
