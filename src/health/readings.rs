@@ -39,11 +39,17 @@ pub fn faults(session: &Session, sight: &Sight, known: &[Fault]) -> Vec<Fault> {
         }
     }
     let alerts = sight.ask(session, "open alerts", |session| find_open_alerts(session)?.all());
-    one_list(&reports, &alerts.unwrap_or_default(), known)
+    let is_check = |name: &str| CHECKS.iter().any(|check| check.name == name);
+    one_list(&reports, &alerts.unwrap_or_default(), known, is_check)
 }
 
 /// Everything once: what the checks find now, then what is alerted and not found by them.
-fn one_list(reports: &[Report], alerts: &[OpenAlert], known: &[Fault]) -> Vec<Fault> {
+fn one_list(
+    reports: &[Report],
+    alerts: &[OpenAlert],
+    known: &[Fault],
+    is_check: impl Fn(&str) -> bool,
+) -> Vec<Fault> {
     let found: Vec<(&str, &Condition, Fault)> = reports
         .iter()
         .flat_map(|report| {
@@ -56,7 +62,9 @@ fn one_list(reports: &[Report], alerts: &[OpenAlert], known: &[Fault]) -> Vec<Fa
             .iter()
             .any(|(check, condition, _)| alert.is_about(check, condition))
     });
-    let others: Vec<Fault> = others.filter_map(|alert| alert.fault(reports, known)).collect();
+    let others: Vec<Fault> = others
+        .filter_map(|alert| alert.fault(reports, known, is_check(&alert.check_name)))
+        .collect();
     // Told by whoever looked closer.
     let is_told = |fault: &Fault| known.iter().any(|one| one.what == fault.what);
     let found = found
@@ -74,7 +82,10 @@ impl OpenAlert {
     }
 
     /// `None` where the rest of health tells of the same, fault by fault.
-    fn fault(&self, reports: &[Report], known: &[Fault]) -> Option<Fault> {
+    fn fault(&self, reports: &[Report], known: &[Fault], is_check: bool) -> Option<Fault> {
+        if known.iter().any(|fault| fault.what == self.condition) {
+            return None;
+        }
         if self.condition == "blocked" && known.iter().any(|fault| fault.severity == Severity::Critical) {
             return None;
         }
@@ -97,9 +108,12 @@ impl OpenAlert {
                 let fault =
                     Fault::new(&self.condition, Severity::of(&self.severity), self.problem()).since(since);
                 let steps = self.next.iter();
-                steps
-                    .fold(fault, |fault, step| fault.next(step))
-                    .next(run_monitor(&self.check_name))
+                let fault = steps.fold(fault, |fault, step| fault.next(step));
+                // Others than checks close what they have opened by themselves.
+                match is_check {
+                    true => fault.next(run_monitor(&self.check_name)),
+                    false => fault,
+                }
             }
         })
     }
@@ -157,7 +171,7 @@ mod tests {
     }
 
     fn told(reports: &[Report], alerts: &[OpenAlert], known: &[Fault]) -> Vec<(String, Severity)> {
-        let faults = one_list(reports, alerts, known);
+        let faults = one_list(reports, alerts, known, |_| true);
         faults
             .into_iter()
             .map(|fault| (fault.what, fault.severity))
@@ -178,7 +192,7 @@ mod tests {
         );
         let calm = [report("new_dead_letters", false)];
         assert_eq!(told(&calm, &[], &[]), []);
-        let over = one_list(&calm, &alerted, &[]);
+        let over = one_list(&calm, &alerted, &[], |_| true);
         assert_eq!(
             (over[0].what.as_str(), over[0].severity),
             ("open_alert", Severity::Warning)
@@ -188,7 +202,7 @@ mod tests {
             ["SELECT raw_ops.fn_invoke_monitor('webhook_health');"]
         );
         // What no check reads any more, or none could be asked about.
-        let unknown = one_list(&[], &alerted, &[]);
+        let unknown = one_list(&[], &alerted, &[], |_| true);
         assert_eq!(unknown[0].problem, "alert \"DLQ Critical\": DLQ Total: 4");
         assert_eq!(
             (unknown[0].severity, unknown[0].next.len()),

@@ -76,19 +76,19 @@ pub const INCIDENTS: &[Incident] = &[
     incident(29, "Customer.io refuses the credentials", "courier", 2),
     incident(30, "Customer.io is down for an hour", "courier", 1),
     incident(31, "Worker and sender are terminated", "workers", 0),
-    incident(32, "A worker is stopped", "worker_stuck", 1),
+    incident(32, "A worker is stopped", "worker_stuck", 2),
     incident(33, "The workers are switched off and forgotten", "workers", 2),
     incident(34, "Too few worker slots", "worker_slots", 2),
-    incident(35, "The sender hangs", "worker_stuck", 1),
+    incident(35, "The sender hangs", "worker_stuck", 2),
     incident(36, "A snapshot is held", "snapshot", 1),
-    incident(37, "The server is read-only", "read_only", 2),
-    incident(38, "The disk is full", "disk", 2),
-    incident(39, "One role holds all connections", "connections", 1),
+    incident(37, "The server is read-only", "read_only", 3),
+    incident(38, "The disk is full", "disk", 3),
+    incident(39, "One role holds all connections", "connections", 2),
     incident(40, "A copy of the cluster", "delivery", 1),
     incident(41, "The schema is older than the library", "setup", 1),
     incident(42, "The owner is no superuser", "setup", 0),
     incident(43, "Row-level security is forced", "row_security", 2),
-    incident(44, "pg_net is installed and cannot send", "pg_net", 1),
+    incident(44, "pg_net is installed and cannot send", "pg_net", 2),
 ];
 
 /// The incident of this number.
@@ -143,6 +143,7 @@ fn every_incident_has_a_drill_and_takes_few_statements() {
         let ways = [
             format!("Drill::begin({}, ", one.number),
             format!("report({}, ", one.number),
+            format!("courier({}, ", one.number),
         ];
         assert!(ways.iter().any(|way| all.contains(way)), "{one:?}");
         assert!(one.statements <= MOST_STATEMENTS, "{one:?}");

@@ -1,9 +1,9 @@
 //! Monitors, customers, processes, copies.
 
 use super::*;
+use raw_ops_e2e::Reply;
 use raw_ops_e2e::courier::tell_customers_through;
 use raw_ops_e2e::receiver::customerio::{Account, CUSTOMERS, refused};
-use raw_ops_e2e::{Reply, Stop};
 
 /// pg_cron knows the jobs and starts none.
 fn scheduled() -> StackOptions {
@@ -171,7 +171,7 @@ async fn customer_io_is_down_for_an_hour() {
 
 #[tokio::test]
 async fn worker_and_sender_are_terminated() {
-    let mut drill = Drill::begin(31, StackOptions::for_tests().without_shim()).await;
+    let drill = Drill::begin(31, StackOptions::for_tests().without_shim()).await;
     as_superuser(
         &drill.stack,
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type LIKE 'raw_ops%'",
@@ -245,27 +245,24 @@ async fn a_copy_of_the_cluster_sends_nothing_until_it_is_told_to() {
     let mut drill = Drill::begin(40, StackOptions::for_tests().without_shim()).await;
     as_superuser(
         &drill.stack,
-        "UPDATE raw_ops.clone_guard SET fingerprint = 'another machine'",
+        "ALTER SYSTEM SET raw_ops.delivery_hosts = 'another'",
     )
     .await;
-    drill.stack.cluster.restart(Stop::Fast).await.unwrap();
+    as_superuser(&drill.stack, "SELECT pg_reload_conf()").await;
     let named = drill.named().await;
-    let notes = named
-        .next()
-        .into_iter()
-        .filter(|step| step.contains("fn_resume_delivery_v1"));
+    let bare = named.next().into_iter().filter(|step| !step.starts_with("--"));
     assert!(
-        notes.clone().count() > 0
-            && named
-                .next()
-                .iter()
-                .all(|step| step.starts_with("--") || !step.contains("resume"))
+        bare.clone()
+            .all(|step| step.starts_with("SELECT raw_ops.fn_health_v1()")),
+        "nothing that sends stands bare: {named:?}"
     );
     drill
         .paste(&named, async |stack: &Stack, note: &str| {
-            if let Some((_, statement)) = note.split_once("If this one is to send: ") {
-                run(&stack.connect().await.unwrap(), statement).await;
-            }
+            let (_, statement) = note
+                .split_once("superuser: ")
+                .or_else(|| note.split_once("and: "))
+                .unwrap();
+            as_superuser(stack, statement).await;
         })
         .await;
     drill.mended().await;

@@ -72,7 +72,10 @@ async fn a_sender_or_worker_that_is_stopped_is_named_by_health_and_by_the_heartb
             run(&superuser, statement.as_str().unwrap()).await;
             pasted.push(statement.as_str().unwrap().to_owned());
         }
-        report(if process == "sender" { 35 } else { 32 }, &pasted);
+        match process {
+            "sender" => report(35, &pasted),
+            _ => report(32, &pasted),
+        }
         drop(stopped);
         wait_until(LIMIT, "it to be over", async || {
             problems(&health(&client).await, "worker_stuck").is_empty()

@@ -150,7 +150,9 @@ async fn who_holds_a_snapshot_is_named_and_an_alert_that_reached_nobody_is_a_fau
     let stack = Stack::start(by_hand().without_shim()).await.unwrap();
     let world = Receiver::start().unwrap();
     stack.post_alerts_to(&world).await.unwrap();
-    world.always("/slack/ops-alerts", slack::no_service());
+    for channel in ["/slack/ops-alerts", "/slack/ops-urgent", "/slack/daily-ops"] {
+        world.always(channel, slack::no_service());
+    }
     let client = stack.connect().await.unwrap();
     run(
         &client,
