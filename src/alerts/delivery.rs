@@ -148,7 +148,16 @@ fn try_elsewhere(session: &Session, failures: &HashMap<Id, &Outcome>) -> Result<
             continue;
         };
         let tried = |way: &Destination| Some(*way) != failed.destination;
-        let rest = ways(&message.channel).into_iter().skip_while(tried).skip(1);
+        // Another channel is Slack, too: it helps where this one is gone, not where Slack is in trouble.
+        let helps = |way: &Destination| match way {
+            Destination::Slack(webhook) if webhook.channel().is_some() => failed.state == State::Abandoned,
+            _ => true,
+        };
+        let rest = ways(&message.channel)
+            .into_iter()
+            .skip_while(tried)
+            .skip(1)
+            .filter(helps);
         for way in rest {
             let is_set_up = match way {
                 Destination::Slack(webhook) => match known.entry((webhook, message.shop_domain.clone())) {

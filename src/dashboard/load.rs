@@ -160,7 +160,7 @@ pub fn tell_unread(data: &mut Data, unread: Vec<Unread>, holders: Vec<Fault>) {
     }
     if !data.faults.iter().any(|fault| fault.what == "locks") {
         let worst = holders.iter().map(|fault| State::from(fault.severity)).max();
-        data.overall = data.overall.max(worst.unwrap_or(State::Healthy));
+        data.overall = data.overall.max(worst.unwrap_or(State::Unknown));
         data.faults.extend(holders);
     }
     data.unread = unread;

@@ -290,8 +290,12 @@ mod tests {
         for empty in ["null", "''", "'  '"] {
             assert_eq!(resolve(empty)["success"], false);
         }
+        let mut answer = resolve("'duplicate of #1234'");
+        let members = answer.as_object_mut().unwrap();
+        // Its order is not here: said beside what ORD prints.
+        assert!(members.remove("warning").is_some() && members.remove("next").is_some());
         assert_eq!(
-            resolve("'duplicate of #1234'"),
+            answer,
             serde_json::json!({
                 "success": true, "webhook_id": id, "previous_status": "dlq", "new_status": "resolved_manual"
             })

@@ -87,6 +87,12 @@ async fn slack_is_down_and_what_waits_is_sent_at_a_word() {
         "UPDATE raw_ops.retry_schedule SET wait = '1 hour' WHERE purpose = 'alert'",
     )
     .await;
+    wait_until(LIMIT, "Slack to have refused it", async || {
+        let refused = "SELECT count(*) FROM raw_ops.alert_messages WHERE last_error LIKE '%500%'";
+        one::<i64>(&owner, refused).await == 1
+    })
+    .await
+    .unwrap();
     run(
         &owner,
         "UPDATE raw_ops.alert_messages SET created_at = now() - interval '6 minutes'",

@@ -149,7 +149,9 @@ async fn alerts(courier: &Courier) {
     let client = &courier.client;
     let on_its_way = "alert_messages WHERE delivery = 'pending'";
     // Refused for good, sent again, then all is well.
-    courier.world.next(ALERTS, [Reply::status(404)]);
+    for (_, channel) in raw_ops_e2e::stack::SLACK_PATHS {
+        courier.world.next(channel, [Reply::status(404)]);
+    }
     run(
         client,
         "INSERT INTO raw_ops.webhook_inbox (provider, topic, event_id, payload)

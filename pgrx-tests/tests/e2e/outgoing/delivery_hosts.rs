@@ -53,9 +53,16 @@ async fn superuser(sending: &Sending) -> Client {
     sending.stack.connect_as_superuser().await.unwrap()
 }
 
-async fn paste(client: &Client, statements: &[String]) {
-    for statement in statements {
-        run(client, statement).await;
+/// Pastes what is printed, the notes as well: this one is to send.
+async fn paste(client: &Client, steps: &[String]) {
+    let acts = ["superuser: ", "and: ", "If this one is to send: "];
+    for step in steps {
+        let in_a_note = acts.iter().find_map(|act| step.split_once(act));
+        match in_a_note {
+            Some((_, statement)) => run(client, statement).await,
+            None if step.starts_with("--") => {}
+            None => run(client, step).await,
+        }
     }
 }
 
@@ -104,7 +111,7 @@ async fn without_a_machine_id_nothing_is_sent_until_this_host_is_named() {
 
     let next = next_of_health(&sending.client).await;
     assert!(
-        next[0].starts_with("ALTER SYSTEM SET raw_ops.delivery_hosts = 'c0ffee';"),
+        next[0].ends_with("ALTER SYSTEM SET raw_ops.delivery_hosts = 'c0ffee';"),
         "{next:?}"
     );
     paste(&superuser(&sending).await, &next).await;

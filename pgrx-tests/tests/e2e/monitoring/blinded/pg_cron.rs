@@ -44,7 +44,6 @@ async fn one_slow_job_that_holds_up_all_others_is_told_by_the_worker_and_ended_b
         stack.connect().await.unwrap(),
         stack.connect_as_superuser().await.unwrap(),
     );
-    run(&client, NO_GRACE).await;
     let started = "SELECT count(*) > 0 FROM cron.job_run_details JOIN cron.job USING (jobid)
                     WHERE jobname = 'raw-ops-drain' AND start_time IS NOT NULL";
     wait_until(MINUTES, "the drain to be started", async || {
@@ -57,6 +56,15 @@ async fn one_slow_job_that_holds_up_all_others_is_told_by_the_worker_and_ended_b
         "SELECT cron.schedule('nightly report', '* * * * *', 'SELECT pg_sleep(900)')",
     )
     .await;
+    let runs = "SELECT count(*) > 0 FROM cron.job_run_details JOIN cron.job USING (jobid)
+                 WHERE jobname = 'nightly report' AND end_time IS NULL
+                   AND job_pid IN (SELECT pid FROM pg_stat_activity WHERE backend_start < clock_timestamp() - interval '1 minute')";
+    wait_until(MINUTES, "the nightly report to have run for long", async || {
+        one::<bool>(&superuser, runs).await
+    })
+    .await
+    .unwrap();
+    run(&client, NO_GRACE).await;
 
     let opened = alert(&client, "open").await;
     let told = opened["fields"].to_string();
