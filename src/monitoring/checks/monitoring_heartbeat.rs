@@ -316,7 +316,7 @@ fn undelivered_alerts(figures: &Figures, thresholds: &Thresholds) -> Reading {
         .field("Oldest (minutes)", rounded(figures.oldest_undelivered_minutes))
         .field("Error", error)
         .problem(format!(
-            "{} nobody, the oldest since {}; {error}",
+            "{} nobody, the oldest for {}; {error}",
             counted(figures.undelivered, "alert has reached", "alerts have reached"),
             duration(figures.oldest_undelivered_minutes)
         ))
