@@ -51,7 +51,13 @@ impl Metrics {
         let registry = Registry::new();
         let made = Maker(&registry);
         register_build_info(&registry)?;
-        let metrics = Self {
+        let metrics = Self::made(&made, registry.clone())?;
+        metrics.start_at_zero();
+        Ok(metrics)
+    }
+
+    fn made(made: &Maker<'_>, registry: Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self {
             requests: made.counters(
                 "edge_shim_http_requests_total",
                 "Requests answered, by route and status; 499 is a client that went away.",
@@ -118,9 +124,7 @@ impl Metrics {
                 &["reason"],
             )?,
             registry,
-        };
-        metrics.start_at_zero();
-        Ok(metrics)
+        })
     }
 
     /// Counts one stored webhook.

@@ -26,6 +26,30 @@ async fn alert(client: &Client, state: &str) -> Value {
     .unwrap()
 }
 
+/// Once the drain has been started, schedules a job that runs for long; waits until it has.
+async fn nightly_report(superuser: &Client) {
+    let started = "SELECT count(*) > 0 FROM cron.job_run_details JOIN cron.job USING (jobid)
+                    WHERE jobname = 'raw-ops-drain' AND start_time IS NOT NULL";
+    wait_until(MINUTES, "the drain to be started", async || {
+        one::<bool>(superuser, started).await
+    })
+    .await
+    .unwrap();
+    run(
+        superuser,
+        "SELECT cron.schedule('nightly report', '* * * * *', 'SELECT pg_sleep(900)')",
+    )
+    .await;
+    let runs = "SELECT count(*) > 0 FROM cron.job_run_details JOIN cron.job USING (jobid)
+                 WHERE jobname = 'nightly report' AND end_time IS NULL
+                   AND job_pid IN (SELECT pid FROM pg_stat_activity WHERE backend_start < clock_timestamp() - interval '1 minute')";
+    wait_until(MINUTES, "the nightly report to have run for long", async || {
+        one::<bool>(superuser, runs).await
+    })
+    .await
+    .unwrap();
+}
+
 /// As Debian's pg_cron 1.4.2 runs jobs in background workers: one at a time.
 #[tokio::test]
 async fn one_slow_job_that_holds_up_all_others_is_told_by_the_worker_and_ended_by_what_is_pasted() {
@@ -44,26 +68,7 @@ async fn one_slow_job_that_holds_up_all_others_is_told_by_the_worker_and_ended_b
         stack.connect().await.unwrap(),
         stack.connect_as_superuser().await.unwrap(),
     );
-    let started = "SELECT count(*) > 0 FROM cron.job_run_details JOIN cron.job USING (jobid)
-                    WHERE jobname = 'raw-ops-drain' AND start_time IS NOT NULL";
-    wait_until(MINUTES, "the drain to be started", async || {
-        one::<bool>(&superuser, started).await
-    })
-    .await
-    .unwrap();
-    run(
-        &superuser,
-        "SELECT cron.schedule('nightly report', '* * * * *', 'SELECT pg_sleep(900)')",
-    )
-    .await;
-    let runs = "SELECT count(*) > 0 FROM cron.job_run_details JOIN cron.job USING (jobid)
-                 WHERE jobname = 'nightly report' AND end_time IS NULL
-                   AND job_pid IN (SELECT pid FROM pg_stat_activity WHERE backend_start < clock_timestamp() - interval '1 minute')";
-    wait_until(MINUTES, "the nightly report to have run for long", async || {
-        one::<bool>(&superuser, runs).await
-    })
-    .await
-    .unwrap();
+    nightly_report(&superuser).await;
     run(&client, NO_GRACE).await;
 
     let opened = alert(&client, "open").await;

@@ -1,16 +1,18 @@
 //! The retry queue, dead letters, latency. Source: ORD, "Monitor 2: Webhook Health Check".
 
+mod figures;
+
 use super::Check;
-use crate::db::{Session, result_row, statements};
+use crate::db::Session;
 use crate::error::Result;
-use crate::json::Timestamp;
-use crate::monitoring::advice::{self, DeadLetters, QueueError};
+use crate::monitoring::advice::{self, DeadLetters};
 use crate::monitoring::report::{
     Lasts, Reading, Report, Severity, Shops, Threshold, Thresholds, counted, duration, listed, rounded,
 };
+use figures::{All, Figures, OfShop};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
 pub const NAME: &str = "webhook_health";
 
@@ -22,7 +24,6 @@ pub const CHECK: Check = Check {
     shown: Some(run),
 };
 
-const MINUTE: i64 = 60_000_000;
 const DEPTH: &str = "retry_queue_depth";
 /// Minutes.
 pub const OLDEST: &str = "oldest_pending";
@@ -30,111 +31,10 @@ const DEAD_LETTERS: &str = "new_dead_letters";
 const LATENCY: &str = "p95_latency";
 const REFUSED: &str = "refused_elements";
 const WAITING: &str = "waiting_elements";
-
-statements! {
-    query find_figures(fresh: i64, latency: i64, elements: i64) -> Figures = file "monitoring/webhook_health.sql";
-    query find_by_shop(fresh: i64, elements: i64) -> OfShop = file "monitoring/webhook_health_by_shop.sql";
-    query find_dead_letters() -> DeadLetters = file "monitoring/dead_letters.sql";
-    query find_queue_error() -> QueueError = file "monitoring/queue_error.sql";
-}
-
-result_row! {
-    #[derive(Clone, Debug, Default)]
-    struct Figures {
-        depth: i64,
-        oldest_minutes: f64,
-        oldest_at: Option<Timestamp>,
-        new_dead_letters: i64,
-        dead_letters: i64,
-        p95_ms: f64,
-        worst_ms: f64,
-        processed: i64,
-        pending: i64,
-        failed: i64,
-        retrying: i64,
-        refused_elements: i64,
-        waiting_elements: i64,
-        oldest_element_minutes: f64,
-    }
-}
-
-result_row! {
-    /// What is a shop's own; of one shop it is all there is.
-    #[derive(Clone, Debug, Default)]
-    struct OfShop {
-        shop_domain: String,
-        depth: i64,
-        new_dead_letters: i64,
-        dead_letters: i64,
-        refused_elements: i64,
-        waiting_elements: i64,
-        oldest_element_minutes: f64,
-    }
-}
-
-impl Figures {
-    /// Of all shops together, as of one.
-    fn of_all(&self) -> OfShop {
-        OfShop {
-            shop_domain: String::new(),
-            depth: self.depth,
-            new_dead_letters: self.new_dead_letters,
-            dead_letters: self.dead_letters,
-            refused_elements: self.refused_elements,
-            waiting_elements: self.waiting_elements,
-            oldest_element_minutes: self.oldest_element_minutes,
-        }
-    }
-}
-
-impl OfShop {
-    fn to_json(&self) -> Json {
-        json!({
-            "shop_domain": self.shop_domain, "queue_depth": self.depth, "new_dlq": self.new_dead_letters,
-            "dlq": self.dead_letters, "refused_elements": self.refused_elements, "waiting_elements": self.waiting_elements,
-        })
-    }
-}
-
-/// Everything the check rests on.
-#[derive(Default)]
-struct All {
-    figures: Figures,
-    by_shop: Vec<OfShop>,
-    dead_letters: Vec<DeadLetters>,
-    error: Option<QueueError>,
-}
-
 fn run(session: &Session) -> Result<Report> {
     let thresholds = Thresholds::of(session, NAME)?;
-    let window = |condition, otherwise: i64| thresholds.lookback(condition).unwrap_or(otherwise);
-    let day = 24 * 60 * MINUTE;
-    let of_elements = thresholds
-        .lookback(REFUSED)
-        .max(thresholds.lookback(WAITING))
-        .unwrap_or(day);
-    let fresh = window(DEAD_LETTERS, 10 * MINUTE);
-    let figures = find_figures(session, fresh, window(LATENCY, 60 * MINUTE), of_elements)?;
-    let figures = figures.first()?.unwrap_or_default();
     let shops = Shops::read(session)?;
-    let by_shop = match shops.are_several() {
-        true => find_by_shop(session, fresh, of_elements)?.all()?,
-        false => vec![figures.of_all()],
-    };
-    let dead_letters = match figures.dead_letters {
-        0 => Vec::new(),
-        _ => find_dead_letters(session)?.all()?,
-    };
-    let error = match figures.failed + figures.retrying {
-        0 => None,
-        _ => find_queue_error(session)?.first()?,
-    };
-    let all = All {
-        figures,
-        by_shop,
-        dead_letters,
-        error,
-    };
+    let all = figures::read(session, &thresholds, &shops)?;
     Ok(judge(&all, &shops, &thresholds))
 }
 
