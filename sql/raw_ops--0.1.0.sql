@@ -274,7 +274,7 @@ AS 'MODULE_PATHNAME', 'fn_schedule_jobs_v1_wrapper';
 /* </end connected objects> */
 
 /* <begin connected objects> */
--- raw_ops::outbox::set_secret::fn_set_secret_v1
+-- raw_ops::dispatch::set_secret::fn_set_secret_v1
 CREATE  FUNCTION "fn_set_secret_v1"(
 	"p_name" TEXT, /* Option < & str > */
 	"p_value" TEXT, /* Option < & str > */
