@@ -57,7 +57,8 @@ select 'locks' as what, 'critical' as severity,
                   then '-- It replays what the primary does: look for the lock there.'
                   else format('-- Look at it before you end it (%s): SELECT pg_terminate_backend(%s);',
                               coalesce(session.backend_type, 'of another role'), told.pid) end] as next,
-       null::text[] as roles
+       -- Whose rights it takes to end it.
+       case when session.backend_type = 'client backend' then array[session.usename::text] end as roles
   from told
   left join sessions as session on session.pid = told.pid
  union all

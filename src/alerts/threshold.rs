@@ -79,6 +79,11 @@ impl AllThresholds {
 }
 
 impl Thresholds {
+    /// Whether none is enabled.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// As they stand now.
     pub fn of(session: &Session, check: &str) -> Result<Self> {
         let rows = find_thresholds(session, Some(check))?;

@@ -91,7 +91,12 @@ pub fn limit_lock_waits_of_checks() -> Option<Temporarily> {
 /// How long somebody who only looks waits for a locked table: they have other things to tell.
 pub fn glance_at_locks(has_waited: bool) -> Temporarily {
     let limit = if has_waited { c"20ms" } else { c"500ms" };
-    Temporarily::set(&[(c"lock_timeout", limit)])
+    Temporarily::set(&[
+        (c"lock_timeout", limit),
+        // Whatever the role has set: statements mean what they say, and are not compiled for longer than they run.
+        (c"standard_conforming_strings", c"on"),
+        (c"jit", c"off"),
+    ])
 }
 
 /// Having waited in vain once: for the rest of the call, hardly at all. Many locked rows must not add up.

@@ -14,8 +14,9 @@ use crate::outbox::carriers::InForce;
 pub fn find_faults(figures: &Figures) -> Vec<Fault> {
     let mut faults = Vec::new();
     faults.extend(not_set_up(figures));
-    // A standby has no workers, sender and jobs of its own.
-    if !figures.is_replica {
+    faults.extend(thresholds(figures));
+    // A standby has no workers, sender and jobs of its own; of what was not read nothing is missing.
+    if !figures.is_replica && figures.is_seen {
         faults.extend(workers(figures));
         faults.extend(sending(figures));
         faults.extend(pg_cron(figures));
@@ -37,6 +38,38 @@ fn not_set_up(figures: &Figures) -> Option<Fault> {
             .next("-- While a restore is running, wait for it. Otherwise:")
             .next("SELECT raw_ops.setup();"),
     })
+}
+
+/// A check without any threshold finds nothing, whatever happens.
+fn thresholds(figures: &Figures) -> Option<Fault> {
+    if !figures.has_limits || figures.not_set_up.is_some() {
+        return None;
+    }
+    let checks: Vec<&str> = figures
+        .checks
+        .iter()
+        .copied()
+        .filter(|check| figures.limits.of(check).is_empty())
+        .collect();
+    if checks.is_empty() {
+        return None;
+    }
+    let severity = match checks.len() == figures.checks.len() {
+        true => Severity::Warning,
+        false => Severity::Info,
+    };
+    let problem = format!(
+        "no threshold is enabled, so nothing is found by: {}",
+        checks.join(", ")
+    );
+    let names: Vec<String> = checks.iter().map(|check| db::literal(check)).collect();
+    let fault = Fault::new("thresholds", severity, problem)
+        .count(checks.len() as i64)
+        .next(format!(
+            "UPDATE raw_ops.monitor_thresholds SET enabled = true WHERE check_name IN ({});",
+            names.join(", ")
+        ));
+    Some(fault.next("-- Rows that are gone come back where the table is empty: DELETE FROM raw_ops.monitor_thresholds; and SELECT raw_ops.setup();"))
 }
 
 fn minutes(seconds: f64) -> f64 {
@@ -208,7 +241,7 @@ fn bloat(figures: &Figures) -> Vec<Fault> {
         let fault = Fault::new("snapshot", crossed.severity, problem)
             .since(held.since)
             .next(held.end.clone().unwrap_or_default());
-        Some(fault)
+        Some(fault.by(held.user.as_slice()))
     });
     let dead = figures.tuples.and_then(|(live, dead)| {
         let crossed = limits.crossed("dead_rows", dead as f64)?;

@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::jobs::planned::Scheduled;
 use crate::jobs::watch;
 use crate::json::Timestamp;
+use crate::monitoring::checks::CHECKS;
 use crate::monitoring::integrity::{definitions, structure};
 use crate::monitoring::{Fault, FaultRow, Sight};
 use crate::outbox::carriers::{self, InForce};
@@ -111,9 +112,14 @@ result_row! {
 pub struct Figures {
     /// From where on a figure is a fault; none if they could not be seen.
     pub limits: AllThresholds,
+    pub has_limits: bool,
+    /// The names of the checks.
+    pub checks: Vec<&'static str>,
     pub not_set_up: Option<Error>,
     pub extension: Option<String>,
     pub schema_version: Option<i32>,
+    /// What is installed was read: what is not there is missing.
+    pub is_seen: bool,
     pub has_pg_cron: bool,
     pub has_pg_net: bool,
     pub is_replica: bool,
@@ -170,9 +176,10 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     for (what, look) in questions {
         faults.extend(sight.ask(session, what, look).unwrap_or_default());
     }
-    figures.limits = sight
-        .ask(session, "the thresholds", AllThresholds::read)
-        .unwrap_or_default();
+    let limits = sight.ask(session, "the thresholds", AllThresholds::read);
+    figures.has_limits = limits.is_some();
+    figures.checks = CHECKS.iter().map(|check| check.name).collect();
+    figures.limits = limits.unwrap_or_default();
     figures.inbox = first(session, sight, "the inbox", find_inbox);
     figures.outbox = first(session, sight, "the outbox", find_outbox);
     figures.alerts = first(session, sight, "alerts", find_alerts);
@@ -215,8 +222,8 @@ fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
 /// the rights on pg_net's, nothing that anybody could put in their place.
 pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
     let installed = first(session, sight, "what is installed", find_installed);
-    debug_assert!(installed.is_some());
     if let Some(installed) = installed {
+        figures.is_seen = true;
         figures.extension = installed.extension;
         figures.has_pg_cron = installed.has_pg_cron;
         figures.has_pg_net = installed.has_pg_net;

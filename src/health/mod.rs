@@ -101,6 +101,14 @@ pub fn look(patience: Duration) -> Result<Health> {
         found.iter_mut().for_each(Fault::on_primary);
     }
     found = found.into_iter().map(Fault::folded).collect();
+    // What is alerted and seen as well, by whoever looked closer.
+    let is_alert = |fault: &Fault| fault.problem.starts_with("alert \"");
+    let seen: Vec<String> = found
+        .iter()
+        .filter(|fault| !is_alert(fault))
+        .map(|fault| fault.what.clone())
+        .collect();
+    found.retain(|fault| !is_alert(fault) || !seen.contains(&fault.what));
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {
         figures,

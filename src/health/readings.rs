@@ -89,10 +89,14 @@ impl OpenAlert {
         if self.condition == "blocked" && known.iter().any(|fault| fault.severity == Severity::Critical) {
             return None;
         }
-        let looked = reports.iter().filter(|report| report.check == self.check_name);
-        let is_over = looked
-            .flat_map(|report| &report.readings)
-            .any(|reading| self.is_about(&self.check_name, reading.condition()));
+        // What its check has looked at, and neither finds nor keeps open, the next run closes.
+        let looked = reports.iter().find(|report| report.check == self.check_name);
+        let is_over = looked.is_some_and(|report| {
+            let lasting = report.told().lasting;
+            !lasting
+                .iter()
+                .any(|finding| self.is_about(&self.check_name, &finding.condition))
+        });
         let since = Some(self.opened_at.0);
         Some(match is_over {
             true => Fault::warning(
@@ -128,7 +132,10 @@ impl OpenAlert {
                 format!("{}: {}", text("title"), text("value"))
             })
             .collect();
-        format!("alert \"{}\": {}", self.title, fields.join(", "))
+        match fields.is_empty() {
+            true => format!("the alert \"{}\" is open", self.title),
+            false => format!("alert \"{}\": {}", self.title, fields.join(", ")),
+        }
     }
 }
 

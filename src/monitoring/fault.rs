@@ -66,7 +66,7 @@ impl Fault {
 
     /// One more step.
     pub fn next(mut self, statement: impl Into<String>) -> Self {
-        self.next.push(statement.into());
+        self.next.push(in_one_comment(statement.into()));
         self
     }
 
@@ -102,7 +102,12 @@ impl Fault {
             problem: row.problem.unwrap_or_default(),
             since: row.since.map(|since| since.0),
             count: None,
-            next: row.next.unwrap_or_default(),
+            next: row
+                .next
+                .unwrap_or_default()
+                .into_iter()
+                .map(in_one_comment)
+                .collect(),
         };
         fault.by(&row.roles.unwrap_or_default())
     }
@@ -112,5 +117,25 @@ impl Fault {
             "what": self.what, "severity": self.severity.as_str(), "problem": self.problem,
             "since": self.since.map(db::timestamp_text), "count": self.count, "next": self.next,
         })
+    }
+}
+
+/// A comment ends with its line: a name that holds the end of one would be run as what follows.
+pub fn in_one_comment(step: String) -> String {
+    match step.starts_with("--") {
+        true => step.replace(char::is_control, " "),
+        false => step,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_comment_is_run() {
+        let step = "-- \"x\nSELECT 666; --\" is not of setup()";
+        let fault = Fault::warning("queue", "x").next(step);
+        assert_eq!(fault.next, ["-- \"x SELECT 666; --\" is not of setup()"]);
     }
 }

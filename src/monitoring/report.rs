@@ -3,7 +3,7 @@
 //! A check reads how each of its conditions stands ([`Reading`]), whether or not that is too much. The same readings are
 //! told as alerts, shown by `fn_health_v1()` and by the page, and say how things stand when an alert is over.
 
-use super::fault::Fault;
+use super::fault::{Fault, in_one_comment};
 use crate::alerts::Told;
 pub use crate::alerts::{Condition, Finding, Severity, Shops, Threshold, Thresholds};
 use serde_json::{Map, Value as Json, json};
@@ -100,7 +100,7 @@ impl Reading {
     }
 
     pub fn next(mut self, steps: Vec<String>) -> Self {
-        self.finding = self.finding.next(steps);
+        self.finding = self.finding.next(steps.into_iter().map(in_one_comment).collect());
         self
     }
 

@@ -31,6 +31,7 @@ pub(super) const PRINTING: &[(&CStr, &CStr)] = &[
     (c"bytea_output", c"hex"),
     (c"quote_all_identifiers", c"off"),
     (c"extra_float_digits", c"1"),
+    (c"standard_conforming_strings", c"on"),
 ];
 
 statements! {

@@ -27,7 +27,7 @@ pub mod tls;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -226,7 +226,13 @@ impl Receiver {
     /// Listens again, on the same port, with the same script and records.
     pub fn start_again(&mut self) -> Result<()> {
         self.stop();
-        let serving = Serving::start(Arc::clone(&self.world), self.address);
+        // Another test's connection may have the port as its own end for a while.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let mut serving = Serving::start(Arc::clone(&self.world), self.address);
+        while serving.is_err() && Instant::now() < deadline {
+            std::thread::yield_now();
+            serving = Serving::start(Arc::clone(&self.world), self.address);
+        }
         self.serving = Some(serving.with_context(|| format!("cannot listen on {} again", self.address))?);
         Ok(())
     }

@@ -87,16 +87,18 @@ impl Drill {
     /// Waits until health names the incident, and looks whether the page tells the same.
     async fn named(&self) -> Named {
         let what = self.incident.what;
-        let mut last = Value::Null;
+        // Of one moment: how long something has lasted stands in both.
+        let both = "SELECT jsonb_build_object('health', raw_ops.fn_health_v1(), 'page', raw_ops.fn_dashboard_html_v1())";
+        let (mut last, mut page) = (Value::Null, Value::Null);
         let faults = wait_for(LIMIT, &format!("health to name {what}"), async || {
-            last = self.health().await;
+            let mut seen: Value = one(&self.owner().await, both).await;
+            (last, page) = (seen["health"].take(), seen["page"].take());
             Some(faults_of(&last, what)).filter(|faults| !faults.is_empty())
         })
         .await
         .unwrap_or_else(|error| panic!("{error:?}: {last:#}"));
         assert_ne!(last["status"], "ok", "{last:#}");
-        let page: String = one(&self.owner().await, "SELECT raw_ops.fn_dashboard_html_v1()").await;
-        let page = text_of(&page);
+        let page = text_of(page.as_str().unwrap());
         for fault in &faults {
             let problem = fault["problem"].as_str().unwrap();
             assert!(
