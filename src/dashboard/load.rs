@@ -7,8 +7,7 @@ use super::data::{
 };
 use super::load_shops::shops;
 use crate::alerts::{AllThresholds, Severity};
-use crate::db::typed::FromRow;
-use crate::db::{self, Found, Session, result_row, schema, statements};
+use crate::db::{self, Session, result_row, schema, statements};
 use crate::error::Result;
 use crate::health::Health;
 use crate::monitoring::checks::webhook_health;
@@ -109,10 +108,14 @@ pub fn load_data(session: &Session, health: Health, sight: &Sight) -> Result<Dat
     let faults = faults.into_iter().filter(|fault| fault.severity > Severity::Info);
     let mut indicators = sight.ask(session, "indicators", indicators).unwrap_or_default();
     let trends = Trends {
-        success_rate: all(session, sight, "success_rate", find_success_rate),
-        dead_letters: all(session, sight, "dead_letters", find_dead_letters),
-        latency: all(session, sight, "latency", find_latency),
-        volume: all(session, sight, "volume", find_volume),
+        success_rate: sight
+            .all(session, "success_rate", find_success_rate)
+            .unwrap_or_default(),
+        dead_letters: sight
+            .all(session, "dead_letters", find_dead_letters)
+            .unwrap_or_default(),
+        latency: sight.all(session, "latency", find_latency).unwrap_or_default(),
+        volume: sight.all(session, "volume", find_volume).unwrap_or_default(),
     };
     if !trends.has_webhooks() {
         indicators
@@ -131,8 +134,12 @@ pub fn load_data(session: &Session, health: Health, sight: &Sight) -> Result<Dat
         faults: faults.collect(),
         indicators,
         trends,
-        queue_depth: all(session, sight, "queue_depth", find_queue_depth),
-        error_categories: all(session, sight, "error_categories", find_error_categories)
+        queue_depth: sight
+            .all(session, "queue_depth", find_queue_depth)
+            .unwrap_or_default(),
+        error_categories: sight
+            .all(session, "error_categories", find_error_categories)
+            .unwrap_or_default()
             .into_iter()
             .map(|row| ErrorCategory {
                 name: row.error_category,
@@ -144,9 +151,11 @@ pub fn load_data(session: &Session, health: Health, sight: &Sight) -> Result<Dat
         oldest: sight
             .ask(session, "oldest", |session| oldest(session, &limits))
             .unwrap_or_default(),
-        alerts: all(session, sight, "alerts", find_alerts),
-        undelivered: all(session, sight, "undelivered", find_undelivered),
-        outbox: all(session, sight, "outbox", find_outbox),
+        alerts: sight.all(session, "alerts", find_alerts).unwrap_or_default(),
+        undelivered: sight
+            .all(session, "undelivered", find_undelivered)
+            .unwrap_or_default(),
+        outbox: sight.all(session, "outbox", find_outbox).unwrap_or_default(),
         courier: sight.ask(session, "courier", courier).unwrap_or_default(),
         limits,
         unread: Vec::new(),
@@ -166,36 +175,16 @@ pub fn tell_unread(data: &mut Data, unread: Vec<Unread>, holders: Vec<Fault>) {
     data.unread = unread;
 }
 
-type Find<R> = fn(&Session) -> Result<Found<'_, R>>;
-
-fn all<R: for<'s> FromRow<'s>>(
-    session: &Session,
-    sight: &Sight,
-    what: &'static str,
-    find: Find<R>,
-) -> Vec<R> {
-    let found = sight.ask(session, what, |session| find(session)?.all());
-    found.unwrap_or_default()
-}
-
-fn first<R: for<'s> FromRow<'s>>(
-    session: &Session,
-    sight: &Sight,
-    what: &'static str,
-    find: Find<R>,
-) -> Option<R> {
-    let found = sight.ask(session, what, |session| find(session)?.first());
-    found.flatten()
-}
-
 fn moment(session: &Session, sight: &Sight) -> Moment {
-    let made = first(session, sight, "moment", find_moment).unwrap_or_else(|| MomentRow {
-        made_at: db::timestamp_text(db::clock()),
-        database: db::current_database(),
-        is_replica: false,
-    });
-    let count = |what, find| first(session, sight, what, find).unwrap_or(0);
-    let seconds = |what, find| first(session, sight, what, find).flatten();
+    let made = sight
+        .first(session, "moment", find_moment)
+        .unwrap_or_else(|| MomentRow {
+            made_at: db::timestamp_text(db::clock()),
+            database: db::current_database(),
+            is_replica: false,
+        });
+    let count = |what, find| sight.first(session, what, find).unwrap_or(0);
+    let seconds = |what, find| sight.first(session, what, find).flatten();
     Moment {
         made_at: made.made_at,
         database: made.database,

@@ -2,8 +2,7 @@
 
 use super::{jobs, keys};
 use crate::alerts::AllThresholds;
-use crate::db::typed::FromRow;
-use crate::db::{Found, Session, result_row, schema, statements};
+use crate::db::{Session, result_row, schema, statements};
 use crate::error::{Error, Result};
 use crate::jobs::planned::Scheduled;
 use crate::jobs::watch;
@@ -180,16 +179,18 @@ pub fn of_tables(session: &Session, sight: &Sight, figures: &mut Figures) -> Vec
     figures.has_limits = limits.is_some();
     figures.checks = CHECKS.iter().map(|check| check.name).collect();
     figures.limits = limits.unwrap_or_default();
-    figures.inbox = first(session, sight, "the inbox", find_inbox);
-    figures.outbox = first(session, sight, "the outbox", find_outbox);
-    figures.alerts = first(session, sight, "alerts", find_alerts);
-    figures.tuples = first(session, sight, "dead rows", count_tuples)
+    figures.inbox = sight.first(session, "the inbox", find_inbox);
+    figures.outbox = sight.first(session, "the outbox", find_outbox);
+    figures.alerts = sight.first(session, "alerts", find_alerts);
+    figures.tuples = sight
+        .first(session, "dead rows", count_tuples)
         .map(|row| (row.n_live_tup.unwrap_or(0), row.n_dead_tup.unwrap_or(0)));
     let missing = |set: Vec<String>| {
         let wanted = Webhook::OF_CHANNELS.map(|webhook| webhook.secret().to_owned());
         wanted.into_iter().filter(|name| !set.contains(name)).collect()
     };
-    figures.missing_secrets = all(session, sight, "secrets", find_secrets)
+    figures.missing_secrets = sight
+        .all(session, "secrets", find_secrets)
         .map(missing)
         .unwrap_or_default();
     figures.held = sight.ask(session, "whether this database may send", clone_guard::held);
@@ -221,7 +222,7 @@ fn others_triggers(session: &Session) -> Result<Vec<Fault>> {
 /// What the owner of the tables need not see: asked with the rights of the function's owner. Catalogs, pg_cron's table and
 /// the rights on pg_net's, nothing that anybody could put in their place.
 pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
-    let installed = first(session, sight, "what is installed", find_installed);
+    let installed = sight.first(session, "what is installed", find_installed);
     if let Some(installed) = installed {
         figures.is_seen = true;
         figures.extension = installed.extension;
@@ -231,23 +232,25 @@ pub fn of_the_server(session: &Session, sight: &Sight, figures: &mut Figures) {
     }
     figures.listening = wake::listening();
     figures.carrier = sight.ask(session, "the carrier", carriers::carrier_in_force);
-    figures.preloads_pg_cron = first(session, sight, "settings", does_preload_pg_cron).flatten();
+    figures.preloads_pg_cron = sight.first(session, "settings", does_preload_pg_cron).flatten();
     if figures.has_pg_cron {
         figures.jobs = jobs::seen(session, sight);
     }
     if figures.has_pg_net {
-        let open = first(session, sight, "rights on pg_net", is_net_open);
+        let open = sight.first(session, "rights on pg_net", is_net_open);
         figures.net_is_open = open.flatten() == Some(true);
     }
-    figures.snapshot = first(session, sight, "snapshots", find_snapshot).map(|row| Snapshot {
-        pid: row.pid,
-        user: row.usename,
-        application: row.application_name,
-        state: row.state,
-        seconds: row.seconds.unwrap_or(0.0),
-        since: row.xact_start.map(|at| at.0),
-        end: row.end_it,
-    });
+    figures.snapshot = sight
+        .first(session, "snapshots", find_snapshot)
+        .map(|row| Snapshot {
+            pid: row.pid,
+            user: row.usename,
+            application: row.application_name,
+            state: row.state,
+            seconds: row.seconds.unwrap_or(0.0),
+            since: row.xact_start.map(|at| at.0),
+            end: row.end_it,
+        });
 }
 
 /// What the function's owner may not see, and the statements that show it.
@@ -268,26 +271,4 @@ pub fn stopped_pg_cron(session: &Session, sight: &Sight, figures: &Figures) -> V
         watch::faults(session, limits)
     });
     faults.unwrap_or_default()
-}
-
-type Find<R> = fn(&Session) -> Result<Found<'_, R>>;
-
-fn first<R: for<'s> FromRow<'s>>(
-    session: &Session,
-    sight: &Sight,
-    what: &'static str,
-    find: Find<R>,
-) -> Option<R> {
-    sight
-        .ask(session, what, |session| find(session)?.first())
-        .flatten()
-}
-
-fn all<R: for<'s> FromRow<'s>>(
-    session: &Session,
-    sight: &Sight,
-    what: &'static str,
-    find: Find<R>,
-) -> Option<Vec<R>> {
-    sight.ask(session, what, |session| find(session)?.all())
 }

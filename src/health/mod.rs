@@ -27,6 +27,7 @@ use figures::Figures;
 use pgrx::JsonB;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use readings::Readings;
 use serde_json::{Value as Json, json};
 use std::time::Duration;
 
@@ -53,21 +54,21 @@ pub struct Health {
 pub fn look(patience: Duration) -> Result<Health> {
     let sight = Sight::new(patience);
     let mut figures = Figures::default();
-    let mut found = Vec::new();
+    let (mut found, mut readings) = (Vec::new(), Readings::default());
     match owner::as_table_owner(|| {
         db::session(|session| {
-            let mut found = figures::of_tables(session, &sight, &mut figures);
+            found.extend(figures::of_tables(session, &sight, &mut figures));
             if figures.not_set_up.is_none() {
-                let readings = readings::faults(session, &sight, &found);
-                found.extend(readings);
+                readings = readings::read(session, &sight);
             }
-            Ok(found)
+            Ok(())
         })
     }) {
-        Ok(of_tables) => found.extend(of_tables),
+        Ok(()) => {}
         Err(error @ Error::NotSetUp { .. }) => figures.not_set_up = Some(error),
         Err(error) => return Err(error),
     }
+    let of_tables = found.len();
     found.extend(db::session(|session| {
         figures::of_the_server(session, &sight, &mut figures);
         let mut found = figures::not_visible(session, &sight);
@@ -85,30 +86,16 @@ pub fn look(patience: Duration) -> Result<Health> {
         found.extend(locks::ask_for_holders(session, &sight));
         Ok(found)
     })?);
-    let mut of_the_server = faults::find_faults(&figures);
-    of_the_server.extend(stuck_process(&figures));
-    // What the heartbeat reads of the same, too.
-    let is_told = |fault: &Fault| of_the_server.iter().any(|one| one.what == fault.what);
-    found.retain(|fault| {
-        !matches!(
-            fault.what.as_str(),
-            "workers" | monitoring_heartbeat::STUCK_WORKER
-        ) || !is_told(fault)
-    });
-    found.extend(of_the_server);
+    found.extend(faults::find_faults(&figures));
+    found.extend(stuck_process(&figures));
+    // Those that nobody else has looked at closer; they are told after what is wrong with the tables.
+    let readings = readings.faults(&found);
+    found.splice(of_tables..of_tables, readings);
     found.extend(sight::faults(&sight.into_unread()));
     if figures.is_replica {
         found.iter_mut().for_each(Fault::on_primary);
     }
     found = found.into_iter().map(Fault::folded).collect();
-    // What is alerted and seen as well, by whoever looked closer.
-    let is_alert = |fault: &Fault| fault.problem.starts_with("alert \"");
-    let seen: Vec<String> = found
-        .iter()
-        .filter(|fault| !is_alert(fault))
-        .map(|fault| fault.what.clone())
-        .collect();
-    found.retain(|fault| !is_alert(fault) || !seen.contains(&fault.what));
     found.sort_by_key(|fault| std::cmp::Reverse(fault.severity));
     Ok(Health {
         figures,

@@ -1,12 +1,11 @@
 //! What the checks read, and the alerts that are open: the same list that the monitors tell people.
 
-use super::sight::Sight;
 use crate::alerts::{Condition, Severity};
 use crate::db::{Session, result_row, statements};
 use crate::json::Timestamp;
 use crate::monitoring::advice::run_monitor;
 use crate::monitoring::checks::CHECKS;
-use crate::monitoring::{Fault, Report};
+use crate::monitoring::{Fault, Report, Sight};
 use serde_json::Value as Json;
 
 statements! {
@@ -30,17 +29,34 @@ result_row! {
     }
 }
 
-/// Asked as the owner of the tables. `known`: what the rest of health has found.
-pub fn faults(session: &Session, sight: &Sight, known: &[Fault]) -> Vec<Fault> {
+/// What was seen of both.
+#[derive(Default)]
+pub struct Readings {
+    reports: Vec<Report>,
+    alerts: Vec<OpenAlert>,
+}
+
+/// Asked as the owner of the tables.
+pub fn read(session: &Session, sight: &Sight) -> Readings {
     let mut reports = Vec::new();
     for check in CHECKS {
         if let Some(shown) = check.shown {
             reports.extend(sight.ask(session, check.name, shown));
         }
     }
-    let alerts = sight.ask(session, "open alerts", |session| find_open_alerts(session)?.all());
-    let is_check = |name: &str| CHECKS.iter().any(|check| check.name == name);
-    one_list(&reports, &alerts.unwrap_or_default(), known, is_check)
+    let alerts = sight.all(session, "open alerts", find_open_alerts);
+    Readings {
+        reports,
+        alerts: alerts.unwrap_or_default(),
+    }
+}
+
+impl Readings {
+    /// `known`: what the rest of health has found.
+    pub fn faults(&self, known: &[Fault]) -> Vec<Fault> {
+        let is_check = |name: &str| CHECKS.iter().any(|check| check.name == name);
+        one_list(&self.reports, &self.alerts, known, is_check)
+    }
 }
 
 /// Everything once: what the checks find now, then what is alerted and not found by them.

@@ -27,13 +27,8 @@ pub struct Reading {
     finding: Finding,
     is_crossed: bool,
     lasts: Lasts,
-    /// Health's word for it; several conditions may share one.
-    what: &'static str,
-    /// In a sentence.
-    problem: String,
-    /// Microseconds since 2000-01-01 UTC.
-    since: Option<i64>,
-    count: Option<i64>,
+    /// The fault it would be; how bad, and its steps, are the finding's. Several conditions may share a word for it.
+    fault: Fault,
 }
 
 impl Reading {
@@ -52,15 +47,12 @@ impl Reading {
             finding,
             is_crossed: crossed.is_some(),
             lasts: Lasts::No,
-            what,
-            problem: title.to_owned(),
-            since: None,
-            count: None,
+            fault: Fault::new(what, Severity::Info, title),
         }
     }
 
     pub fn problem(mut self, problem: impl Into<String>) -> Self {
-        self.problem = problem.into();
+        self.fault.problem = problem.into();
         self
     }
 
@@ -74,12 +66,12 @@ impl Reading {
     }
 
     pub fn since(mut self, since: Option<i64>) -> Self {
-        self.since = since;
+        self.fault = self.fault.since(since);
         self
     }
 
     pub fn count(mut self, count: i64) -> Self {
-        self.count = Some(count);
+        self.fault = self.fault.count(count);
         self
     }
 
@@ -107,7 +99,7 @@ impl Reading {
     /// One of several shops is named.
     pub fn of_shop(mut self, shops: &Shops, domain: &str) -> Self {
         if let Some(name) = shops.name_of(domain) {
-            self.problem = format!("{name}: {}", self.problem);
+            self.fault.problem = format!("{name}: {}", self.fault.problem);
         }
         self.finding = self.finding.of_shop(shops, domain);
         self
@@ -125,13 +117,12 @@ impl Reading {
             (false, Lasts::As(lasting)) => lasting,
             (false, _) => return None,
         };
-        let fault = Fault::new(self.what, severity, &self.problem).since(self.since);
+        let fault = Fault {
+            severity,
+            ..self.fault.clone()
+        };
         let steps = self.finding.next.iter();
-        let fault = steps.fold(fault, |fault, step| fault.next(step));
-        Some(match self.count {
-            Some(count) => fault.count(count),
-            None => fault,
-        })
+        Some(steps.fold(fault, |fault, step| fault.next(step)))
     }
 }
 

@@ -2,7 +2,8 @@
 //! locked table is waited for shortly, a slow question is cut off, and all of them together end in time.
 
 use super::fault::Fault;
-use crate::db::{self, Session, deadline, owner, settings};
+use crate::db::typed::FromRow;
+use crate::db::{self, Found, Session, deadline, owner, settings};
 use crate::error::{Error, Result};
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ pub struct Sight {
     until: Instant,
     unread: RefCell<Vec<Unread>>,
 }
+
+/// A statement without parameters.
+type Find<R> = fn(&Session) -> Result<Found<'_, R>>;
 
 /// A question without an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +74,27 @@ impl Sight {
         look: impl FnOnce(&Session) -> Result<T>,
     ) -> Option<T> {
         self.ask_until(session, what, deadline::half_of_what_is_left(self.until), look)
+    }
+
+    /// The first row of a statement; `None`: it has none, or could not be read.
+    pub fn first<R: for<'s> FromRow<'s>>(
+        &self,
+        session: &Session,
+        what: &'static str,
+        find: Find<R>,
+    ) -> Option<R> {
+        self.ask(session, what, |session| find(session)?.first())
+            .flatten()
+    }
+
+    /// Every row of a statement.
+    pub fn all<R: for<'s> FromRow<'s>>(
+        &self,
+        session: &Session,
+        what: &'static str,
+        find: Find<R>,
+    ) -> Option<Vec<R>> {
+        self.ask(session, what, |session| find(session)?.all())
     }
 
     /// The last question, for which some time is kept: who it is that keeps others from their answers.

@@ -84,17 +84,11 @@ fn used_up(held: &Connections, limits: &Thresholds) -> Option<Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::{Severity, Threshold};
+    use crate::alerts::Severity;
+    use crate::monitoring::report::tests::row;
 
     fn limits() -> Thresholds {
-        let limit = |severity, value| Threshold {
-            condition: "connections_used".to_owned(),
-            severity,
-            channel: "#ops-alerts".to_owned(),
-            value,
-            lookback: None,
-            repeat_after: 0,
-        };
+        let limit = |severity, value| row("connections_used", severity, "#ops-alerts", value);
         Thresholds(vec![
             limit(Severity::Warning, 80.0),
             limit(Severity::Critical, 95.0),

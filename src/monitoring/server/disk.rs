@@ -112,17 +112,10 @@ const NEXT: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alerts::Threshold;
+    use crate::monitoring::report::tests::row;
 
     fn limits() -> Thresholds {
-        let limit = |condition: &str, severity, value| Threshold {
-            condition: condition.to_owned(),
-            severity,
-            channel: "#ops-alerts".to_owned(),
-            value,
-            lookback: None,
-            repeat_after: 0,
-        };
+        let limit = |condition, severity, value| row(condition, severity, "#ops-alerts", value);
         Thresholds(vec![
             limit("disk_used", Severity::Warning, 90.0),
             limit("disk_used", Severity::Critical, 97.0),

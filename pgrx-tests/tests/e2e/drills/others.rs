@@ -102,6 +102,19 @@ async fn notifications(owner: &Client) -> Vec<String> {
     .await
 }
 
+fn customer_io_works(drill: &Drill) {
+    let account = Account::new(SITE_ID, API_KEY);
+    drill.world.always(&format!("{CUSTOMERS}*"), account.track_api());
+}
+
+async fn customer_is_told(owner: &Client) {
+    wait_until(LIMIT, "the customer to be told", async || {
+        notifications(owner).await == ["sent"]
+    })
+    .await
+    .unwrap();
+}
+
 /// What the comments ask a person to do, with the right credentials.
 async fn with_credentials(stack: &Stack, note: &str) {
     let statement = match note.split_once("send them again: ") {
@@ -124,14 +137,9 @@ async fn customer_io_refuses_the_credentials() {
     .await
     .unwrap();
     let named = drill.named().await;
-    let account = Account::new(SITE_ID, API_KEY);
-    drill.world.always(&format!("{CUSTOMERS}*"), account.track_api());
+    customer_io_works(&drill);
     drill.paste(&named, with_credentials).await;
-    wait_until(LIMIT, "the customer to be told", async || {
-        notifications(&owner).await == ["sent"]
-    })
-    .await
-    .unwrap();
+    customer_is_told(&owner).await;
     drill.mended().await;
 }
 
@@ -148,8 +156,7 @@ async fn customer_io_is_down_for_an_hour() {
     .unwrap();
     run(&owner, "UPDATE raw_ops.ops_events SET created_at = now() - interval '61 minutes' WHERE kind = 'CUSTOMER_EVENT'").await;
     let named = drill.named().await;
-    let account = Account::new(SITE_ID, API_KEY);
-    drill.world.always(&format!("{CUSTOMERS}*"), account.track_api());
+    customer_io_works(&drill);
     let printed = drill.paste(&named, nobody).await;
     assert!(
         printed[0].contains("next_retry_at"),
@@ -161,11 +168,7 @@ async fn customer_io_is_down_for_an_hour() {
         "UPDATE raw_ops.http_requests SET send_after = now() WHERE state = 'queued'",
     )
     .await;
-    wait_until(LIMIT, "the customer to be told", async || {
-        notifications(&owner).await == ["sent"]
-    })
-    .await
-    .unwrap();
+    customer_is_told(&owner).await;
     drill.mended().await;
 }
 

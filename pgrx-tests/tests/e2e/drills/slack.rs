@@ -38,6 +38,18 @@ async fn new_url(stack: &Stack, note: &str, url: &str) {
     run(&stack.connect().await.unwrap(), &statement).await;
 }
 
+/// Somebody makes a new webhook at Slack for the channel.
+async fn mended_by_a_new_webhook(drill: &mut Drill, named: &Named) {
+    drill.world.always("/slack/new", slack::incoming_webhook);
+    let url = drill.world.url("/slack/new");
+    drill
+        .paste(named, async |stack: &Stack, note: &str| {
+            new_url(stack, note, &url).await
+        })
+        .await;
+    drill.mended().await;
+}
+
 #[tokio::test]
 async fn a_channel_that_is_gone_sends_its_alerts_to_another_and_is_named() {
     let mut drill = Drill::begin(22, StackOptions::for_tests().without_shim()).await;
@@ -55,14 +67,7 @@ async fn a_channel_that_is_gone_sends_its_alerts_to_another_and_is_named() {
     .unwrap();
     let named = drill.named().await;
     assert!(named.problem().contains("slack_url_ops_urgent"), "{named:?}");
-    drill.world.always("/slack/new", slack::incoming_webhook);
-    let url = drill.world.url("/slack/new");
-    drill
-        .paste(&named, async |stack: &Stack, note: &str| {
-            new_url(stack, note, &url).await
-        })
-        .await;
-    drill.mended().await;
+    mended_by_a_new_webhook(&mut drill, &named).await;
     run(
         &owner,
         "UPDATE raw_ops.alerts SET last_notified_at = now() - interval '1 day'; SELECT raw_ops.fn_invoke_monitor('webhook_health')",
@@ -160,12 +165,5 @@ async fn the_fallback_takes_what_a_dead_channel_does_not_and_the_channel_is_name
         .await;
     assert!(posted.contains("slack_url_ops_urgent"), "{posted}");
     let named = drill.named().await;
-    drill.world.always("/slack/new", slack::incoming_webhook);
-    let url = drill.world.url("/slack/new");
-    drill
-        .paste(&named, async |stack: &Stack, note: &str| {
-            new_url(stack, note, &url).await
-        })
-        .await;
-    drill.mended().await;
+    mended_by_a_new_webhook(&mut drill, &named).await;
 }
