@@ -89,10 +89,10 @@ pub fn dead_letters(dead: &DeadLetters, shop: &str) -> Vec<String> {
         ));
     }
     if dead.unknown_topic > 0 {
-        steps.push(step(
+        steps.push(format!(
             "-- Nobody here reads the topic: unsubscribe from it at the provider. There is nothing to apply; settle it with: SELECT id, \
              raw_ops.fn_resolve_webhook_manually_v1(id, 'this topic is not handled; unsubscribed') FROM raw_ops.webhook_inbox WHERE \
-             processing_status = 'dlq' AND error_category = 'unknown_topic';",
+             {which} AND error_category = 'unknown_topic';"
         ));
     }
     if dead.total > dead.to_apply + dead.malformed + dead.unknown_topic {
@@ -145,6 +145,25 @@ mod tests {
             bare.iter()
                 .all(|step| !step.contains("fn_resolve") || step.starts_with("--")),
             "{bare:?}"
+        );
+    }
+
+    #[test]
+    fn of_several_shops_every_statement_about_the_dead_letters_of_one_is_narrowed_to_it() {
+        let several = DeadLetters {
+            total: 9,
+            to_apply: 4,
+            unknown_topic: 5,
+            ..DeadLetters::default()
+        };
+        let steps = dead_letters(&several, " AND shop_domain = 'uk.example'");
+        let statements: Vec<&String> = steps.iter().filter(|step| step.contains("SELECT")).collect();
+        assert_eq!(statements.len(), 3, "{steps:?}");
+        assert!(
+            statements
+                .iter()
+                .all(|step| step.contains("shop_domain = 'uk.example'")),
+            "{steps:?}"
         );
     }
 

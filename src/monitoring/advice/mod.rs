@@ -98,14 +98,15 @@ pub fn elements_left(shop: &str) -> Vec<String> {
     ]
 }
 
-/// Orders announced and not here: the webhooks behind them, with their errors.
-pub fn missing_orders(shop: &str) -> Vec<String> {
+/// Orders announced and not here: the webhooks behind them, with their errors. `of_shop`: a condition on the shop, after a keyword.
+pub fn missing_orders(of_shop: impl Fn(&str) -> String) -> Vec<String> {
     vec![
-        format!("SELECT * FROM raw_ops.missing_orders{shop};"),
+        format!("SELECT * FROM raw_ops.missing_orders{};", of_shop("WHERE")),
         step("-- Mend what last_error names. Then do not wait for the retries:"),
-        step(
+        format!(
             "UPDATE raw_ops.webhook_inbox SET next_retry_at = now() WHERE processing_status = 'failed' AND topic LIKE 'orders/%' AND \
-             next_retry_at > now();",
+             next_retry_at > now(){};",
+            of_shop("AND")
         ),
         step("CALL raw_ops.drain_inbox();"),
     ]
@@ -256,7 +257,7 @@ mod tests {
             dead_letters(&dead, ""),
             slow_processing(),
             elements_left(""),
-            missing_orders(""),
+            missing_orders(|_| String::new()),
             quiet_source("shop'ify", ""),
             silent_monitors(&["a"], "a"),
             failing_monitors("a"),

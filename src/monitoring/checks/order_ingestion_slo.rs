@@ -158,7 +158,7 @@ fn breach(shop: &str, missing: &[&Missing], crossed: Option<&Threshold>, shops: 
         .problem(problem)
         .count(missing.len() as i64)
         .since(received)
-        .next(advice::missing_orders(&shops.condition("WHERE", shop)))
+        .next(advice::missing_orders(|keyword| shops.condition(keyword, shop)))
         .of_shop(shops, shop)
 }
 
@@ -321,6 +321,7 @@ mod tests {
         assert_eq!(fields[0], ("Shop".to_owned(), "uk.example".to_owned()));
         assert_eq!(fields[1], ("Orders Affected".to_owned(), "1".to_owned()));
         assert!(findings[1].next[0].ends_with("WHERE shop_domain = 'uk.example';"));
+        assert!(findings[1].next[2].ends_with("AND shop_domain = 'uk.example';"));
         assert_eq!(report.summary["orders_affected"], 3);
     }
 }
